@@ -1,8 +1,8 @@
-//! Documents into `OpenSearch` or Elasticsearch, by their `_bulk` request.
+//! Sends documents to `OpenSearch` or Elasticsearch by `_bulk` requests.
 //!
-//! `OpenSearch` 1 to 3 and Elasticsearch 7 to 9 take the same: lines of JSON, an action before each document, no type.
-//! Every document has an `_id` of its own, so that a repeat replaces it, and a part of a request that was carried out
-//! already does no harm. An answer 200 says of every document what became of it, and all of that is looked at.
+//! `OpenSearch` 1 to 3 and Elasticsearch 7 to 9 accept the same: lines of JSON, an action before each document, no
+//! type. Every document has its own `_id`, so that a repeat replaces it, and a partially executed request does no harm.
+//! A 200 answer reports the result of every document, and all results are checked.
 
 use std::time::{Duration, Instant};
 
@@ -15,24 +15,24 @@ use crate::cluster::error;
 use crate::outside::{Limit, Outside};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
-/// The most bytes of one request: servers refuse more than 100 MiB, and want 5 to 15.
+/// Maximum size of one request: servers refuse more than 100 MiB, and recommend 5 to 15.
 const MOST_BYTES: usize = 4 << 20;
-/// The most documents of one request.
+/// Maximum number of documents in one request.
 const MOST_DOCUMENTS: usize = 1_000;
-/// How long one request may take.
+/// Time limit of one request.
 const ONE: Duration = Duration::from_secs(30);
-/// How long all of them may take.
+/// Total time limit.
 const ALL: Duration = Duration::from_secs(120);
-/// How often a request is sent at most to a server that has no room for it.
+/// Maximum number of attempts for a request to a server that is overloaded.
 const ATTEMPTS: u32 = 3;
-/// The longest wait that a server can ask for.
+/// Maximum wait that a server can request.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// The most bytes of an answer: some hundred for every document.
+/// Maximum size of an answer: about a hundred bytes per document.
 const MOST_ANSWERED: usize = 16 << 20;
-/// The most characters of a reason.
+/// Maximum length of a reason.
 const MOST_TOLD: usize = 200;
 
-/// A document and the name that it is kept under
+/// A document and its id
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// `_id`, of letters and digits.
@@ -41,18 +41,18 @@ pub struct Entry<'a> {
     pub body: &'a str,
 }
 
-/// What became of documents
+/// Result of sending documents
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Kept, new or in place of an earlier one.
+    /// Stored, new or replacing an earlier one.
     pub indexed: usize,
     /// Refused, or not mentioned in the answer.
     pub refused: usize,
-    /// The first refusal: which document and why.
+    /// First refusal: document and reason.
     pub why: Option<String>,
 }
 
-/// Whether an index may be called so (`OpenSearch`: lower case, no characters of a path or a list).
+/// Whether a name is valid for an index (`OpenSearch`: lower case, no characters of a path or a list).
 pub fn is_index_name(name: &str) -> bool {
     let is_odd = |c: char| c.is_uppercase() || c.is_whitespace() || "\\/*?\"<>|,#:".contains(c);
     let begins_well = !name.starts_with(['-', '_', '+', '.']);
@@ -61,7 +61,8 @@ pub fn is_index_name(name: &str) -> bool {
 
 /// Sends documents to an index, in requests of limited size.
 ///
-/// Fails with a sentence when the server cannot be reached, or refuses a request as a whole; what was sent before is kept.
+/// Fails with a sentence if the server cannot be reached, or refuses a request as a whole; documents sent before are
+/// kept.
 pub async fn send(server: &Outside, index: &str, entries: &[Entry<'_>]) -> Result<Sent, String> {
     let began = monotonic_now();
     let mut all = Sent::default();
@@ -77,7 +78,7 @@ pub async fn send(server: &Outside, index: &str, entries: &[Entry<'_>]) -> Resul
     Ok(all)
 }
 
-/// Documents in groups that are small enough; a single one may be larger.
+/// Splits documents into groups of limited size; a single one may be larger.
 fn chunks<'a>(entries: &'a [Entry<'a>]) -> Vec<&'a [Entry<'a>]> {
     let mut chunks = Vec::new();
     let (mut from, mut bytes) = (0, 0);
@@ -123,7 +124,7 @@ async fn send_chunk(
     Err("it was not sent".to_owned())
 }
 
-/// An action and a document for each.
+/// An action and a document for each entry.
 fn body(index: &str, chunk: &[Entry<'_>]) -> Vec<u8> {
     let mut body = String::new();
     for entry in chunk {
@@ -138,7 +139,7 @@ struct Outcome {
     items: Vec<Value>,
 }
 
-/// What became of each document of a request.
+/// Result of each document in a request.
 fn outcome(body: &[u8], documents: usize) -> Result<Sent, String> {
     let unreadable = || "its answer is not that of a _bulk request".to_owned();
     let Outcome { items } = serde_json::from_slice(body).map_err(|_| unreadable())?;

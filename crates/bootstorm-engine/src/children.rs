@@ -1,21 +1,21 @@
-//! Child processes that do not outlive this one: each with a process group of its own, ended as a whole.
+//! Child processes that do not outlive this one: each leads a process group, which is ended as a whole.
 
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::process::{Child, Command};
 
-/// A child process that runs; it is ended with all its children when this is dropped
+/// A running child process; ended with its descendants on drop
 #[derive(Debug)]
 pub struct Started {
     child: Child,
     group: Option<u32>,
 }
 
-/// The process groups of the children that run.
+/// Process groups of running children.
 static GROUPS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// Ends every child that runs: the process is about to end.
+/// Ends every running child, because the process is about to end.
 pub fn end_all() {
     for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         end(group);
@@ -23,7 +23,7 @@ pub fn end_all() {
 }
 
 impl Started {
-    /// Starts a child in a group of its own, which Ctrl-C in a terminal does not reach.
+    /// Starts a child in its own group, which Ctrl-C in a terminal does not reach.
     #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no groups"))]
     pub fn in_own_group(mut command: Command) -> std::io::Result<Self> {
         #[cfg(unix)]
@@ -34,7 +34,7 @@ impl Started {
         Ok(Self { child, group })
     }
 
-    /// Starts a child that talks to a person: it stays in the foreground, where Ctrl-C reaches it.
+    /// Starts a child that interacts with the user: it stays in the foreground, where Ctrl-C reaches it.
     pub fn in_foreground(mut command: Command) -> std::io::Result<Self> {
         Ok(Self { child: command.spawn()?, group: None })
     }
@@ -44,7 +44,8 @@ impl Started {
         &mut self.child
     }
 
-    /// Waits until the child ends. Safe to cancel. What it left running on purpose, such as an agent, is not ended.
+    /// Waits until the child ends. Cancel-safe. Processes that it left running on purpose, such as an agent, are not
+    /// ended.
     pub async fn wait(&mut self) -> std::io::Result<ExitStatus> {
         let status = self.child.wait().await?;
         self.forget();

@@ -1,4 +1,4 @@
-//! Everything that talks to a cluster, or to a service beside it; the only user of kube.
+//! Access to the cluster and to services beside it; the only user of kube.
 
 pub mod bulk;
 pub mod children;

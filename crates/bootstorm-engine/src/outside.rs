@@ -1,8 +1,8 @@
 //! Services outside the cluster, reached by a URL of the user: one HTTP client for all of them.
 //!
 //! It is kube's (TLS by rustls with the system's roots, or those of `SSL_CERT_FILE`; proxies by `HTTPS_PROXY`,
-//! `HTTP_PROXY` and `NO_PROXY`), so that the program has one. Nothing is retried or followed here; every exchange has
-//! limits of time and size, and no message shows a query or a password.
+//! `HTTP_PROXY` and `NO_PROXY`), so that the program has only one. Nothing is retried or redirected here; every
+//! exchange has limits of time and size, and no message shows a query or a password.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::cluster::error::{self, ClusterError, Kind};
 use crate::cluster::{names, proxy};
 use bootstorm_model::failure::Failure;
 
-/// The most characters of a service's answer that a message quotes.
+/// Maximum length of a service's answer quoted in a message.
 const MOST_QUOTED: usize = 300;
 
 /// Address of a service: `http` or `https`, without user and fragment
@@ -30,16 +30,16 @@ const MOST_QUOTED: usize = 300;
 pub struct Url {
     /// Scheme and authority.
     base: Uri,
-    /// Begins with `/`; ends without one, unless it is all.
+    /// Begins with `/`; ends without one, unless it is the root.
     path: String,
     query: Option<String>,
 }
 
 impl Url {
-    /// Reads an address; `flag` names where it comes from.
+    /// Reads an address; `flag` names its source.
     ///
-    /// Fails when it is no `http` or `https` URL, or holds a user: passwords come from the environment, since a command
-    /// line is seen by everyone on the machine. The message does not quote the address.
+    /// Fails if it is not an `http` or `https` URL, or contains a user: passwords come from the environment, since
+    /// command lines are visible to everyone on the machine. The message does not quote the address.
     pub fn parse(flag: &str, text: &str) -> Result<Self, Failure> {
         let wrong =
             |why: &str| Failure::usage(format!("{flag} {why}")).hint("write it like http://HOST:PORT/PATH");
@@ -66,14 +66,14 @@ impl Url {
         Ok(Self { base: base.map_err(|_| wrong("is not a URL"))?, path, query })
     }
 
-    /// The address with more path, which is percent-encoded already; the query stays.
+    /// The address with an appended path, which is already percent-encoded; the query stays.
     #[must_use]
     pub fn join(&self, path: &str) -> Self {
         let path = format!("{}/{}", self.path.trim_end_matches('/'), path.trim_start_matches('/'));
         Self { path, ..self.clone() }
     }
 
-    /// The address with another query, which is percent-encoded already.
+    /// The address with another query, which is already percent-encoded.
     #[must_use]
     pub fn with_query(&self, query: impl Into<String>) -> Self {
         Self { query: Some(query.into()), ..self.clone() }
@@ -103,10 +103,10 @@ impl fmt::Debug for Url {
     }
 }
 
-/// `Authorization` for a service, from the environment alone
+/// `Authorization` for a service, from the environment only
 ///
-/// `BOOTSTORM_<NAME>_TOKEN` gives a bearer token, `BOOTSTORM_<NAME>_USERNAME` and `BOOTSTORM_<NAME>_PASSWORD` give basic
-/// authentication; none of them, nothing. Fails when both are set, or a value cannot stand in a header; the message
+/// `BOOTSTORM_<NAME>_TOKEN` gives a bearer token, `BOOTSTORM_<NAME>_USERNAME` and `BOOTSTORM_<NAME>_PASSWORD` basic
+/// authentication; none of them, no header. Fails if both are set, or a value is not valid in a header; the message
 /// names variables, never values. `variable` reads a variable of the environment.
 pub fn authorization(
     name: &str,
@@ -142,7 +142,7 @@ pub fn authorization(
 pub struct Limit {
     /// From opening the connection to the last byte of the answer.
     pub time: Duration,
-    /// The most bytes of the answer's body.
+    /// Maximum size of the answer's body in bytes.
     pub bytes: usize,
 }
 
@@ -151,9 +151,9 @@ pub struct Limit {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body, whole.
+    /// Complete body.
     pub body: Vec<u8>,
 }
 
@@ -163,13 +163,13 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// `Retry-After` in seconds; nothing where it is missing or a date.
+    /// `Retry-After` in seconds; `None` if it is missing or a date.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
         value.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// Status and first line of the body, as a reason why it is no success.
+    /// Status and first line of the body, as the reason for a failure.
     pub fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let line = text.trim().lines().next().unwrap_or_default();
@@ -183,7 +183,7 @@ impl Answer {
 /// An exchange without a complete answer
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Why, without credentials and queries.
+    /// Reason, without credentials and queries.
     pub message: String,
     /// Whether the same request may succeed later: no connection, or none in time.
     pub is_passing: bool,
@@ -200,15 +200,15 @@ impl std::error::Error for Fault {}
 /// How to reach services
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Sent with every request, such as `Authorization`.
+    /// Headers of every request, such as `Authorization`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Authorities to trust in place of the system's: a PEM file.
+    /// PEM file with authorities to trust instead of the system's.
     pub authority: Option<PathBuf>,
 }
 
 /// A client for the services at one host; connections are kept
 ///
-/// Must be made inside a tokio runtime.
+/// Must be created inside a tokio runtime.
 #[derive(Clone)]
 pub struct Outside {
     url: Url,
@@ -217,13 +217,13 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Makes a client; sends nothing yet.
+    /// Creates a client; sends nothing yet.
     ///
-    /// Fails when the proxy of the environment, or the file of authorities, cannot be used.
+    /// Fails if the proxy of the environment, or the file of authorities, is unusable.
     pub fn new(url: &Url, settings: &Settings) -> Result<Self, Failure> {
         let mut config = Config::new(url.base.clone());
         config.default_retry = false;
-        // Each exchange has its own.
+        // Each exchange has its own limits.
         (config.connect_timeout, config.read_timeout, config.write_timeout) = (None, None, None);
         let proxy = proxy::of_environment(&url.base, |name| std::env::var(name).ok());
         // It may hold a password.
@@ -247,9 +247,9 @@ impl Outside {
         &self.url
     }
 
-    /// Sends one request, once, and reads the whole answer; of `url` path and query count.
+    /// Sends one request, once, and reads the whole answer; path and query are taken from `url`.
     ///
-    /// An answer of any status is an answer. Fails when there is none within the limits.
+    /// An answer of any status is a success. Fails if there is none within the limits.
     pub async fn send(
         &self,
         method: Method,
@@ -296,14 +296,14 @@ impl Outside {
     }
 }
 
-/// Headers with a secret in them are never shown, not even by `{:?}`.
+/// Headers with secrets are never shown, not even by `{:?}`.
 impl fmt::Debug for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outside").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-/// Makes the header that authorizes a request.
+/// The header that authorizes a request.
 pub fn authorized(value: Option<HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
     value.map(|value| (AUTHORIZATION, value)).into_iter().collect()
 }
@@ -323,7 +323,7 @@ mod tests {
 
     const LIMIT: Limit = Limit { time: Duration::from_secs(20), bytes: 100 };
 
-    /// Answers one request with these bytes and closes; gives the address, and later the request.
+    /// Answers one request with these bytes and closes; returns the address, and later the request.
     fn serve(answer: &'static [u8]) -> (Url, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/base/?key=secret", listener.local_addr().unwrap());

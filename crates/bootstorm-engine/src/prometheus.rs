@@ -1,9 +1,9 @@
-//! Figures of the cluster during a phase, from a Prometheus server: its HTTP API `query_range` (v1, as of Prometheus 3.x;
-//! Thanos and Mimir answer alike).
+//! Figures of the cluster during a phase, from a Prometheus server: its HTTP API `query_range` (v1, as of Prometheus
+//! 3.x; Thanos and Mimir answer alike).
 //!
-//! Nothing else waits for it or depends on it: each query has a limit, all of them together have one, and what does not
-//! come is noted as missing. Prometheus stamps samples by its own clock, which is taken to be that of the API server, since
-//! both keep time in one cluster; where the `Date` of an answer is further away, that one counts.
+//! Nothing else waits for it or depends on it: each query has a limit, all of them together have one, and missing
+//! results are recorded. Prometheus stamps samples by its own clock, which is assumed to be that of the API server,
+//! since both keep time in one cluster; if the `Date` of an answer differs further, that one counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,33 +20,33 @@ use crate::outside::{Limit, Outside, Url};
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::record::{Gauge, Line, Metric, Metrics, PhaseRecord};
 
-/// How long one query may take.
+/// Time limit of one query.
 const ONE: Duration = Duration::from_secs(10);
-/// How long all of them may take.
+/// Total time limit.
 const ALL: Duration = Duration::from_secs(30);
-/// Queries at the same time.
+/// Concurrent queries.
 const TOGETHER: usize = 3;
-/// The most bytes of an answer.
+/// Maximum size of an answer in bytes.
 const MOST_BYTES: usize = 16 << 20;
-/// The most lines that are kept of a figure.
+/// Maximum number of lines kept per figure.
 const MOST_LINES: usize = 8;
-/// The most points of a line.
+/// Maximum number of points per line.
 const MOST_POINTS: f64 = 120.0;
-/// The shortest step in seconds: servers are scraped every 15 to 30 seconds, rarely more often.
+/// Minimum step in seconds: servers are scraped every 15 to 30 seconds, rarely more often.
 const SHORTEST_STEP: f64 = 5.0;
-/// The most characters of a label.
+/// Maximum length of a label.
 const MOST_LABEL: usize = 80;
-/// A clock that differs less than this is the same: a `Date` header has whole seconds.
+/// Clocks that differ by less count as the same: a `Date` header has whole seconds.
 const SAME_CLOCK: f64 = 2.0;
-/// Services that the API server leads to for the word `cluster`, tried in this order: of kube-prometheus, of the operator.
+/// Services tried through the API server for the word `cluster`, in this order: of kube-prometheus, of the operator.
 const SERVICES: [&str; 2] = ["monitoring/prometheus-k8s:9090", "monitoring/prometheus-operated:9090"];
 
-/// Where a Prometheus server is
+/// Location of a Prometheus server
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// At an address.
     Url(Url),
-    /// Behind the API server: services as `NAMESPACE/NAME:PORT`, the first that answers.
+    /// Behind the API server: services as `NAMESPACE/NAME:PORT`, the first one that answers.
     Services(Vec<Service>),
 }
 
@@ -54,7 +54,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     namespace: String,
-    /// Name and port, with `https:` before them where it speaks that.
+    /// Name and port, prefixed with `https:` if it serves TLS.
     name: String,
 }
 
@@ -83,15 +83,15 @@ impl fmt::Display for Service {
 }
 
 impl Place {
-    /// The services that the word `cluster` stands for.
+    /// Services for the word `cluster`.
     pub fn cluster() -> Self {
         Self::Services(SERVICES.iter().filter_map(|service| service.parse().ok()).collect())
     }
 }
 
-/// A way to a Prometheus server
+/// Access to a Prometheus server
 pub enum Door<'a> {
-    /// Straight, with the user's own credentials for it.
+    /// Directly, with the user's credentials for it.
     Straight(&'a Outside),
     /// Through the API server, with the credentials for the cluster.
     Through(&'a Cluster, &'a Service),
@@ -106,9 +106,9 @@ impl fmt::Display for Door<'_> {
     }
 }
 
-/// The query of a figure, and the labels that tell its lines apart
+/// The query of a figure, and the labels that distinguish its lines
 ///
-/// Rates are over two minutes, which four scrapes of 30 seconds fit into; peaks shorter than that are flattened.
+/// Rates are over two minutes, which contain four scrapes at 30 seconds; shorter peaks are flattened.
 fn query(metric: Metric) -> (&'static str, &'static [&'static str]) {
     match metric {
         Metric::ApiLatency => (
@@ -160,7 +160,7 @@ fn query(metric: Metric) -> (&'static str, &'static [&'static str]) {
 /// Interval and step of all queries of a phase
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Grid {
-    /// In seconds since 1970, by Prometheus's clock.
+    /// Seconds since 1970, by Prometheus's clock.
     from: f64,
     points: usize,
     step: f64,
@@ -200,20 +200,20 @@ struct Series {
     values: Vec<(f64, String)>,
 }
 
-/// Why a query has no result
+/// Reason why a query has no result
 struct Unanswered {
     why: String,
-    /// Nobody answered, so that no other query will be answered either.
+    /// Whether nothing answered, so that no other query will be answered either.
     is_closed: bool,
 }
 
-/// Asks for every figure of a phase.
+/// Queries every figure of a phase.
 ///
-/// Fails with a sentence when nothing can be asked at all.
+/// Fails with a sentence if no query is possible at all.
 pub async fn collect(door: &Door<'_>, phase: &PhaseRecord, ahead_micros: i64) -> Result<Metrics, String> {
     let work = async {
         let server_ahead = ahead_micros as f64 / 1e6;
-        // The first one also says whether anybody is there, and what time it is there.
+        // The first one also shows whether the server answers, and its time.
         let (answer, date) =
             ask(door, "api/v1/query", "query=1").await.map_err(|unanswered| unanswered.why)?;
         parsed(&answer)?;
@@ -265,7 +265,7 @@ async fn series(door: &Door<'_>, metric: Metric, grid: Grid) -> Result<Vec<Serie
 }
 
 fn parsed(answer: &[u8]) -> Result<Vec<Series>, String> {
-    // An instant query of a scalar has another shape, of which only the status counts.
+    // An instant query of a scalar has another form, of which only the status counts.
     #[derive(Deserialize)]
     struct Status {
         status: String,
@@ -285,7 +285,7 @@ fn parsed(answer: &[u8]) -> Result<Vec<Series>, String> {
     }
 }
 
-/// Sends a query; gives the body of the answer, and the time that it was given at.
+/// Sends a query; returns the body of the answer, and its time.
 async fn ask(door: &Door<'_>, path: &str, query: &str) -> Result<(Vec<u8>, Option<f64>), Unanswered> {
     match door {
         Door::Straight(outside) => {
@@ -294,7 +294,7 @@ async fn ask(door: &Door<'_>, path: &str, query: &str) -> Result<(Vec<u8>, Optio
             let answer = outside.send(Method::GET, &url, &[], Vec::new(), limit).await;
             let answer =
                 answer.map_err(|fault| Unanswered { is_closed: fault.is_passing, why: fault.message })?;
-            // What is wrong with a query comes as 400 or 422, with a body like any other.
+            // Errors in a query come as 400 or 422, with a normal body.
             let is_told = matches!(answer.status, 400 | 422);
             if !answer.is_success() && !is_told {
                 return Err(Unanswered { why: answer.complaint(), is_closed: true });
@@ -318,7 +318,7 @@ fn date(headers: &HeaderMap) -> Option<f64> {
     Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second() as f64)
 }
 
-/// A figure of its series: the ones with the highest peaks, on the grid. `None` without a value.
+/// A figure from its series: those with the highest peaks, on the grid. `None` without a value.
 fn gauge(metric: Metric, series: Vec<Series>, grid: Grid) -> Option<Gauge> {
     let labels = query(metric).1;
     let line = |series: Series| {

@@ -26,7 +26,7 @@ use bootstorm_model::observe::{Clock, NoticeKind};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::{Answer, Ask, By};
 
-/// So many observations are taken before anything else is looked at.
+/// Maximum number of observations taken before other work.
 const MOST_AT_ONCE: usize = 256;
 
 /// Open streams of a phase; dropping it closes them and stops sending requests
@@ -43,7 +43,7 @@ pub(crate) struct Streams {
     pub(crate) insight: Option<Insight>,
     /// `None` unless guests are probed from pods.
     pub(crate) probing: Option<Probing>,
-    /// When this process did not run.
+    /// Periods in which this process did not run.
     pub(crate) stalls: Stalls,
     /// Lists in progress.
     pub(crate) lists: JoinSet<(Stream, Result<What, ClusterError>)>,
@@ -52,7 +52,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// The streams, and the namespace that each covers; all where none is named.
+    /// Streams, each with the namespace that it covers; `None` means all.
     pub(crate) fn covers(
         scope: &Scope,
         changes: &Changes,
@@ -78,7 +78,7 @@ impl Streams {
             .collect()
     }
 
-    /// The next observations, at least one, in their order. Safe to cancel.
+    /// The next observations, at least one, in order. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Vec<Observation> {
         poll_fn(|cx| {
             while self.ready.len() < MOST_AT_ONCE && self.poll(cx).is_ready() {}
@@ -87,12 +87,12 @@ impl Streams {
         .await
     }
 
-    /// Sends no request that has not been sent yet.
+    /// Prevents requests that have not been sent yet.
     pub(crate) fn stop_requests(&self) {
         self.launching.stop();
     }
 
-    /// Lists what a watch covers, apart from it.
+    /// Lists the objects that a watch covers, separately from it.
     pub(crate) fn list(&mut self, stream: Stream) {
         let began = self.clock.now();
         if let (StreamKind::Migrations, Some(migrations)) = (stream.kind, &self.migrations) {
@@ -125,7 +125,7 @@ impl Streams {
         }
     }
 
-    /// Asks a prober.
+    /// Sends a request to a prober.
     pub(crate) fn ask(&self, prober: usize, ask: Ask) {
         if let Some(probing) = &self.probing {
             probing.ask(prober, ask);
@@ -136,7 +136,7 @@ impl Streams {
         self.ready.push(Observation { stream, at: self.clock.at(at), late, what });
     }
 
-    /// Takes what one of the streams has; requests come first, since what they cause comes after them.
+    /// Takes the available observations of the streams; requests come first, since their effects come after them.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Poll::Ready(Some(news)) = self.launching.poll_next(cx) {
             let request = match news.what {
@@ -213,7 +213,7 @@ impl Streams {
                 if let Poll::Ready(Some(heard)) = watch.poll_next(cx) {
                     let (stream, cluster) = (Stream::new(StreamKind::Events, number), self.cluster.clone());
                     self.delivered(stream, heard, |event: CoreEvent, gone| {
-                        // Events go when their time is up, which tells nothing.
+                        // Events disappear when they expire, which means nothing.
                         let mut notice = event.notice().filter(|_| !gone)?;
                         if let NoticeKind::Warning { message, .. } = &mut notice.what {
                             *message = cluster.without_secrets(message);
@@ -241,7 +241,7 @@ impl Streams {
         What::GapOpened { since: self.clock.at(since), expected, why }
     }
 
-    /// Takes what a watch delivered; `read` gets an object, and whether it is gone.
+    /// Takes the delivery of a watch; `read` gets an object, and whether it is gone.
     fn delivered<T>(&mut self, stream: Stream, heard: Delivery<T>, read: impl Fn(T, bool) -> Option<What>) {
         let Delivery { at, late, event } = heard;
         let all: Vec<What> = match event {
@@ -304,7 +304,7 @@ impl Streams {
     }
 }
 
-/// An object that cannot be read leaves its VM without a proof.
+/// An unreadable object leaves its VM without a proof.
 fn unreadable(fault: &Undecodable) -> What {
     let target = Target { namespace: fault.namespace.clone(), name: fault.name.clone() };
     What::Unreadable(Some(target).filter(|target| !target.name.is_empty()), fault.to_string())

@@ -14,9 +14,9 @@ pub struct Permission {
     pub verb: &'static str,
     /// API group; empty for the core group.
     pub group: &'static str,
-    /// Plural, with `/subresource` where it is about one.
+    /// Plural, with `/subresource` if it concerns one.
     pub resource: &'static str,
-    /// The namespace it is needed in; `None` means everywhere.
+    /// Namespace in which it is needed; `None` means everywhere.
     pub namespace: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Display for Permission {
 }
 
 impl Cluster {
-    /// The permissions among `wanted` that we do not have.
+    /// The missing permissions among `wanted`.
     pub async fn missing(&self, wanted: &[Permission]) -> Result<Vec<Permission>, ClusterError> {
         let reviews = wanted.iter().map(|permission| self.is_allowed(permission));
         let mut missing = Vec::new();

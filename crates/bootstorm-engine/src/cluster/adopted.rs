@@ -1,4 +1,4 @@
-//! VMs that the run did not make: what is known about their guests, and requests that change only what they mean.
+//! VMs that the run did not create: facts about their guests, and requests that change nothing else.
 
 use http::Request;
 use http::header::CONTENT_TYPE;
@@ -55,17 +55,17 @@ impl Watched for Guest {
 }
 
 impl Guest {
-    /// The VM.
+    /// Its VM.
     pub fn target(&self) -> Target {
         Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
     }
 
-    /// Whether it runs and goes on running.
+    /// Whether it is running and stays so.
     pub fn is_running(&self) -> bool {
         self.status.phase == "Running" && self.metadata.deletion_timestamp.is_none()
     }
 
-    /// Whether it has ended, and only its object is left.
+    /// Whether it has ended, and only its object remains.
     pub fn is_final(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
@@ -75,12 +75,12 @@ impl Guest {
         self.status.conditions.iter().any(|condition| condition.is("Paused", "True"))
     }
 
-    /// Whether it is on its way to another node.
+    /// Whether it is being migrated.
     pub fn is_migrating(&self) -> bool {
         self.status.migration_state.as_ref().is_some_and(|state| !state.completed && !state.failed)
     }
 
-    /// The node on which it runs.
+    /// Node on which it runs.
     pub fn node(&self) -> Option<&str> {
         self.status.node_name.as_deref()
     }
@@ -90,14 +90,14 @@ impl Guest {
         &self.spec
     }
 
-    /// What the guest agent calls the operating system.
+    /// Operating system, as reported by the guest agent.
     pub fn system(&self) -> Option<&str> {
         Some(self.status.guest_os_info.pretty_name.as_str()).filter(|name| !name.is_empty())
     }
 }
 
-/// The request that changes the setting of exactly this VM from one value to another, and does nothing when it is
-/// another VM or has another setting by then. With equal values it changes nothing, and shows that both still hold.
+/// The request that changes the setting of exactly this VM from one value to another, and does nothing if it is another
+/// VM or has another setting by then. With equal values it changes nothing, and shows that both still hold.
 pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<Timed, ClusterError> {
     let doing =
         if to.strategy() == "Halted" { "stop the virtual machine" } else { "start the virtual machine" };
@@ -116,12 +116,12 @@ pub fn set(target: &Target, uid: &str, from: &Setting, to: &Setting) -> Result<T
     Ok(Timed { doing, request, meaning })
 }
 
-/// Who has adopted a VM, as an annotation on it says
+/// The run that has adopted a VM, from an annotation on it
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// Namespace of the run's record.
     pub namespace: String,
-    /// The run.
+    /// Prefix of the run.
     pub prefix: String,
     /// UUID of the run.
     pub run_id: String,
@@ -134,7 +134,7 @@ impl std::fmt::Display for Mark {
 }
 
 impl Mark {
-    /// What an annotation says; nothing where it says something else.
+    /// Reads an annotation; `None` if it has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/').map(str::to_owned);
         let mark = Self { namespace: parts.next()?, prefix: parts.next()?, run_id: parts.next()? };
@@ -142,22 +142,22 @@ impl Mark {
     }
 }
 
-/// The annotation, as a JSON pointer names it.
+/// JSON pointer of the annotation.
 fn pointer() -> String {
     format!("/metadata/annotations/{}", annotation(ADOPTED_BY).replace('~', "~0").replace('/', "~1"))
 }
 
-/// What became of the wish to mark a VM
+/// Result of marking a VM
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marked {
-    /// It carries the mark.
+    /// Marked by this run.
     Ours,
-    /// Another run was faster, or the VM is another one by now.
+    /// Another run was faster, or the VM is a different one by now.
     Refused(String),
 }
 
 impl Cluster {
-    /// Marks a VM as adopted, provided that it is still this VM and that nobody else has marked it since it was read.
+    /// Marks a VM as adopted, if it is still this VM and has not been marked since it was read.
     pub async fn mark_adopted(&self, machine: &Machine, mark: &Mark) -> Result<Marked, ClusterError> {
         let doing = "mark the virtual machine as adopted";
         let before = machine.adopted_by();
@@ -188,7 +188,7 @@ impl Cluster {
         }
     }
 
-    /// Takes the mark of a run off a VM; one that is not there, or on another VM, is fine.
+    /// Removes the mark of a run from a VM; succeeds if it is missing, or the VM is a different one.
     pub async fn unmark_adopted(&self, target: &Target, uid: &str, mark: &Mark) -> Result<(), ClusterError> {
         let doing = "take the mark off the virtual machine";
         let patch = [
@@ -212,7 +212,7 @@ impl Cluster {
         self.ask_raw(doing, &request).await.map(|_| ())
     }
 
-    /// The instances in a scope.
+    /// Instances in a scope.
     pub async fn guests_in(&self, scope: &Scope) -> Result<Vec<Guest>, ClusterError> {
         self.list_in("list virtual machine instances", scope, "virtualmachineinstances", "").await
     }

@@ -1,4 +1,4 @@
-//! One request and its answer; and the same with patience, for requests that nobody times.
+//! Single requests, and requests with retries for everything that is not timed.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ use super::error::{ClusterError, Kind};
 use super::{Cluster, decode, names};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now, wall_now};
 
-/// How often an untimed request is sent at most to a server that has not answered yet.
+/// Maximum number of attempts for an untimed request to a server that has not answered yet.
 const ATTEMPTS: u32 = 6;
-/// First wait between two attempts; it doubles each time.
+/// First pause between two attempts; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Longest wait between two attempts.
+/// Maximum pause between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long opening a watch or a stream may take, where nothing is asked for.
+/// Default time limit for opening a watch or a stream.
 const OPENING: Duration = Duration::from_secs(30);
 
-/// The most bytes of an answer: a page of a list has a few megabytes, this is far beyond any.
+/// Maximum size of an answer: a page of a list has a few megabytes, this is far beyond any.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// An answer with a success code
@@ -37,7 +37,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The object in the body; a null in it counts as absent.
+    /// The object in the body; null values count as absent.
     ///
     /// Fails like [`Answer::read`].
     pub fn object<T: DeserializeOwned>(&self, doing: &str) -> Result<T, ClusterError> {
@@ -47,16 +47,16 @@ impl Answer {
         })
     }
 
-    /// The body, decoded.
+    /// The decoded body.
     ///
-    /// Fails when it was cut short, or is something else than was asked for.
+    /// Fails if it was truncated, or has an unexpected form.
     pub fn read<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, ClusterError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             if let Some(error) = ClusterError::from_page(doing, self.code.as_u16(), &self.body) {
                 return error;
             }
             let kind = if error.is_eof() { Kind::CutShort } else { Kind::Other };
-            // Not the parser's words: they may quote a Secret.
+            // Not the parser's message, which may quote a Secret.
             let place = format!("line {}, column {}", error.line(), error.column());
             ClusterError::new(doing, kind, format!("the answer cannot be read: {place}"))
         })
@@ -66,13 +66,13 @@ impl Answer {
 impl Cluster {
     /// Sends one request, once, and reads the whole answer.
     ///
-    /// A request that was not let in because the credentials had run out is sent once more with new ones. Fails with
-    /// what the server or the connection said, and when no answer comes in time.
+    /// A request rejected because of expired credentials is sent once more with new ones. Fails with the error of the
+    /// server or the connection, and if no answer comes in time.
     pub async fn call(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         self.renew_when_expired().await;
         let generation = self.generation();
         match self.exchange(doing, request.clone()).await {
-            // Some portals send those away whom they do not know any more.
+            // Some portals redirect unknown users.
             Err(error)
                 if matches!(error.kind, Kind::Credentials | Kind::Portal)
                     && self.renew_credentials(generation).await =>
@@ -114,7 +114,7 @@ impl Cluster {
         }
     }
 
-    /// Sends one request, once, whose answer is read bit by bit.
+    /// Sends one request, once, whose answer is read incrementally.
     pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, ClusterError> {
         let response = self
             .client()
@@ -129,7 +129,7 @@ impl Cluster {
         Err(self.refused(doing, &head, &body.to_bytes()))
     }
 
-    /// What an answer says that is no success.
+    /// Error of an answer that is not a success.
     fn refused(&self, doing: &str, head: &Parts, body: &[u8]) -> ClusterError {
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
@@ -158,7 +158,7 @@ impl Cluster {
         }
     }
 
-    /// Like [`Cluster::ask`], without looking into the answer.
+    /// Like [`Cluster::ask`], without decoding the answer.
     pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
@@ -170,7 +170,7 @@ impl Cluster {
         }
     }
 
-    /// Like [`Cluster::ask`], with the answer as it came; one that was cut short is asked for again.
+    /// Like [`Cluster::ask`], with the raw answer; a truncated one is requested again.
     pub(super) async fn ask_whole(
         &self,
         doing: &str,
@@ -187,17 +187,18 @@ impl Cluster {
         }
     }
 
-    /// How long opening a watch or a stream, and each page of a list, may take: `--request-timeout`, or 30 s.
+    /// Time limit for opening a watch or a stream, and for each page of a list: `--request-timeout`, or 30 s.
     pub(super) fn opening_limit(&self) -> Duration {
         self.request_timeout.unwrap_or(OPENING)
     }
 
-    /// How long a request that may be repeated, or anything that hangs on one, is waited for.
+    /// Total time limit of a request with retries, or of anything that depends on one.
     pub fn longest_wait(&self) -> Duration {
         self.patience + self.request_timeout.unwrap_or(self.patience)
     }
 
-    /// Waits before the next attempt of a request that may be repeated safely. Fails when there is to be none.
+    /// Waits before the next attempt of a request that may be repeated safely. Returns the error when retries are
+    /// exhausted.
     pub(super) async fn pause(
         &self,
         error: ClusterError,
@@ -212,8 +213,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// How long to wait before another attempt, the last one at the end of `--retry-timeout`; nothing where there is to be
-    /// none.
+    /// Pause before the next attempt, the last one at the end of `--retry-timeout`; `None` if there is none.
     ///
     /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
     fn next_try(&self, error: &ClusterError, attempt: u32, began: Instant) -> Option<Duration> {
@@ -221,7 +221,7 @@ impl Cluster {
             return None;
         }
         let next = wait(attempt, error.retry_after);
-        // Whoever says "not now" is there; an address that nobody answers at is most likely wrong.
+        // A server that answers "not now" exists; an address without any answer is most likely wrong.
         let has_answered = matches!(error.kind, Kind::Throttled | Kind::Unavailable);
         let is_proved = self.shared.proved.load(Ordering::Relaxed);
         if has_answered && !is_proved && attempt == ATTEMPTS {
@@ -230,9 +230,9 @@ impl Cluster {
         if has_answered || is_proved {
             let left = self.patience.saturating_sub(elapsed_since(began));
             return match error.retry_after {
-                // Who says when is not asked earlier.
+                // A time requested by the server is never shortened.
                 Some(_) => (next < left).then_some(next),
-                // Nothing is left over that is too short for one more wait.
+                // No remainder is left that is too short for another pause.
                 None => (!left.is_zero()).then(|| if next + FIRST_WAIT < left { next } else { left }),
             };
         }
@@ -240,7 +240,7 @@ impl Cluster {
     }
 }
 
-/// Where an answer sends to, without what may be a secret.
+/// Target of a redirect, without potential secrets.
 fn redirect(headers: &http::HeaderMap) -> Option<String> {
     let location: http::Uri = headers.get(http::header::LOCATION)?.to_str().ok()?.parse().ok()?;
     let host = location.host()?;
@@ -256,7 +256,7 @@ fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) 
     ClusterError::new(doing, Kind::CutShort, error.to_string())
 }
 
-/// How long to wait before the attempt after `attempt`: what the server asked for, else doubling, jittered.
+/// Pause before the attempt after `attempt`: as requested by the server, else doubling, jittered.
 pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt.saturating_sub(1).min(10));
     let base =
@@ -264,12 +264,12 @@ pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
     base.mul_f64(rand::rng().random_range(1.0..1.3))
 }
 
-/// A request on a collection: kube's builder, with paths of ours.
+/// Request builder for a collection: kube's, with our paths.
 pub fn on(path: &str) -> kube::core::Request {
     kube::core::Request::new(path)
 }
 
-/// The path of a namespaced collection.
+/// Path of a namespaced collection.
 pub fn path(group: &str, namespace: Option<&str>, plural: &str) -> String {
     let root = match group {
         "v1" => "/api/v1".to_owned(),
@@ -281,12 +281,12 @@ pub fn path(group: &str, namespace: Option<&str>, plural: &str) -> String {
     }
 }
 
-/// Parameters of a create: who writes.
+/// Parameters of a create: field manager.
 pub fn post_params() -> kube::api::PostParams {
     kube::api::PostParams { dry_run: false, field_manager: Some(names::FIELD_MANAGER.to_owned()) }
 }
 
-/// Turns the builder's complaint (which only a bug of ours can cause) into a `ClusterError`.
+/// Converts the builder's error, which only a bug of ours can cause, into a `ClusterError`.
 pub fn built(
     doing: &str,
     request: Result<Request<Vec<u8>>, kube::core::request::Error>,

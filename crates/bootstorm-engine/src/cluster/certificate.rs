@@ -1,8 +1,8 @@
 //! Error texts and hints for certificates and keys.
 
-/// A limit or a complaint of the TLS library
+/// A limitation or an error of the TLS library
 struct Complaint {
-    /// Words of the library's message.
+    /// Words in the library's message.
     words: &'static [&'static str],
     message: &'static str,
     hint: &'static str,

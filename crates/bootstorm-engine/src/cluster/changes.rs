@@ -1,4 +1,4 @@
-//! What the watch on `VirtualMachineInstances` says, in the words of the fold.
+//! Watch on `VirtualMachineInstances`, converted for the fold.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,14 +24,14 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::probe::binding::Wiring;
 
-/// The most characters of a Kubernetes name.
+/// Maximum length of a Kubernetes name.
 const LONGEST_NAME: usize = 253;
-/// The most characters of a reason that are kept.
+/// Maximum length of a reason.
 const MOST_TOLD: usize = 300;
-/// How long each page of a list may take.
+/// Time limit for each page of a list.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A `VirtualMachineInstance`, decoded only as far as it is used
+/// A `VirtualMachineInstance`, with only the used fields decoded
 #[derive(Debug, Clone)]
 pub struct Vmi {
     version: Box<str>,
@@ -95,7 +95,7 @@ pub(super) struct MigrationState {
 }
 
 impl MigrationState {
-    /// What `KubeVirt` says about the failure.
+    /// Failure reported by `KubeVirt`.
     pub(super) fn failure(&self) -> Option<String> {
         let told = self.failure_reason.as_deref().map(str::trim).filter(|told| !told.is_empty());
         told.filter(|_| self.failed).map(|told| clip(told, MOST_TOLD))
@@ -186,7 +186,7 @@ impl From<Text<'_>> for Vmi {
                 .any(|condition| condition.is("Ready", "False") && condition.reason == "PodTerminating"),
             agent: is_true("AgentConnected"),
             address: vmi.status.interfaces.iter().find_map(|interface| {
-                // What is no address could not be probed, and the record would keep it for every VM.
+                // An invalid address could not be probed, and the record would keep it for every VM.
                 let address = interface.ip_address.as_deref()?;
                 address.parse::<IpAddr>().is_ok().then(|| address.to_owned())
             }),
@@ -212,61 +212,60 @@ impl From<Vmi> for Instance {
     }
 }
 
-/// An event of a watch, and when it was received
+/// An event of a watch, and the time of its receipt
 #[derive(Debug)]
 pub struct ChangeDelivery {
-    /// Which of the watches it comes from.
+    /// Number of the watch.
     pub number: usize,
-    /// When the client received it.
+    /// Time at which the client received it.
     pub at: Instant,
-    /// It may have waited in a gap of the watch.
+    /// Whether it may have waited in a gap of the watch.
     pub late: bool,
-    /// What it was.
+    /// Event.
     pub event: ChangeEvent,
 }
 
-/// Something that came out of a watch
+/// Event of a watch
 #[derive(Debug)]
 pub enum ChangeEvent {
     /// Instances changed; one change except after a list.
     Changes(Vec<Change>),
-    /// The watch does not deliver any more.
+    /// The watch no longer delivers.
     Interrupted {
-        /// When it last delivered.
+        /// Last delivery.
         since: Instant,
-        /// It ended as it was asked to.
+        /// Whether it ended as requested.
         expected: bool,
     },
-    /// It delivers again.
+    /// The watch delivers again.
     Restored,
-    /// An instance cannot be read.
+    /// An unreadable instance.
     Unreadable(Undecodable),
-    /// It has not been possible to open the watch again for a while.
+    /// The watch could not be reopened for a while.
     Complaint(ClusterError),
 }
 
-/// What a phase watches: the instances of the run, wherever they are
+/// Watches of a phase: the instances of the run, wherever they are
 pub struct Changes {
     watches: Vec<Watch<Vmi>>,
-    /// UID → VM, for the instances that each watch knows.
+    /// UID → VM, for the instances known to each watch.
     known: Vec<HashMap<String, Target>>,
-    /// What each watch lists.
+    /// Collection of each watch, for lists.
     views: Vec<(String, String)>,
-    /// The only VMs that matter; all, where nothing is said.
+    /// The only relevant VMs; `None` means all.
     only: Option<HashSet<Target>>,
-    /// What existed when the watches were opened, until somebody asks.
+    /// Instances that existed when the watches were opened, until requested.
     first: Option<ChangeDelivery>,
 }
 
 impl Changes {
-    /// Opens the watch. When this returns, the list is there and the watch is connected: nothing that happens
-    /// from now on is missed.
+    /// Opens the watch. On return, the list is complete and the watch is connected: no later change is missed.
     pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, ClusterError> {
         Self::watch(cluster, scope.collections("virtualmachineinstances"), selector, None).await
     }
 
-    /// Opens watches on instances that carry no label of ours: everything in the scope is watched, and what is not
-    /// about these VMs is dropped here.
+    /// Opens watches on instances without our labels: everything in the scope is watched, and other VMs are dropped
+    /// here.
     pub async fn open_on(
         cluster: &Cluster,
         scope: &Scope,
@@ -305,12 +304,12 @@ impl Changes {
         Ok(changes)
     }
 
-    /// The next event; the first is the list of what existed when the watch was opened. Safe to cancel.
+    /// The next event; the first is the list of instances that existed when the watch was opened. Cancel-safe.
     pub async fn next(&mut self) -> Option<ChangeDelivery> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Like [`Changes::next`], for those who listen to several streams.
+    /// Like [`Changes::next`], for callers that poll several streams.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChangeDelivery>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
@@ -330,12 +329,12 @@ impl Changes {
         Poll::Pending
     }
 
-    /// How many watches they are.
+    /// Number of watches.
     pub fn watches(&self) -> usize {
         self.watches.len()
     }
 
-    /// When the watch that is furthest behind last proved to deliver.
+    /// Time at which the watch furthest behind last proved to deliver.
     pub fn delivered(&self) -> Option<Instant> {
         self.watches.iter().map(Watch::delivered).min()
     }
@@ -347,7 +346,7 @@ impl Changes {
         }
     }
 
-    /// Lists what a watch covers, apart from it.
+    /// Lists the objects that a watch covers, separately from it.
     pub fn list(
         &self,
         cluster: &Cluster,
@@ -363,7 +362,7 @@ impl Changes {
             for vmi in listed {
                 match vmi {
                     Ok(vmi) => instances.push(Instance::from(vmi)),
-                    // Whose it is shows that nothing is known about it.
+                    // It stays visible that nothing is known about its VM.
                     Err(fault) => tracing::debug!(%fault, "left out of a list"),
                 }
             }
@@ -395,7 +394,7 @@ impl Changes {
                     changes.extend(self.present(number, vmi));
                 }
                 let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
-                // What is gone comes first: a VM's new instance may be in the same list.
+                // Removed instances come first: a VM's new instance may be in the same list.
                 ChangeEvent::Changes(absent.chain(changes).collect())
             }
         };

@@ -1,4 +1,4 @@
-//! The disks of a VM that is stuck: the state of each that is not ready.
+//! Disks of a VM that is stuck: the state of each that is not ready.
 
 use kube::api::GetParams;
 use serde::Deserialize;
@@ -7,16 +7,16 @@ use super::call::{built, on, path};
 use super::metadata::Condition;
 use super::{Cluster, ClusterError, Kind};
 
-/// A disk as a VM names it
+/// A disk, as a VM names it
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disk {
-    /// CDI fills it.
+    /// Filled by CDI.
     DataVolume(String),
-    /// Somebody made it.
+    /// Made by the user.
     Claim(String),
 }
 
-/// A `DataVolume` or a claim, decoded only as far as it is used
+/// A `DataVolume` or a claim, with only the used fields decoded
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct Filled {
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Cluster {
-    /// The state of a disk in a line; `None` where it is ready.
+    /// State of a disk in one line; `None` if it is ready.
     ///
     /// Reports a missing permission as a finding, since this is only needed for an explanation.
     pub async fn state_of(&self, namespace: &str, disk: &Disk) -> Option<String> {

@@ -19,12 +19,12 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::yaml_fault;
 
-/// Credentials that were good once are renewed at most this often.
+/// Minimum interval between renewals of credentials that have worked.
 const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Pause before retrying with newer credentials after the server has refused new ones.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
-/// kubectl's connection flags, as far as they were given
+/// kubectl's connection flags, as far as given
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// `--kubeconfig`
@@ -51,9 +51,9 @@ pub struct Connection {
     pub impersonate_groups: Vec<String>,
     /// `--request-timeout`; `None` means no limit.
     pub request_timeout: Option<Duration>,
-    /// `--retry-timeout`: how long a request that fails for a passing reason is repeated.
+    /// `--retry-timeout`: time limit for retries of a request that fails for a transient reason.
     pub patience: Duration,
-    /// Receives a line when a credential plugin keeps the user waiting.
+    /// Receives a message when a credential plugin keeps the user waiting.
     pub tell: fn(&str),
 }
 
@@ -84,16 +84,16 @@ impl Default for Connection {
 /// Names in a kubeconfig
 #[derive(Debug, Clone, Default)]
 pub struct KubeconfigNames {
-    /// Its contexts.
+    /// Contexts.
     pub contexts: Vec<String>,
-    /// Its clusters.
+    /// Clusters.
     pub clusters: Vec<String>,
-    /// Its users.
+    /// Users.
     pub users: Vec<String>,
 }
 
 impl Connection {
-    /// The names in the kubeconfig; nothing where there is none that can be read.
+    /// The names in the kubeconfig; `None` if there is no readable one.
     pub fn kubeconfig_names(&self) -> Option<KubeconfigNames> {
         let kubeconfig = kubeconfig::load(self.kubeconfig.as_deref()).ok()?;
         Some(KubeconfigNames {
@@ -105,16 +105,16 @@ impl Connection {
 
     /// The contexts of the kubeconfig, in its order.
     ///
-    /// Fails when there is no kubeconfig that can be read.
+    /// Fails if there is no readable kubeconfig.
     pub fn contexts(&self) -> Result<Vec<String>, Failure> {
         let kubeconfig =
             kubeconfig::load(self.kubeconfig.as_deref()).map_err(|fault| no_kubeconfig(&fault))?;
         Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
     }
 
-    /// Makes a client. Sends nothing yet.
+    /// Creates a client. Sends nothing yet.
     ///
-    /// Fails when there is no usable kubeconfig, or the context is unknown.
+    /// Fails if there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
         let Opened { client, good_until, namespace, server, context } = Box::pin(self.client()).await?;
         let mut cluster = Cluster::new(client, namespace, server, self.clone());
@@ -123,13 +123,13 @@ impl Connection {
         Ok(cluster)
     }
 
-    /// A cluster behind a client that was made elsewhere, such as one for a server in the same process.
+    /// A cluster with a given client, such as one for a server in the same process.
     pub fn over(&self, client: Client) -> Cluster {
         let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         Cluster::new(client, namespace, "https://sandbox".to_owned(), self.clone())
     }
 
-    /// Reads the kubeconfig and gets credentials.
+    /// Reads the kubeconfig and obtains credentials.
     async fn client(&self) -> Result<Opened, Failure> {
         let (mut config, context) = self.config().await?;
         if let Some(server) = &self.server {
@@ -170,10 +170,10 @@ impl Connection {
             }
             config.auth_info.impersonate_groups = Some(self.impersonate_groups.clone());
         }
-        // Attempts are counted by us; a silent retry would hide in the measured times.
+        // We count attempts ourselves; a silent retry would be hidden in the measured times.
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(15));
-        // A watch may be silent for minutes; single requests are limited one by one.
+        // A watch may be silent for minutes; single requests have their own limits.
         config.read_timeout = None;
         config.write_timeout = None;
         if let Ok(agent) = HeaderValue::from_str(&names::user_agent()) {
@@ -198,7 +198,7 @@ impl Connection {
         Ok(Opened { client, good_until, namespace, server, context })
     }
 
-    /// The settings of a connection, and the context that they come from.
+    /// Settings of a connection, and the context from which they come.
     async fn config(&self) -> Result<(Config, Option<String>), Failure> {
         let is_chosen = self.kubeconfig.is_some() || self.context.is_some();
         let (mut kubeconfig, fault) = match kubeconfig::load(self.kubeconfig.as_deref()) {
@@ -211,7 +211,7 @@ impl Connection {
             if let Some(server) = &self.server {
                 kubeconfig = only(server);
             } else if let (true, Ok(mut config)) = (kubeconfig.clusters.is_empty(), Config::incluster()) {
-                // As client-go does it: a pod's variables count, NO_PROXY too.
+                // As in client-go: a pod's variables count, including NO_PROXY.
                 config.proxy_url = self.proxy(None, &config.cluster_url)?;
                 return Ok((config, None));
             } else if let Some(fault) = fault {
@@ -233,7 +233,7 @@ impl Connection {
         Ok((config, context))
     }
 
-    /// Settles the user and the cluster that will be used; gives the proxy that the cluster names.
+    /// Settles the user and the cluster to be used; returns the proxy that the cluster names.
     fn settle(&self, kubeconfig: &mut Kubeconfig) -> Result<Option<String>, Failure> {
         let unusable = |why: String| Failure::new("the kubeconfig cannot be used").because(why);
         let context_name = self.context.as_ref().or(kubeconfig.current_context.as_ref());
@@ -248,7 +248,7 @@ impl Connection {
                 kubeconfig::settle_user(&user.name, info).map_err(unusable)?;
             }
             (None, Some(name)) => return Err(unusable(format!("it has no user \"{name}\""))),
-            // As for kubectl, nobody in particular.
+            // As for kubectl, no particular user.
             (None, None) => {}
         }
         let cluster_name = self.cluster.clone().unwrap_or(context.cluster);
@@ -292,7 +292,7 @@ impl Connection {
     }
 }
 
-/// Makes a client. An auth provider of old runs a program for that, which has a limit too.
+/// Creates a client. A legacy auth provider runs a program for that, which also has a time limit.
 async fn made(
     config: Config,
     request_timeout: Option<Duration>,
@@ -313,21 +313,21 @@ async fn made(
         .map_err(|error| unusable(error.to_string()))
 }
 
-/// A client and what comes with it
+/// A client and its settings
 struct Opened {
     client: Client,
-    /// When its credentials run out, where that is known.
+    /// Expiry of its credentials, if known.
     good_until: Option<Timestamp>,
-    /// The namespace of the context, or of the flag.
+    /// Namespace of the context, or of the flag.
     namespace: String,
-    /// The server's address as it may be shown.
+    /// Address of the server, safe for display.
     server: String,
-    /// The context that was used.
+    /// Context used.
     context: Option<String>,
 }
 
 impl Cluster {
-    /// Gets new credentials when those in use are known to have run out. Best effort: the server has the last word.
+    /// Renews credentials that are known to have expired. Best effort: the server decides.
     pub(super) async fn renew_when_expired(&self) {
         if self.has_expired() {
             self.renew_credentials(self.generation()).await;
@@ -336,8 +336,8 @@ impl Cluster {
 
     /// Reloads the kubeconfig and reruns its exec plugin after the server has refused the credentials.
     ///
-    /// `refused` is the generation of the client that was refused. Says whether there is a client that has not been
-    /// refused yet. A server that refuses new credentials too is not asked again for a while.
+    /// `refused` is the generation of the refused client. Returns whether there is a client that has not been refused
+    /// yet. A server that refuses new credentials too is not retried for a while.
     pub(super) async fn renew_credentials(&self, refused: u32) -> bool {
         let mut last = self.shared.renewal.lock().await;
         if self.generation() != refused {
@@ -366,7 +366,7 @@ impl Cluster {
     }
 }
 
-/// Fails if the token is not a valid header value, on which the library would panic.
+/// Fails if the token is not a valid header value, which would make the library panic.
 fn check_token(config: &Config) -> Result<(), Failure> {
     let is_odd = |token: &SecretString| HeaderValue::from_str(token.expose_secret()).is_err();
     if config.auth_info.token.as_ref().is_some_and(is_odd) {
@@ -377,7 +377,7 @@ fn check_token(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A kubeconfig that knows a server and nothing else.
+/// A kubeconfig with a server and nothing else.
 fn only(server: &str) -> Kubeconfig {
     let cluster = kube::config::Cluster { server: Some(server.to_owned()), ..Default::default() };
     Kubeconfig {
@@ -397,7 +397,7 @@ fn told(error: &KubeconfigError) -> String {
     }
 }
 
-/// The URL of the API server as it may be shown: a password in it stays out.
+/// URL of the API server for display, without a password.
 fn without_user(url: &http::Uri) -> String {
     match url.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
         Some((user, _)) => url.to_string().replacen(&format!("{user}@"), "", 1),

@@ -1,4 +1,4 @@
-//! Objects in JSON, decoded with patience: a null counts as absent, and what cannot be decoded is named.
+//! Lenient decoding of JSON objects: null counts as absent, and undecodable objects are named.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,19 +8,19 @@ use serde_json::value::RawValue;
 use super::error::clip;
 use super::metadata::Metadata;
 
-/// The most characters of an explanation that are kept.
+/// Maximum length of an explanation.
 const MOST_TOLD: usize = 300;
 
-/// An object that is not of the expected form
+/// An object with an unexpected form
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecodable {
-    /// Its namespace; empty where even that is unknown.
+    /// Namespace; empty if unknown.
     pub namespace: String,
-    /// Its name; empty where even that is unknown.
+    /// Name; empty if unknown.
     pub name: String,
-    /// Its version; empty where even that is unknown.
+    /// Version; empty if unknown.
     pub version: String,
-    /// Where it departs from the expected form.
+    /// Difference from the expected form.
     pub why: String,
 }
 
@@ -44,8 +44,8 @@ struct Named {
 
 /// Decodes an object.
 ///
-/// Go servers write a list without items, and an absent struct, as `null` where the field has no `omitempty`. Fails with
-/// the name and version of the object, as far as they can be told.
+/// Go servers write a list without items, and an absent struct, as `null` if the field has no `omitempty`. Fails with
+/// the name and version of the object, as far as they can be determined.
 pub(super) fn object<T: DeserializeOwned>(text: &str) -> Result<T, Undecodable> {
     let first = match serde_json::from_str(text) {
         Ok(object) => return Ok(object),
@@ -86,7 +86,7 @@ fn remove_nulls(value: &mut Value) {
     }
 }
 
-/// A line of a watch, its object still in JSON
+/// A line of a watch, with its object still in JSON
 #[derive(Debug, Deserialize)]
 pub(super) struct Line<'a> {
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
@@ -96,17 +96,17 @@ pub(super) struct Line<'a> {
     pub(super) object: &'a RawValue,
 }
 
-/// A line of a watch whose object is of the expected form, as nearly all are: read in one pass
+/// A line of a watch whose object has the expected form, as nearly all do: decoded in one pass
 #[derive(Debug, Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 pub(super) struct Typed<'a, T> {
     /// `ADDED`, `MODIFIED` or `DELETED`.
     pub(super) r#type: &'a str,
-    /// The object.
+    /// Object.
     pub(super) object: T,
 }
 
-/// Decodes a line that says what became of an object; `None` for any other line, and where the object departs from its form.
+/// Decodes a line about a change of an object; `None` for any other line, and if the object has an unexpected form.
 pub(super) fn typed<T: DeserializeOwned>(line: &[u8]) -> Option<Typed<'_, T>> {
     serde_json::from_slice(line)
         .ok()

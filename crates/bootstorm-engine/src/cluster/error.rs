@@ -1,4 +1,4 @@
-//! What can go wrong with a request, sorted by what to do about it.
+//! Errors of requests, classified by the required reaction.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use bootstorm_model::failure::Failure;
 pub enum Kind {
     /// No connection: refused, no such host, proxy error.
     Unreachable,
-    /// The server's certificate was not accepted, or ours was not.
+    /// Our certificate or the server's was not accepted.
     Certificate,
     /// The request got no answer in time.
     TimedOut,
-    /// The server does not know who we are (401), or no credentials could be got.
+    /// Unauthenticated (401), or no credentials could be obtained.
     Credentials,
-    /// We may not do this (403).
+    /// Not permitted (403).
     Forbidden,
     /// 404.
     NotFound,
     /// 409: the object exists.
     AlreadyExists,
-    /// 409: the object changed meanwhile, or its state does not allow it.
+    /// 409: the object changed meanwhile, or its state does not permit the request.
     Conflict,
     /// 410: the resource version is too old.
     Expired,
@@ -33,48 +33,48 @@ pub enum Kind {
     Invalid,
     /// 429.
     Throttled,
-    /// 500: the server failed.
+    /// 500: server error.
     Internal,
     /// 502, 503, 504: not now.
     Unavailable,
-    /// A web page or a redirect came in place of an answer of the API.
+    /// A web page or a redirect instead of an answer of the API.
     Portal,
-    /// Somebody answered, and hung up too early.
+    /// The connection was closed too early.
     CutShort,
     /// Anything else.
     Other,
 }
 
-/// A request that failed
+/// A failed request
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("failed to {doing}: {message}")]
 pub struct ClusterError {
-    /// What we were doing, as it reads after "failed to".
+    /// Action; completes "failed to …".
     pub doing: String,
     /// Kind of error.
     pub kind: Kind,
-    /// What the server or the connection said.
+    /// Message of the server or the connection.
     pub message: String,
-    /// How long the server asked us to wait.
+    /// Wait requested by the server.
     pub retry_after: Option<Duration>,
 }
 
-/// The text of a lost race between two JSON patches, which virt-api reports as a server failure.
+/// Message of a lost race between two JSON patches, which virt-api reports as a server error.
 const PATCH_RACE: &str = "the server rejected our request due to an error in our request";
-/// The most characters of a server's message that are kept: it becomes a VM's reason, in the record of thousands.
+/// Maximum length of a server's message: it becomes a VM's reason, in the record of thousands.
 const LONGEST: usize = 1_000;
-/// The same for a body that is no `Status`, and for what a library says.
+/// Maximum length of a body that is not a `Status`, and of a library's message.
 const LONGEST_LINE: usize = 300;
-/// The text of a request that came while another change of power was under way.
+/// Message for a request sent while another change of power was in progress.
 const UNDER_WAY: &str = "stop/start already underway";
 
 impl ClusterError {
-    /// An error without a server's answer.
+    /// An error without an answer of the server.
     pub fn new(doing: &str, kind: Kind, message: impl Into<String>) -> Self {
         Self { doing: doing.into(), kind, message: message.into(), retry_after: None }
     }
 
-    /// From an answer that is not a success.
+    /// Error of an answer that is not a success.
     pub fn from_answer(doing: &str, code: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let status: Option<Status> = serde_json::from_slice(body).ok();
         let reason = status.as_ref().map(|s| s.reason.clone()).unwrap_or_default();
@@ -86,14 +86,14 @@ impl ClusterError {
                 return page_message(code, &title);
             }
             let text = String::from_utf8_lossy(body);
-            // Bodies of proxies can be large; one line of them is enough.
+            // Bodies of proxies can be large; one line is enough.
             let line = text.trim().lines().next().unwrap_or_default();
             if line.is_empty() { format!("HTTP {code}") } else { clip(line, LONGEST_LINE) }
         });
         let kind = match code {
             300..400 => Kind::Portal,
             401 => Kind::Credentials,
-            // Only what is refused or missing tells of a portal: a broken gateway has pages too.
+            // Only a refusal or a missing object indicates a portal: a broken gateway sends pages too.
             200..300 | 400..=404 if is_page => Kind::Portal,
             403 => Kind::Forbidden,
             404 => Kind::NotFound,
@@ -109,12 +109,12 @@ impl ClusterError {
         Self { doing: doing.into(), kind, message, retry_after }
     }
 
-    /// From an answer that is a web page; nothing where it is none.
+    /// Error of an answer that is a web page; `None` if it is not.
     pub fn from_page(doing: &str, code: u16, body: &[u8]) -> Option<Self> {
         page_title(body).map(|title| Self::new(doing, Kind::Portal, page_message(code, &title)))
     }
 
-    /// From a request that got no answer.
+    /// Error of a request without an answer.
     pub fn from_client(doing: &str, error: &kube::Error) -> Self {
         if let Some(message) = super::credentials::fault(error) {
             return Self::new(doing, Kind::Credentials, clip(&message, LONGEST_LINE));
@@ -164,7 +164,7 @@ impl ClusterError {
         Self::new(doing, kind, clip(&last, LONGEST_LINE))
     }
 
-    /// Whether the same request may succeed if it is simply sent again.
+    /// Whether the same request may succeed if it is simply repeated.
     pub fn is_transient(&self) -> bool {
         match self.kind {
             Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::CutShort => true,
@@ -178,7 +178,7 @@ impl ClusterError {
         }
     }
 
-    /// Whether the server may have carried the request out although no answer came.
+    /// Whether the server may have carried out the request although no answer came.
     pub fn is_ambiguous(&self) -> bool {
         matches!(
             self.kind,
@@ -187,16 +187,16 @@ impl ClusterError {
     }
 }
 
-/// What is said of a web page in place of an answer.
+/// Phrase about a web page instead of an answer.
 const NO_API: &str = "which no Kubernetes API sends";
 
-/// What came in place of an answer.
+/// Description of the page.
 fn page_message(code: u16, title: &str) -> String {
     let title = if title.is_empty() { String::new() } else { format!(" (\"{title}\")") };
     format!("HTTP {code} with a web page{title}, {NO_API}")
 }
 
-/// The first `most` characters, the cut marked with `…`.
+/// The first `most` characters; a cut is marked with `…`.
 pub(crate) fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -205,7 +205,7 @@ pub(crate) fn clip(text: &str, most: usize) -> String {
 }
 
 impl ClusterError {
-    /// What to do about it, by its cause: one code of HTTP stands for many.
+    /// Hints by cause: one HTTP code has many.
     fn hints(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Unreachable | Kind::TimedOut | Kind::CutShort => {
@@ -244,7 +244,7 @@ const ASK_FOR_PERMISSION: &str = "ask for this permission, then check with: kube
 const RIGHTS_IN_ONE_NAMESPACE: &str =
     "with rights in one namespace only, put all VMs there: --vm-namespace NAME";
 
-/// Why a cluster refuses a request that the user has the permission for
+/// Reason why a cluster refuses a request despite the user's permission
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     /// A webhook or a policy of the cluster.
@@ -257,12 +257,12 @@ enum Refusal {
     Quota,
     /// A `LimitRange`.
     Limits,
-    /// The namespace is on its way out.
+    /// The namespace is terminating.
     Ending,
 }
 
 impl Refusal {
-    /// Finds the cause in a server's message: the words that its admission plugins use.
+    /// Determines the cause from a server's message, by the words of its admission plugins.
     fn of(message: &str) -> Option<Self> {
         let has = |words: &str| message.contains(words);
         let found = if has("violates PodSecurity") {
@@ -317,7 +317,7 @@ impl From<ClusterError> for Failure {
     }
 }
 
-/// A web page in place of an answer: what it calls itself.
+/// Title of a web page sent instead of an answer.
 fn page_title(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&body[..body.len().min(20_000)]);
     let lower = text.trim_start().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Evictions of launcher pods, as `kubectl drain` asks for them, and the cordons around them.
+//! Evictions of launcher pods, as in `kubectl drain`, and the cordons around them.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::watch::list_all;
 use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::Target;
 
-/// Annotation word on a node: the run that has cordoned it.
+/// Annotation word on a node: the run that cordoned it.
 const CORDONED_BY: &str = "cordoned-by";
 
 /// A node, as far as a cordon depends on it
@@ -56,7 +56,7 @@ impl Evicted {
         self.status.node_name == node
     }
 
-    /// Whether `KubeVirt` has taken up its eviction: it migrates, or has done so.
+    /// Whether `KubeVirt` has accepted its eviction: it migrates, or has migrated.
     pub(super) fn is_marked(&self, node: &str) -> bool {
         self.status.evacuation_node_name == node || !self.is_on(node)
     }
@@ -73,23 +73,23 @@ impl Cordonable {
         &self.metadata.name
     }
 
-    /// UUID of the run that has cordoned it.
+    /// UUID of the run that cordoned it.
     pub fn cordoned_by(&self) -> Option<&str> {
         self.metadata.annotations.get(&annotation(CORDONED_BY)).map(String::as_str)
     }
 
-    /// Whether pods may be placed on it.
+    /// Whether it is schedulable.
     pub fn is_open(&self) -> bool {
         !self.spec.unschedulable
     }
 
-    /// Whether that run has cordoned it.
+    /// Whether that run cordoned it.
     pub fn is_cordoned_by(&self, run_id: &str) -> bool {
         self.cordoned_by() == Some(run_id)
     }
 }
 
-/// The request that evicts the launcher pod of a VM from a node, provided that it is still that pod.
+/// The request that evicts the launcher pod of a VM from a node, if it is still that pod.
 pub fn evict(target: &Target, instance: &str, node: &str, pod: &Evictable) -> Result<Timed, ClusterError> {
     let doing = "evict the virtual machine";
     let namespace = &target.namespace;
@@ -106,7 +106,7 @@ pub fn evict(target: &Target, instance: &str, node: &str, pod: &Evictable) -> Re
 }
 
 impl Cluster {
-    /// The launcher pods in which instances run, by the UIDs of these.
+    /// Launcher pods of instances, by instance UID.
     pub async fn evictable(
         &self,
         scope: &Scope,
@@ -144,7 +144,7 @@ impl Cluster {
         }
     }
 
-    /// The nodes that carry the mark of a run that has cordoned them.
+    /// Nodes that carry the mark of a run that cordoned them.
     pub async fn marked_nodes(&self) -> Result<Vec<Cordonable>, ClusterError> {
         let (mut nodes, _) =
             list_all::<Cordonable>(self, "list nodes", &path("v1", None, "nodes"), "").await?;
@@ -152,7 +152,7 @@ impl Cluster {
         Ok(nodes)
     }
 
-    /// Lets no new pods onto a node, and marks it as cordoned by this run.
+    /// Cordons a node, and marks it as cordoned by this run.
     pub async fn cordon(&self, node: &str, found: &Cordonable, run_id: &str) -> Result<(), ClusterError> {
         let key = annotation(CORDONED_BY).replace('/', "~1");
         let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": found.uid()})];
@@ -164,7 +164,7 @@ impl Cluster {
         self.patch_node("cordon the node", node, patch).await
     }
 
-    /// Lets pods onto a node again, if it is that node and this run has cordoned it; another one is left alone.
+    /// Uncordons a node, if it is that node and this run cordoned it; another one is left alone.
     pub async fn uncordon(&self, node: &str, uid: &str, run_id: &str) -> Result<(), ClusterError> {
         let key = annotation(CORDONED_BY).replace('/', "~1");
         let is_ours = |found: &Cordonable| found.uid() == uid && found.is_cordoned_by(run_id);
@@ -177,7 +177,7 @@ impl Cluster {
             json!({"op": "add", "path": "/spec/unschedulable", "value": false}),
         ];
         match self.patch_node("uncordon the node", node, patch).await {
-            // An earlier attempt whose answer was lost, or somebody else, has done it.
+            // An earlier attempt whose answer was lost, or another client, has done it.
             Err(error) if error.kind == Kind::Invalid => match self.cordonable(node).await?.filter(is_ours) {
                 Some(_) => Err(error),
                 None => Ok(()),

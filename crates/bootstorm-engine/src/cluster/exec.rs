@@ -17,17 +17,17 @@ use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::lines::LineBuffer;
 
-/// How long a piece of what is sent may wait for the other end to take it.
+/// Time limit for the other end to accept a piece of data.
 const SENDING: Duration = Duration::from_secs(10);
-/// Room for lines that wait to be read on either side.
+/// Buffer for unread lines on either side.
 const BUFFER: usize = 256 * 1024;
 
-/// What the server says of a pod with several containers, none of which was named.
+/// Message of the server for a pod with several containers if none was named.
 const UNNAMED: &str = "a container name must be specified";
-/// The annotation by which kubectl chooses a container.
+/// Annotation by which kubectl selects a container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
-/// Bytes of a stream that are read at once.
+/// Bytes read from a stream at once.
 const READ: usize = 16 * 1024;
 
 /// The lines of one output, of limited length
@@ -35,7 +35,7 @@ struct Lines {
     source: Box<dyn AsyncRead + Send + Unpin>,
     bytes: Vec<u8>,
     buffer: LineBuffer,
-    /// Complete lines, with the instant at which the end of each was received.
+    /// Complete lines, each with the time of receipt of its end.
     ready: VecDeque<(Instant, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Lines {
         Self { source, bytes: vec![0; READ], buffer: LineBuffer::default(), ready: VecDeque::new() }
     }
 
-    /// The next line; nothing when the stream is over. Safe to cancel.
+    /// The next line; `None` when the stream has ended. Cancel-safe.
     async fn next(&mut self) -> Option<(Instant, String)> {
         loop {
             if let Some(line) = self.ready.pop_front() {
@@ -67,19 +67,19 @@ pub struct LineStream {
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
     stdout: Lines,
     stderr: Lines,
-    /// Ends with the command or its connection; a broken connection does not end the output by itself.
+    /// Completes with the command or its connection; a broken connection does not end the output by itself.
     end: BoxFuture<'static, Option<Status>>,
     /// Whether it has ended.
     ended: bool,
-    /// What the server said at the end.
+    /// Final status from the server.
     status: Option<Status>,
     _process: Option<AttachedProcess>,
 }
 
 impl Cluster {
-    /// Runs a command in a container of a pod, or in its default one as kubectl chooses it.
+    /// Runs a command in a container of a pod, or in its default one as selected by kubectl.
     ///
-    /// Fails when the pod is not there or not running, or when we may not.
+    /// Fails if the pod does not exist or does not run, or if this is not permitted.
     pub async fn exec(
         &self,
         namespace: &str,
@@ -104,7 +104,7 @@ impl Cluster {
         }
     }
 
-    /// The container that the pod's annotation names, or its first.
+    /// The container named in the pod's annotation, or its first.
     async fn default_container(&self, namespace: &str, pod: &str) -> Result<String, ClusterError> {
         let doing = "look at the containers of the pod";
         let request = built(doing, on(&path("v1", Some(namespace), "pods")).get(pod, &GetParams::default()))?;
@@ -155,19 +155,19 @@ impl Cluster {
     }
 }
 
-/// What came out of a command
+/// Output of a command
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Out {
-    /// A line on standard output, and when it was received.
+    /// A line on standard output, and the time of its receipt.
     Line(Instant, String),
     /// A line on standard error.
     Error(String),
-    /// It ended, or its stream broke.
+    /// The command ended, or its stream broke.
     Ended,
 }
 
-/// Writes all of it, each piece within [`SENDING`]: an end that takes nothing any more is lost, however alive its
-/// connection is.
+/// Writes everything, each piece within [`SENDING`]: an end that accepts nothing any more is lost, even if its
+/// connection is alive.
 async fn send(stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> std::io::Result<()> {
     for piece in bytes.chunks(READ) {
         let sending = async {
@@ -229,19 +229,19 @@ impl LineStream {
 
     /// Sends text to its standard input.
     ///
-    /// Fails when the stream is broken.
+    /// Fails if the stream is broken.
     pub async fn send(&mut self, text: &str) -> std::io::Result<()> {
         self.send_bytes(text.as_bytes()).await
     }
 
     /// Sends bytes to its standard input.
     ///
-    /// Fails when the stream is broken, or its other end takes nothing for 10 s.
+    /// Fails if the stream is broken, or its other end accepts nothing for 10 s.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         send(&mut self.stdin, bytes).await
     }
 
-    /// The next line. Safe to cancel.
+    /// The next line. Cancel-safe.
     pub async fn next(&mut self) -> Out {
         tokio::select! {
             biased;
@@ -257,7 +257,7 @@ impl LineStream {
         }
     }
 
-    /// What the server says about the end of the command, if it says anything soon.
+    /// The server's reason for the end of the command, if it comes soon.
     pub async fn why(self) -> Option<String> {
         let status = if self.ended {
             self.status

@@ -1,4 +1,4 @@
-//! Small objects beside the VMs: copied or made in each of their namespaces, and known by their UIDs.
+//! Small objects beside the VMs: copied or created in each of their namespaces, and identified by UID.
 
 use http::HeaderValue;
 use http::header::ACCEPT;
@@ -13,31 +13,31 @@ use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::references::Needed;
 use bootstorm_model::plan::{Extra, Small};
 
-/// Asks for metadata instead of a whole object.
+/// `Accept` header for metadata instead of a whole object.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
-/// Result of making a small object
+/// Result of creating a small object
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MadeExtra {
-    /// It is the run's, and has this UID.
+    /// It belongs to the run, and has this UID.
     Ours(String),
-    /// Something else has that name.
+    /// Another object has that name.
     Foreign(Stranger),
 }
 
-/// The collection of a kind of small objects in a namespace.
+/// Collection of a kind of small objects in a namespace.
 pub fn collection(kind: Small, namespace: &str) -> String {
     path(kind.api_version(), Some(namespace), kind.plural())
 }
 
-/// The manifest of a small object of a run, in one of its namespaces.
+/// Manifest of a small object of a run, in one of its namespaces.
 pub fn manifest(extra: &Extra, original: &Value, namespace: &str, (prefix, run_id): (&str, &str)) -> Value {
     let labels = names::labels(prefix, run_id, Role::Target).into_iter().collect();
     extra.copy(original, namespace, &labels)
 }
 
 impl Cluster {
-    /// Makes a small object in a namespace, unless this run made it before.
+    /// Creates a small object in a namespace, unless this run created it before.
     pub async fn make_extra(
         &self,
         extra: &Extra,
@@ -65,7 +65,7 @@ impl Cluster {
         }
     }
 
-    /// An object that a manifest names, if it is there; of Secrets and `ConfigMaps` the metadata only.
+    /// An object that a manifest names, if it exists; for Secrets and `ConfigMaps` only the metadata.
     pub async fn needed(
         &self,
         kind: Needed,
@@ -93,7 +93,7 @@ impl Cluster {
         }
     }
 
-    /// A small object as it is, if it is there.
+    /// The current small object, if it exists.
     pub async fn original(&self, extra: &Extra, namespace: &str) -> Result<Option<Value>, ClusterError> {
         let doing = format!("get {} in namespace {namespace}", extra.kind.plural());
         let request =

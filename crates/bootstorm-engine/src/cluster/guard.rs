@@ -7,20 +7,20 @@ use tokio::sync::watch;
 
 use bootstorm_model::observe::clock::{continuous_now, wall_now};
 
-/// How long a lease is good for without being renewed.
+/// Lifetime of a lease without renewal.
 pub(super) const DURATION: Duration = Duration::from_secs(60);
 
 /// Known state of the lock
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Standing {
-    /// It was renewed by a request that left at that time.
+    /// Renewed by a request that was sent at that time.
     Held(Renewed),
-    /// Somebody else has it, or took it away.
+    /// Another process has it, or it was taken away.
     Lost,
 }
 
-/// When a lock was renewed, on both clocks: a computer that was suspended, and one whose clock was set, wait for
-/// the next renewal before they go on.
+/// Time of the last renewal, on both clocks: after a suspension, or after its clock was set, a computer waits for the
+/// next renewal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Renewed {
     steady: Duration,
@@ -40,13 +40,13 @@ impl Renewed {
     }
 }
 
-/// Stands before everything that is done on the strength of the lock
+/// Check before everything that relies on the lock
 #[derive(Debug, Clone)]
 pub struct Guard(pub(super) watch::Receiver<Standing>);
 
 #[cfg(test)]
 impl Guard {
-    /// A guard of a lock that is held until the test is over.
+    /// A guard of a lock that is held until the end of the test.
     pub(crate) fn held() -> Self {
         let (sender, receiver) = watch::channel(Standing::Held(Renewed::now()));
         std::mem::forget(sender);
@@ -71,10 +71,10 @@ impl Guard {
         }
     }
 
-    /// Waits until the lock is lost. Safe to cancel.
+    /// Waits until the lock is lost. Cancel-safe.
     pub async fn lost(&mut self) {
         if self.0.wait_for(|standing| matches!(standing, Standing::Lost)).await.is_err() {
-            // It was given back; nobody asks any more.
+            // It was released; the result is no longer relevant.
             std::future::pending::<()>().await;
         }
     }

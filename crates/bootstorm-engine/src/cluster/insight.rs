@@ -1,8 +1,8 @@
 //! Watches on launcher pods and events, which explain the time between a VM's milestones.
 //!
-//! Beside the watch on instances that every timed phase has. Pods are selected by the run's label, or for adopted VMs by
-//! namespace; events carry no labels, so they are selected by what they are about and sorted out here. Nothing is listed
-//! that happened before. Whoever may not watch a kind goes without its stages.
+//! They complement the watch on instances that every timed phase has. Pods are selected by the run's label, or for
+//! adopted VMs by namespace; events carry no labels, so they are selected by kind of object and filtered here. Earlier
+//! objects are not listed. Kinds that may not be watched are left out, with their stages.
 
 use futures::future::join_all;
 
@@ -19,14 +19,14 @@ pub struct Insight {
     pub pods: Vec<Watch<Pod>>,
     /// On events.
     pub events: Vec<Watch<CoreEvent>>,
-    /// What is not watched, with the reason, one sentence each.
+    /// Kinds that are not watched and the reason, one sentence each.
     pub missing: Vec<String>,
 }
 
 impl Insight {
     /// Opens the watches; later changes are not missed. A kind that cannot be watched is left out.
     ///
-    /// `selector` picks the run's own pods among the launcher pods; without one they are everybody's in the scope.
+    /// `selector` selects the run's own pods among the launcher pods; without one, all pods in the scope are watched.
     pub async fn open(cluster: &Cluster, scope: &Scope, selector: Option<&str>) -> Self {
         let labels = selector.map_or_else(|| LAUNCHERS.to_owned(), |one| format!("{LAUNCHERS},{one}"));
         let pods = scope.collections_of("v1", "pods").into_iter();
@@ -57,13 +57,13 @@ impl Insight {
         Self { pods, events, missing }
     }
 
-    /// How many streams they are.
+    /// Number of streams.
     pub fn streams(&self) -> usize {
         self.pods.len() + self.events.len()
     }
 }
 
-/// Opens watches that belong together, or returns the reason why not.
+/// Opens related watches, or returns the reason for the failure.
 async fn open_all<T: Watched>(
     cluster: &Cluster,
     doing: &str,

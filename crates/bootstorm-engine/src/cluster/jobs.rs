@@ -1,7 +1,7 @@
-//! The Job whose pods are the shards of a run, and what these may do.
+//! The Job whose pods are the shards of a run, and its permissions.
 //!
-//! What is in the namespace of the record belongs to its head, and goes with it. A role for all namespaces cannot: it
-//! is named by the UUID of the run, and the label with that UUID is ours only where this tool wrote it.
+//! Objects in the namespace of the record are owned by its head, and deleted with it. A cluster-wide role cannot be: it
+//! is named by the UUID of the run, and counts as ours only if this tool wrote its label with that UUID.
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -23,47 +23,47 @@ pub const CONTAINER: &str = "shard";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// Label with the name of the Job, on its pods; Kubernetes 1.27 and later.
 const OF_JOB: &str = "batch.kubernetes.io/job-name";
-/// Failed pods that the Job puts up with, for each shard. Pods that were evicted do not count.
+/// Maximum number of failed pods per shard. Evicted pods do not count.
 const FAILURES: u32 = 20;
-/// Exit code of a process that will fail again: see `bootstorm_model::exit`.
+/// Exit code of a process that would fail again: see `bootstorm_model::exit`.
 const FINAL: u8 = 2;
-/// Seconds in which an evicted shard saves what it knows, and gives its lock back.
+/// Seconds in which an evicted shard saves its state and releases its lock.
 const GRACE: u32 = 60;
 
-/// What a Job is made of
+/// Specification of a Job
 #[derive(Debug, Clone, Copy)]
 pub struct Outfit<'a> {
-    /// What the pods do.
+    /// Work of the pods.
     pub assignment: &'a Assignment,
     /// UID of the head of the run's record.
     pub head: &'a str,
     /// Image with the program.
     pub image: &'a str,
-    /// A service account that is there; absent where one is made.
+    /// Existing service account; absent if one is created.
     pub service_account: Option<&'a str>,
-    /// What the pods may do, where an account is made for them.
+    /// Permissions of the pods, if an account is created for them.
     pub permissions: &'a [Permission],
 }
 
-/// A kind of object that comes with a Job, in the order in which they are made
+/// A kind of object that belongs to a Job, in the order of creation
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gear {
-    /// The account of the pods.
+    /// Service account of the pods.
     ServiceAccount,
-    /// What it may do in the namespace of the record.
+    /// Permissions in the namespace of the record.
     Role,
-    /// That it may.
+    /// Binding of that role.
     RoleBinding,
-    /// What it may do in all namespaces.
+    /// Permissions in all namespaces.
     ClusterRole,
-    /// That it may.
+    /// Binding of that role.
     ClusterRoleBinding,
-    /// The Job itself.
+    /// The Job.
     Job,
 }
 
 impl Gear {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 6] = [
         Self::ServiceAccount,
         Self::Role,
@@ -73,7 +73,7 @@ impl Gear {
         Self::Job,
     ];
 
-    /// What kubectl calls one.
+    /// Singular name, as in kubectl.
     pub fn word(self) -> &'static str {
         match self {
             Self::ServiceAccount => "serviceaccount",
@@ -106,7 +106,7 @@ impl Gear {
     }
 }
 
-/// An object that came with the Job of a run
+/// An object that belongs to the Job of a run
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Kind.
@@ -122,28 +122,28 @@ pub struct Piece {
 pub enum JobEnd {
     /// Every index has succeeded.
     Complete,
-    /// It has given up, for this reason.
+    /// Failed, for this reason.
     Failed(String),
 }
 
 /// A Job of a run
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// What its pods do; absent where that cannot be read.
+    /// Work of its pods; absent if unreadable.
     pub assignment: Option<Assignment>,
-    /// The image of its pods.
+    /// Image of its pods.
     pub image: String,
-    /// When it was made.
+    /// Time of creation.
     pub created: Option<Timestamp>,
     /// How it ended, once it has.
     pub end: Option<JobEnd>,
-    /// Pods that run, or are about to.
+    /// Pods that are running or about to.
     pub active: i32,
-    /// Indexes that are done.
+    /// Succeeded indexes.
     pub succeeded: i32,
-    /// Pods that failed.
+    /// Failed pods.
     pub failed: i32,
 }
 
@@ -186,7 +186,7 @@ impl From<Job> for JobState {
     }
 }
 
-/// The manifest of an object that comes with a Job; nothing where it is not needed.
+/// Manifest of an object that belongs to a Job; `None` if it is not needed.
 fn manifest(gear: Gear, outfit: &Outfit<'_>, namespace: &str) -> Option<Value> {
     let Assignment { prefix, run_id, .. } = outfit.assignment;
     let here: Vec<&Permission> = outfit.permissions.iter().filter(|one| one.namespace.is_some()).collect();
@@ -241,7 +241,7 @@ fn rules(permissions: &[&Permission]) -> Vec<Value> {
 /// The spec of the Job: an index for each shard, and pods that meet the restricted pod security standard.
 fn job(outfit: &Outfit<'_>, namespace: &str, account: &str) -> Value {
     let Assignment { prefix, shards, .. } = outfit.assignment;
-    // Not the UUID of the run: what carries that is the run's, and pods go with their Job.
+    // Without the UUID of the run: objects with that label belong to the run, but pods are deleted with their Job.
     let labels = json!({names::RUN: prefix, names::ROLE: Role::Shard.word()});
     let args = ["__shard", "--namespace", namespace, "--assignment", &outfit.assignment.to_text()];
     json!({
@@ -249,7 +249,7 @@ fn job(outfit: &Outfit<'_>, namespace: &str, account: &str) -> Value {
         "parallelism": shards,
         "completionMode": "Indexed",
         "backoffLimit": FAILURES * shards,
-        // A second pod of an index begins when the first one is certainly over.
+        // A second pod of an index begins when the first one has certainly ended.
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": [
             {"action": "FailJob", "onExitCodes": {
@@ -290,9 +290,9 @@ fn job(outfit: &Outfit<'_>, namespace: &str, account: &str) -> Value {
 }
 
 impl Cluster {
-    /// Makes a Job and what comes with it. What is there already from an earlier attempt stays.
+    /// Creates a Job and its objects. Existing ones from an earlier attempt are kept.
     ///
-    /// Fails where an object of that name is somebody else's.
+    /// Fails if another object has one of the names.
     pub async fn make_job(&self, outfit: &Outfit<'_>) -> Result<(), ClusterError> {
         for gear in Gear::ALL {
             let Some(object) = manifest(gear, outfit, self.namespace()) else { continue };
@@ -344,7 +344,7 @@ impl Cluster {
         Ok(pods)
     }
 
-    /// What came with the Job of a run and is there, the Job first. Kinds that may not be read are left out.
+    /// Existing objects that belong to the Job of a run, the Job first. Kinds that may not be read are left out.
     pub async fn gear_of(&self, prefix: &str, run_id: &str) -> Result<Vec<Piece>, ClusterError> {
         let mut pieces = Vec::new();
         for gear in Gear::ALL.into_iter().rev() {
@@ -365,7 +365,7 @@ impl Cluster {
         Ok(pieces)
     }
 
-    /// Deletes such objects, and nothing that has taken their names since.
+    /// Deletes these objects, and nothing that has taken their names since.
     pub async fn delete_gear(&self, pieces: &[Piece]) -> Result<(), ClusterError> {
         for Piece { gear, name, uid } in pieces {
             let doing = format!("delete the {} of the shards", gear.word());
@@ -375,7 +375,7 @@ impl Cluster {
     }
 }
 
-/// Whether an object came with the Job of a run.
+/// Whether an object belongs to the Job of a run.
 fn is_ours(object: &Metadata, gear: Gear, run_id: &str) -> bool {
     let is_labelled = object.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
     let is_marked = object.labels.get(names::ROLE).is_some_and(|role| role == Role::Shard.word());

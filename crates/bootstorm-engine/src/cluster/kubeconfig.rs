@@ -1,4 +1,4 @@
-//! Kubeconfigs as kubectl reads them: everything that its client library treats otherwise than kube's.
+//! Kubeconfigs as kubectl reads them: all differences between its client library and kube's.
 //!
 //! Files are read, checked and merged here; kube gets one kubeconfig without empty values, whose data it can decode.
 
@@ -18,7 +18,7 @@ use thiserror::Error;
 use bootstorm_model::plan::yaml;
 use bootstorm_model::platform;
 
-/// Base64 as Go decodes it: bits beyond the last byte are ignored, padding is not.
+/// Base64 as in Go: bits beyond the last byte are ignored, padding is not.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 /// Values that are paths, relative to the folder of their file.
@@ -26,7 +26,7 @@ const PATHS: [&str; 4] = ["certificate-authority", "client-certificate", "client
 /// Values that are base64.
 const DATA: [&str; 3] = ["certificate-authority-data", "client-certificate-data", "client-key-data"];
 
-/// Why no kubeconfig can be used; quotes none of its values
+/// Reason why no kubeconfig is usable; quotes none of its values
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum KubeconfigFault {
     /// None of the files exists.
@@ -35,19 +35,19 @@ pub(super) enum KubeconfigFault {
     /// No path is configured.
     #[error("no home directory")]
     NoHome,
-    /// A file cannot be used.
+    /// A file is unusable.
     #[error("{}: {why}", .path.display())]
     Unusable {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// The error.
+        /// Error.
         why: String,
     },
 }
 
 /// Reads the named file, or those of `KUBECONFIG`, or the default one.
 ///
-/// A file of the list that does not exist is passed over; the first file that names something wins.
+/// A missing file in the list is skipped; the first file that defines a name wins.
 pub(super) fn load(explicit: Option<&Path>) -> Result<Kubeconfig, KubeconfigFault> {
     if let Some(path) = explicit {
         return read(path)?.ok_or_else(|| KubeconfigFault::Missing(path.to_path_buf()));
@@ -78,12 +78,12 @@ fn paths() -> Result<Vec<PathBuf>, KubeconfigFault> {
     Ok(vec![home.join(".kube").join("config")])
 }
 
-/// The most bytes of a kubeconfig: thousands of clusters with certificates in them.
+/// Maximum size of a kubeconfig: thousands of clusters with certificates.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
-/// The most bytes of a file with a token.
+/// Maximum size of a token file.
 const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
 
-/// Reads one file; none where it does not exist.
+/// Reads one file; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<Kubeconfig>, KubeconfigFault> {
     let unusable = |why: String| KubeconfigFault::Unusable { path: path.to_path_buf(), why };
     let text = match platform::read_text(path, MOST_BYTES) {
@@ -96,7 +96,7 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>, KubeconfigFault> {
     parse(&text, folder).map(Some).map_err(unusable)
 }
 
-/// Reads the text of a file in a folder. As for kubectl, only the first document counts.
+/// Reads the text of a file in a folder. As in kubectl, only the first document counts.
 fn parse(text: &str, folder: &Path) -> Result<Kubeconfig, String> {
     let document = yaml::read(text).map_err(|fault| fault.to_string())?.documents.into_iter().next();
     let mut root = match document {
@@ -127,7 +127,7 @@ fn parse(text: &str, folder: &Path) -> Result<Kubeconfig, String> {
     })
 }
 
-/// The entries of a list, each with its name and its values as kube takes them.
+/// The entries of a list, each with its name and its values in kube's form.
 fn entries(
     root: &mut Map<String, Value>,
     list: &str,
@@ -164,7 +164,7 @@ fn entries(
     Ok(entries)
 }
 
-/// Drops empty values, makes paths absolute, and writes data as kube decodes it.
+/// Drops empty values, makes paths absolute, and writes data in the encoding that kube expects.
 fn settle(values: &mut Map<String, Value>, folder: &Path) -> Result<(), String> {
     values.retain(|_, value| !value.is_null() && value != "");
     for key in PATHS {
@@ -173,7 +173,7 @@ fn settle(values: &mut Map<String, Value>, folder: &Path) -> Result<(), String> 
         }
     }
     if let Some(Value::String(command)) = values.get_mut("exec").and_then(|exec| exec.get_mut("command")) {
-        // A bare name is looked for in the PATH.
+        // A bare name is searched for in the PATH.
         if command.contains('/') || command.contains(std::path::MAIN_SEPARATOR) {
             *command = absolute(folder, command);
         }
@@ -212,7 +212,7 @@ fn typed<T: DeserializeOwned>(list: &str, entries: Vec<Value>) -> Result<Vec<T>,
     entries.into_iter().map(read).collect()
 }
 
-/// The values in a kubeconfig that are no texts are few; a number or a bool in another place lacks its quotes.
+/// Only a few values in a kubeconfig are not texts; a number or a bool elsewhere lacks its quotes.
 fn not_text(what: &str) -> String {
     format!("{what} is of another type than expected; a text such as 010, 1e3, on or n needs quotes")
 }
@@ -233,7 +233,7 @@ fn merge(mut first: Kubeconfig, next: Kubeconfig) -> Kubeconfig {
     first
 }
 
-/// Settles how a user logs in, as kubectl does it; fails with kubectl's reason where it would.
+/// Settles a user's authentication as kubectl does; fails with kubectl's reason if it would.
 pub(super) fn settle_user(name: &str, user: &mut AuthInfo) -> Result<(), String> {
     use secrecy::ExposeSecret;
     let is_set = |secret: &Option<secrecy::SecretString>| {
@@ -260,7 +260,7 @@ pub(super) fn settle_user(name: &str, user: &mut AuthInfo) -> Result<(), String>
             return Err(format!("client-key-data or client-key must be specified for {name}"));
         }
     } else {
-        // A key without a certificate says nothing.
+        // A key without a certificate is meaningless.
         (user.client_key, user.client_key_data) = (None, None);
     }
     for path in [&user.client_certificate, &user.client_key].into_iter().flatten() {
@@ -277,7 +277,7 @@ pub(super) fn settle_user(name: &str, user: &mut AuthInfo) -> Result<(), String>
         user.password.get_or_insert_with(|| String::new().into());
     }
     if let Some(path) = user.token_file.take() {
-        // What is in the file goes before the token beside it. Refused tokens are read again.
+        // A token file takes precedence over the token beside it. Refused tokens are read again.
         let read = platform::read_text(Path::new(&path), MOST_TOKEN_BYTES);
         let read = read.map(|token| token.trim().to_owned());
         match read {
@@ -290,7 +290,7 @@ pub(super) fn settle_user(name: &str, user: &mut AuthInfo) -> Result<(), String>
     Ok(())
 }
 
-/// Settles how a cluster is reached; `is_insecure` is the flag.
+/// Settles the connection to a cluster; `is_insecure` is the flag.
 pub(super) fn settle_cluster(name: &str, cluster: &mut Cluster, is_insecure: bool) -> Result<(), String> {
     let has_authority =
         cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();

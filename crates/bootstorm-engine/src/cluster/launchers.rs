@@ -10,11 +10,11 @@ use super::metadata::{BorrowedCondition, Watched};
 use bootstorm_model::observe::{Launcher, Milestone};
 use bootstorm_model::plan::Target;
 
-/// Selects launcher pods, whosever they are.
+/// Label selector for all launcher pods
 pub(super) const LAUNCHERS: &str = "kubevirt.io=virt-launcher";
 /// The container in which the guest runs.
 const COMPUTE: &str = "compute";
-/// The most characters of a state that are kept.
+/// Maximum length of a state.
 const MOST_TOLD: usize = 300;
 
 /// A launcher pod that may be evicted
@@ -26,17 +26,17 @@ pub struct Evictable {
     pub uid: String,
 }
 
-/// A launcher pod, decoded only as far as it is used
+/// A launcher pod, with only the used fields decoded
 #[derive(Debug, Clone)]
 pub struct Pod {
     version: Box<str>,
-    /// Nothing is to be evicted any more: it has ended, or goes.
+    /// Whether there is nothing to evict: it has ended, or is being deleted.
     ends: bool,
-    /// UID of the instance that it was made for.
+    /// UID of its instance.
     instance: Option<String>,
     /// Name of the VMI that owns it.
     owner: Option<String>,
-    /// It in the words of the fold, without what belongs to its instance and owner.
+    /// Converted for the fold, without instance and owner.
     launcher: Launcher,
 }
 
@@ -78,10 +78,10 @@ struct PodMetadata<'a> {
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct Labels {
-    /// UID of the VMI that the pod was made for.
+    /// UID of the pod's VMI.
     #[serde(rename = "kubevirt.io/created-by")]
     created_by: Option<String>,
-    /// On the target of a live migration: UID of that migration.
+    /// UID of the live migration, for a target pod.
     #[serde(rename = "kubevirt.io/migrationJobUID")]
     migration: Option<String>,
 }
@@ -212,15 +212,14 @@ impl From<Text<'_>> for Pod {
 }
 
 impl Pod {
-    /// The pod in the words of the fold; `None` for one that no VMI owns.
+    /// The pod converted for the fold; `None` if no VMI owns it.
     pub fn launcher(self, gone: bool) -> Option<Launcher> {
         let mut launcher = Launcher { instance: self.instance?, gone, ..self.launcher };
         launcher.target.name = self.owner?;
         Some(launcher)
     }
 
-    /// UID of the instance that it was made for, its node, and what names it; nothing for one that has ended, goes, or has
-    /// no node.
+    /// Instance UID, node, and identity of the pod; `None` if it has ended, is being deleted, or has no node.
     pub fn evictable(self) -> Option<(String, String, Evictable)> {
         let Launcher { node, name, uid, .. } = self.launcher;
         if self.ends {
@@ -250,7 +249,8 @@ impl Text<'_> {
         all.into_iter().filter_map(|(milestone, stamp)| Some((milestone, stamp?))).collect()
     }
 
-    /// Since when the pod runs as virt-controller wants it: `compute` runs, whatever its own probe says, and all others are ready.
+    /// Time since which the pod runs as virt-controller requires: `compute` runs, regardless of its own probe, and all
+    /// others are ready.
     fn started(&self) -> Option<&Running> {
         if self.status.phase != "Running" {
             return None;

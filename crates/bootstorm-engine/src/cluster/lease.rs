@@ -1,4 +1,4 @@
-//! One process at a time works on a run: a Lease with a holder, renewed while it works.
+//! The lock of a run: a Lease with a holder, renewed while it works.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::phases::interrupt::{Duty, Interrupt};
 use bootstorm_model::record::PhaseName;
 use bootstorm_model::shards::Shard;
 
-/// How often it is renewed.
+/// Renewal interval.
 const RENEWAL: Duration = Duration::from_secs(15);
-/// How often a note on the lock is tried again when it was renewed at the same time.
+/// Maximum number of retries for a note on the lock that was renewed concurrently.
 const CONFLICTS: u32 = 8;
 /// Annotation that identifies the process holding the lock.
 const PROCESS: &str = "process";
-/// How soon it is tried again after it could not be renewed.
+/// Pause before retrying a failed renewal.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long giving it back may take.
+/// Time limit for its release.
 const RELEASING: Duration = Duration::from_secs(5);
-/// How far two computers' ideas of the server's time may differ: a lease is never broken early because of that.
+/// Maximum difference between two computers' estimates of the server's time, so that a lease is never broken early.
 const MARGIN: i64 = 5;
 
 /// The lock on a run, held until it is released or dropped
@@ -40,36 +40,36 @@ pub struct Held {
     holder: String,
     guard: Guard,
     task: tokio::task::JoinHandle<()>,
-    /// An interrupted process gives the lock back before it ends.
+    /// An interrupted process releases the lock before it ends.
     _duty: Duty,
 }
 
-/// Somebody else works on the run
+/// Another process works on the run
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// User, host and process of the holder.
     pub holder: String,
-    /// Since when.
+    /// Time of acquisition.
     pub since: Option<Timestamp>,
-    /// When it last showed a sign of life.
+    /// Time of the last renewal.
     pub renewed: Option<Timestamp>,
 }
 
-/// A living holder of a lock
+/// A live holder of a lock
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Working {
-    /// Who it is.
+    /// Holder.
     pub taken: Taken,
-    /// The phase for whose common start it waits.
+    /// Phase for whose common start it waits.
     pub ready: Option<String>,
 }
 
 /// Why the lock could not be acquired
 #[derive(Debug)]
 pub enum LockError {
-    /// Somebody else has it.
+    /// Another process has it.
     Taken(Taken),
-    /// The cluster did not answer as needed.
+    /// Unexpected answer of the cluster.
     Cluster(ClusterError),
 }
 
@@ -91,7 +91,7 @@ pub fn identity() -> String {
     format!("{user}@{host}/{}-{}", std::process::id(), &random[..6])
 }
 
-/// A value from the environment, made fit for an annotation.
+/// A value from the environment, shortened for an annotation.
 fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(64).collect()
 }
@@ -112,7 +112,7 @@ impl Cluster {
         Box::pin(self.lock_named(names::head_name(prefix), prefix, run_id, holder, interrupt)).await
     }
 
-    /// The same for the lock of one shard of a run. The first one coordinates: its lock is that of the run.
+    /// Acquires the lock of one shard of a run. The first shard coordinates: its lock is that of the run.
     pub async fn lock_shard(
         &self,
         prefix: &str,
@@ -211,14 +211,14 @@ impl Cluster {
         }
     }
 
-    /// The living process that holds the lock of a run, if there is one.
+    /// The live process that holds the lock of a run, if there is one.
     pub async fn holder(&self, prefix: &str) -> Result<Option<Taken>, ClusterError> {
         let doing = "look who works on the run";
         let found = self.read_lease(doing, &names::head_name(prefix)).await?;
         Ok(found.filter(is_lock).and_then(|lease| self.living(lease)))
     }
 
-    /// The living processes that hold locks of a run, by the names of these, and the phase for whose start each waits.
+    /// The live processes that hold locks of a run, by name of the lock, and the phase for whose start each waits.
     pub async fn holders(&self, run_id: &str) -> Result<BTreeMap<String, Working>, ClusterError> {
         let selector = names::lock_selector(run_id);
         let (leases, _) =
@@ -232,7 +232,7 @@ impl Cluster {
         Ok(leases.into_iter().filter_map(working).collect())
     }
 
-    /// The holder of a lock, unless it has let go, or is known to be dead.
+    /// The holder of a lock, unless it has released it, or is known to be dead.
     fn living(&self, lease: Lease) -> Option<Taken> {
         let spec = lease.spec.unwrap_or_default();
         let holder = spec.holder_identity.unwrap_or_default();
@@ -275,7 +275,7 @@ struct Renewer {
 }
 
 impl Renewer {
-    /// Renews for ever, through any outage: the lock is lost only when somebody else has it or took it away.
+    /// Renews forever, through any outage: the lock is lost only when another process has it or took it away.
     async fn renew(self) {
         let mut pause = RENEWAL;
         loop {
@@ -294,7 +294,7 @@ impl Renewer {
             };
         }
         let _ = self.standing.send(Standing::Lost);
-        // Whoever waits must see `Lost`, not a closed channel.
+        // Waiters must see `Lost`, not a closed channel.
         std::future::pending::<()>().await;
     }
 
@@ -329,7 +329,7 @@ impl Held {
         self.guard.clone()
     }
 
-    /// Notes that the holder waits for the common start of a phase; it is ready as long as it holds the lock.
+    /// Records that the holder waits for the common start of a phase; it is ready as long as it holds the lock.
     pub async fn set_ready(&self, phase: PhaseName) -> Result<(), ClusterError> {
         let doing = "report that the shard is ready";
         let leases = self.cluster.leases();
@@ -347,14 +347,14 @@ impl Held {
             let request = built(doing, on(&leases).replace(&self.name, &post_params(), body))?;
             match self.cluster.ask_raw(doing, &request).await {
                 Ok(_) => return Ok(()),
-                // It was renewed meanwhile.
+                // It was renewed concurrently.
                 Err(error) if error.kind == Kind::Conflict && tries < CONFLICTS => tries += 1,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Gives the lock back, within 5 s. Best effort: an abandoned lock becomes stale by itself.
+    /// Releases the lock, within 5 s. Best effort: an abandoned lock becomes stale by itself.
     pub async fn release(self) {
         self.task.abort();
         let _ = tokio::time::timeout(RELEASING, self.give_back()).await;

@@ -1,18 +1,18 @@
-//! The lines of an open watch, read in place: what came whole is never copied.
+//! The lines of an open watch, read in place: lines received in one piece are never copied.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use kube::client::Body;
 
-/// The most bytes of a line: an object has at most a few megabytes.
+/// Maximum size of a line: an object has at most a few megabytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The lines of an open watch
 pub(super) struct Lines<B = Body> {
     body: B,
-    /// Received, and not taken yet.
+    /// Received, but not yet taken.
     ready: Bytes,
-    /// The beginning of a line whose end has not been received.
+    /// Beginning of an incomplete line.
     begun: BytesMut,
 }
 
@@ -26,7 +26,7 @@ where
         Self { body, ready: Bytes::new(), begun: BytesMut::new() }
     }
 
-    /// The next line, without its end, of what was received; nothing where more has to come first.
+    /// The next received line, without its end; `None` if more has to be received first.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         while let Some(end) = memchr::memchr(b'\n', &self.ready) {
             let mut line = self.ready.split_to(end);
@@ -43,9 +43,9 @@ where
         None
     }
 
-    /// Waits until more was received, once everything was taken; false at the end. Safe to cancel.
+    /// Waits until more was received, once everything was taken; false at the end. Cancel-safe.
     ///
-    /// Fails where the connection broke, or a line has no end.
+    /// Fails if the connection broke, or a line has no end.
     pub(super) async fn receive(&mut self) -> Result<bool, String> {
         if self.begun.len() > LONGEST {
             return Err(format!("a line of more than {} MiB", LONGEST / 1024 / 1024));

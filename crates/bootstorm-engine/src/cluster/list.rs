@@ -1,4 +1,4 @@
-//! Collections as they are now, page by page.
+//! Current contents of collections, page by page.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use super::decode::{self, Undecodable};
 use super::metadata::Object;
 use super::{Cluster, ClusterError, Kind};
 
-/// How often a list is begun again because the server has forgotten what it was about.
+/// Maximum number of restarts of a list whose continuation has expired.
 pub(super) const EXPIRED: u32 = 5;
-/// Asks for metadata instead of whole objects.
+/// `Accept` header for metadata instead of whole objects.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
-/// A list of more pages than this comes from a server that continues for ever.
+/// Maximum number of pages, against a server that continues forever.
 const MOST_PAGES: usize = 10_000;
 
-/// A page of a list, its objects still in JSON.
+/// A page of a list, with its objects still in JSON.
 #[derive(Deserialize)]
 struct Page<'a> {
     metadata: PageMeta,
@@ -38,11 +38,11 @@ struct PageMeta {
     resource_version: String,
     #[serde(rename = "continue")]
     next: String,
-    /// What is left after this page; a server that does not know it leaves it out.
+    /// Number of objects after this page; a server that does not know it omits it.
     remaining_item_count: Option<u64>,
 }
 
-/// Lists a collection page by page; gives the objects and the version to watch from.
+/// Lists a collection page by page; returns the objects and the version to watch from.
 pub async fn list_all<T: DeserializeOwned>(
     cluster: &Cluster,
     doing: &str,
@@ -62,7 +62,7 @@ pub async fn list_all<T: DeserializeOwned>(
     }
 }
 
-/// Lists the metadata of the objects that are wanted.
+/// Lists the metadata of the selected objects.
 pub async fn list_metadata(
     cluster: &Cluster,
     doing: &str,
@@ -83,7 +83,7 @@ pub async fn list_metadata(
     }
 }
 
-/// Lists a collection page by page without keeping it; gives the version to watch from.
+/// Lists a collection page by page without keeping it; returns the version to watch from.
 pub async fn each_page<T: DeserializeOwned>(
     cluster: &Cluster,
     doing: &str,
@@ -128,7 +128,8 @@ fn endless(doing: &str) -> ClusterError {
 /// Objects of a collection, each as far as it can be decoded, and the version to watch from
 pub(super) type Readable<T> = (Vec<Result<T, Undecodable>>, String);
 
-/// Lists a collection as it is now. Sends no request twice; each is answered within `limit`, or the list fails.
+/// Lists the current contents of a collection. Sends no request twice; each is answered within `limit`, or the list
+/// fails.
 pub(super) async fn list_once<T: DeserializeOwned>(
     cluster: &Cluster,
     doing: &str,
@@ -153,14 +154,14 @@ pub(super) async fn list_once<T: DeserializeOwned>(
     Err(endless(doing))
 }
 
-/// The version of a collection as it is now, to watch from; its objects are not asked for, except one.
+/// The current version of a collection, to watch from; requests only one of its objects.
 pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, ClusterError> {
     let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     let answer = cluster.ask_whole(doing, &request).await?;
     Ok(page(doing, &answer)?.metadata.resource_version)
 }
 
-/// Number of objects in a collection; `None` where the server does not count what it does not deliver.
+/// Number of objects in a collection; `None` if the server does not count undelivered ones.
 pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<u64>, ClusterError> {
     let mut request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));

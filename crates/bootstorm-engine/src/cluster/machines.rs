@@ -1,4 +1,4 @@
-//! `VirtualMachines`: the timed requests that create, start and stop them, and what they say about themselves.
+//! `VirtualMachines`: the timed requests that create, start and stop them, and their reported state.
 
 use http::Request;
 use http::header::CONTENT_TYPE;
@@ -21,7 +21,7 @@ const GROUP: &str = "kubevirt.io/v1";
 const SUBRESOURCES: &str = "subresources.kubevirt.io/v1";
 const MACHINES: &str = "virtualmachines";
 
-/// A `VirtualMachine`, decoded only as far as it is used
+/// A `VirtualMachine`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
 pub struct Machine {
     metadata: Metadata,
@@ -39,7 +39,7 @@ struct Spec {
     template: Template,
 }
 
-/// `spec.template`, as far as disks and interfaces are in it
+/// `spec.template`, as far as it concerns disks and interfaces
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 struct Template {
@@ -98,7 +98,7 @@ impl Watched for Machine {
 }
 
 impl Machine {
-    /// Where it is and what it is called.
+    /// Namespace and name.
     pub fn target(&self) -> Target {
         Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
     }
@@ -108,7 +108,7 @@ impl Machine {
         &self.metadata
     }
 
-    /// Which run has adopted it, as its annotation says.
+    /// Mark of the run that has adopted it, from its annotation.
     pub fn adopted_by(&self) -> Option<&str> {
         self.metadata.annotations.get(&names::annotation(names::ADOPTED_BY)).map(String::as_str)
     }
@@ -118,7 +118,7 @@ impl Machine {
         self.metadata.creation_timestamp
     }
 
-    /// Whether it is meant to run, as far as its run strategy says.
+    /// Whether its run strategy means that it should run.
     pub fn is_started(&self) -> bool {
         match self.spec.run_strategy.as_deref() {
             Some(strategy) => strategy == "Always",
@@ -126,7 +126,7 @@ impl Machine {
         }
     }
 
-    /// Whether it is meant to be off, as far as its run strategy says.
+    /// Whether its run strategy means that it should be off.
     pub fn is_halted(&self) -> bool {
         match self.spec.run_strategy.as_deref() {
             Some(strategy) => strategy == "Halted",
@@ -134,8 +134,8 @@ impl Machine {
         }
     }
 
-    /// Whether it is off and nothing starts it but a request: its run strategy says so, or leaves it to the user and the
-    /// instance is gone.
+    /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
+    /// and the instance is gone.
     pub fn rests(&self) -> bool {
         let starts_itself = self.is_started() || self.wish() == Some("Start");
         self.is_halted() || !starts_itself && self.printable() == "Stopped"
@@ -146,7 +146,7 @@ impl Machine {
         &self.metadata.uid
     }
 
-    /// How it says whether it is meant to run.
+    /// Its power setting.
     pub fn setting(&self) -> Setting {
         match (&self.spec.run_strategy, self.spec.running) {
             (Some(strategy), _) => Setting::RunStrategy(strategy.clone()),
@@ -160,13 +160,13 @@ impl Machine {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// What sees to it that it is as it should be, as `Kind/name`.
+    /// Its controller, as `Kind/name`.
     pub fn controller(&self) -> Option<String> {
         let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
         Some(format!("{}/{}", owner.kind, owner.name))
     }
 
-    /// What may put it back to what is written elsewhere, as far as its labels and annotations say, and how.
+    /// The tool that may restore a state described elsewhere, from its labels and annotations, and how.
     pub fn kept_by(&self) -> Option<(&'static str, &'static str)> {
         let Metadata { labels, annotations, owner_references, .. } = &self.metadata;
         let keeper = Keeper::of(labels, annotations).map(|keeper| (keeper.word(), keeper.effect()));
@@ -179,7 +179,7 @@ impl Machine {
         self.status.printable.as_deref().unwrap_or_default()
     }
 
-    /// What virt-controller was asked to do next and has not done: `Start` or `Stop`.
+    /// Next request of virt-controller that has not been carried out: `Start` or `Stop`.
     pub fn wish(&self) -> Option<&str> {
         self.status.state_change_requests.first().map(|wish| wish.action.as_str())
     }
@@ -189,7 +189,7 @@ impl Machine {
         &self.metadata.finalizers
     }
 
-    /// The UUID of the run that made it.
+    /// UUID of the run that created it.
     pub fn run_id(&self) -> Option<&str> {
         self.metadata.labels.get(names::RUN_ID).map(String::as_str)
     }
@@ -204,12 +204,12 @@ impl Machine {
         self.spec.template.spec.volumes.iter().filter_map(disk).collect()
     }
 
-    /// Whether its guests are created paused, so that they never boot by themselves.
+    /// Whether its guests are created paused, so that they do not boot by themselves.
     pub fn starts_paused(&self) -> bool {
         self.spec.template.spec.start_strategy.as_deref() == Some("Paused")
     }
 
-    /// How its guests are connected, as far as its template says.
+    /// How its guests are connected, according to its template.
     pub fn wiring(&self) -> &Wiring {
         &self.spec.template.spec.wiring
     }
@@ -223,7 +223,7 @@ impl Machine {
         })
     }
 
-    /// What keeps it from running, as far as its status says, in one line.
+    /// Reason why it does not run, from its status, in one line.
     pub fn complaint(&self) -> String {
         let status = self.status.printable.as_deref().unwrap_or("no status yet");
         match self.complaints().next() {
@@ -243,7 +243,7 @@ fn is_telling(condition: &Condition) -> bool {
         }
 }
 
-/// The collection of VMs, in one namespace or in all.
+/// Collection of VMs, in one namespace or in all.
 pub fn collection(namespace: Option<&str>) -> String {
     path(GROUP, namespace, MACHINES)
 }
@@ -261,7 +261,7 @@ pub fn create(target: &Target, manifest: &Value) -> Result<Timed, ClusterError> 
 impl Cluster {
     /// Creates a VM in a dry run: it passes admission, and is not stored.
     ///
-    /// Fails with what the server says against it.
+    /// Fails with the server's objection.
     pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<(), ClusterError> {
         let doing = "create a virtual machine in a dry run";
         let body = serde_json::to_vec(manifest).unwrap_or_default();
@@ -283,15 +283,15 @@ pub fn stop(target: &Target, uid: &str, via: Via) -> Result<Timed, ClusterError>
 
 /// The request that restarts exactly this VM, whose instance has that UID.
 ///
-/// A subresource is the only way: virt-api queues a stop and a start in the status of the VM.
+/// Only a subresource can do this: virt-api queues a stop and a start in the status of the VM.
 pub fn restart(target: &Target, uid: &str, instance: &str) -> Result<Timed, ClusterError> {
     let timed = switch(target, uid, Via::Subresource, "restart the virtual machine", "", "restart")?;
     let (target, uid, instance) = (target.clone(), uid.to_owned(), instance.to_owned());
     Ok(Timed { meaning: Idempotency::Restart { target, uid, instance }, ..timed })
 }
 
-/// Another VM of the same name is left alone: a patch tests the UID on the server. The subresources cannot, so whoever
-/// sends such a request looks at the VM immediately before.
+/// Another VM of the same name is left alone: a patch tests the UID on the server. Subresources cannot, so the sender
+/// of such a request checks the VM immediately before.
 fn switch(
     target: &Target,
     uid: &str,
@@ -358,13 +358,13 @@ impl Cluster {
         }
     }
 
-    /// Deletes one VM if it is still the one with that UID; a VM that is gone already is fine.
+    /// Deletes one VM if it still has that UID; succeeds if it is already gone.
     pub async fn delete_machine(&self, target: &Target, uid: &str) -> Result<(), ClusterError> {
         let collection = collection(Some(&target.namespace));
         self.delete_exactly("delete the virtual machine", &collection, &target.name, uid).await
     }
 
-    /// Deletes one object if it is still the one with that UID; an object that is gone already is fine.
+    /// Deletes one object if it still has that UID; succeeds if it is already gone.
     pub async fn delete_exactly(
         &self,
         doing: &str,
@@ -379,7 +379,7 @@ impl Cluster {
         };
         let request = built(doing, on(collection).delete(name, &params))?;
         match self.ask_raw(doing, &request).await {
-            // A conflict means that another object has the name now: it is not ours to delete.
+            // A conflict means that another object has the name by now: it is not ours to delete.
             Err(error) if matches!(error.kind, Kind::NotFound | Kind::Conflict) => Ok(()),
             outcome => outcome.map(|_| ()),
         }

@@ -1,4 +1,4 @@
-//! The narrow parts that our readings of objects have in common.
+//! Common parts of decoded objects.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::names;
 
-/// An object as far as a watch needs to know it
+/// An object, as far as a watch depends on it
 pub trait Watched: DeserializeOwned + Clone + Send + 'static {
     /// `metadata.resourceVersion`.
     fn resource_version(&self) -> &str;
 }
 
-/// `metadata`, decoded only as far as it is used
+/// `metadata`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata {
@@ -27,9 +27,9 @@ pub struct Metadata {
     pub uid: String,
     /// Version of the object.
     pub resource_version: String,
-    /// When it was created.
+    /// Time of creation.
     pub creation_timestamp: Option<Timestamp>,
-    /// Since when it is being deleted.
+    /// Time since which it is being deleted.
     pub deletion_timestamp: Option<Timestamp>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Whether this tool wrote the label with the UUID of the run: copies are written by somebody else.
+    /// Whether this tool wrote the label with the UUID of the run: copies are written by others.
     pub fn is_labelled_by_us(&self) -> bool {
         let is_ours =
             |manager: &Manager| manager.manager == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
@@ -52,7 +52,7 @@ impl Metadata {
     }
 }
 
-/// `metadata` as far as a watch on many objects needs it, borrowed from the text; the rest is passed over
+/// `metadata` as far as a watch on many objects needs it, borrowed from the text; the rest is skipped
 #[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Borrowed<'a> {
@@ -99,7 +99,7 @@ struct Manager {
     fields_v1: Fields,
 }
 
-/// `fieldsV1`, as far as the label with the UUID of the run is in it
+/// `fieldsV1`, as far as it concerns the label with the UUID of the run
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 struct Fields {
@@ -137,11 +137,11 @@ pub struct Owner {
     pub name: String,
     /// UID of the owner.
     pub uid: String,
-    /// Whether the owner sees to it that the object is as it wants.
+    /// Whether the owner is the controller of the object.
     pub controller: bool,
 }
 
-/// Any object: its metadata and its conditions, if it has some
+/// Any object: its metadata and its conditions, if any
 #[derive(Debug, Clone, Deserialize)]
 pub struct Object {
     /// `metadata`.
@@ -173,7 +173,7 @@ impl Watched for Object {
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 pub struct Condition {
-    /// Which condition.
+    /// Type of the condition.
     pub r#type: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
@@ -181,7 +181,7 @@ pub struct Condition {
     pub reason: String,
     /// A sentence.
     pub message: String,
-    /// Since when it has this status.
+    /// Time since which it has this status.
     #[serde(rename = "lastTransitionTime")]
     pub since: Option<Timestamp>,
 }

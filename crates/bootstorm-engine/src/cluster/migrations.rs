@@ -27,9 +27,9 @@ use bootstorm_model::record::{PhaseName, RunRecord};
 /// Name in paths.
 pub const PLURAL: &str = "virtualmachineinstancemigrations";
 const GROUP: &str = "kubevirt.io/v1";
-/// How long each page of a list may take.
+/// Time limit for each page of a list.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
-/// The most characters of a condition that are kept.
+/// Maximum length of a condition.
 const MOST_TOLD: usize = 300;
 /// Conditions of a migration that report a problem (`KubeVirt` v1.0 to v1.9, `types.go` of `kubevirt.io/api`).
 const OF_TROUBLE: [(&str, &str); 2] = [
@@ -37,7 +37,7 @@ const OF_TROUBLE: [(&str, &str); 2] = [
     ("migrationAbortRequested", "it was asked to end: its migration object was deleted"),
 ];
 
-/// A `VirtualMachineInstanceMigration`, decoded only as far as it is used
+/// A `VirtualMachineInstanceMigration`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vmim {
     metadata: Metadata,
@@ -84,13 +84,13 @@ fn phase(text: &str) -> MigrationPhase {
         "Running" => MigrationPhase::Running,
         "Succeeded" => MigrationPhase::Succeeded,
         "Failed" => MigrationPhase::Failed,
-        // Those between two clusters have phases of their own before it; none of ours is one.
+        // Migrations between two clusters have additional earlier phases; none of ours does.
         _ => MigrationPhase::Pending,
     }
 }
 
 impl Vmim {
-    /// The migration in the words of the fold.
+    /// The migration converted for the fold.
     pub fn migration(self, gone: bool) -> Migration {
         let Status { phase: word, conditions, phase_transition_timestamps, migration_state } = self.status;
         let transition = |t: &Transition| Some((phase(&t.phase), t.phase_transition_timestamp?));
@@ -123,7 +123,7 @@ impl Vmim {
 
 /// The names of the migration objects of a phase, in the order of the plan's VMs.
 ///
-/// A name is fixed by run, phase and VM, so that one whose answer was lost is found again.
+/// A name is determined by run, phase and VM, so that an object whose answer was lost can be found again.
 pub fn objects(record: &RunRecord, phase: PhaseName) -> Vec<Target> {
     let stem = stem(&record.run_id);
     let name = |place: usize| format!("{stem}{phase}-{place}");
@@ -131,12 +131,12 @@ pub fn objects(record: &RunRecord, phase: PhaseName) -> Vec<Target> {
     targets.map(|(place, target)| Target { namespace: target.namespace, name: name(place) }).collect()
 }
 
-/// Whether a migration object of that name may be one that a run made.
+/// Whether a run may have created the migration object of that name.
 pub(super) fn is_named(run_id: &str, name: &str) -> bool {
     name.starts_with(&stem(run_id))
 }
 
-/// How the names of a run's migration objects begin.
+/// Prefix of the names of a run's migration objects.
 fn stem(run_id: &str) -> String {
     format!("bootstorm-{}-", run_id.split('-').next().unwrap_or_default())
 }
@@ -179,19 +179,19 @@ impl Cluster {
     }
 }
 
-/// The watches on the migration objects that matter to one phase
+/// The watches on the migration objects relevant to one phase
 #[derive(Debug)]
 pub struct Migrations {
     watches: Vec<Watch<Vmim>>,
-    /// What each watch lists.
+    /// Collection of each watch, for lists.
     paths: Vec<String>,
     selector: String,
 }
 
 impl Migrations {
-    /// Opens the watches; what is there already waits in them, and nothing that happens from now on is missed.
+    /// Opens the watches; existing objects are already delivered, and no later change is missed.
     ///
-    /// Those of a phase that makes none are everybody's: `KubeVirt` makes them, without labels of ours.
+    /// A phase that creates no migrations watches all: `KubeVirt` creates them, without our labels.
     pub async fn open(
         cluster: &Cluster,
         scope: &Scope,
@@ -204,7 +204,7 @@ impl Migrations {
         Ok(Self { watches: try_join_all(opening).await?, paths, selector })
     }
 
-    /// The next delivery, and of which watch it is.
+    /// The next delivery, and the number of its watch.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Delivery<Vmim>)>> {
         for (number, watch) in self.watches.iter_mut().enumerate() {
             if let Poll::Ready(heard) = watch.poll_next(cx) {
@@ -214,7 +214,7 @@ impl Migrations {
         Poll::Pending
     }
 
-    /// How many watches they are.
+    /// Number of watches.
     pub fn watches(&self) -> usize {
         self.watches.len()
     }
@@ -226,7 +226,7 @@ impl Migrations {
         }
     }
 
-    /// Lists what a watch covers, apart from it.
+    /// Lists the objects that a watch covers, separately from it.
     pub fn list(
         &self,
         cluster: &Cluster,
@@ -250,7 +250,7 @@ pub async fn existing(
     Ok(found.into_iter().map(|one| one.migration(false)).collect())
 }
 
-/// The VMs with a migration that goes on or waits, whoever made it, and the name of that migration.
+/// VMs with a migration in progress or waiting, by any creator, and the name of that migration.
 pub async fn under_way(cluster: &Cluster, scope: &Scope) -> Result<HashMap<Target, String>, ClusterError> {
     let found = cluster.list_in::<Vmim>("list migrations", scope, PLURAL, "").await?;
     let goes_on =

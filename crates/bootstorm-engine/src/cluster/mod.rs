@@ -1,7 +1,7 @@
-//! The only module that talks to a cluster; with `outside`, the only importer of `kube`.
+//! Access to a cluster; with `outside`, the only importer of `kube`.
 //!
-//! Requests out, one watch in, the record's objects, the lock. Everything is said in words of the other
-//! modules: targets, changes, parts.
+//! Requests, watches, the record's objects, the lock. Its interface uses the terms of the other modules: targets,
+//! changes, parts.
 
 pub mod access;
 pub mod adopted;
@@ -66,9 +66,9 @@ use stall::Pulse;
 use bootstorm_model::plan::secrets::redact;
 use bootstorm_model::record::ClockDifference;
 
-/// The most characters of a server's message that are kept.
+/// Maximum length of a server's message.
 const MOST_TOLD: usize = 1_000;
-/// What a `Date` header leaves out at most, in microseconds.
+/// Maximum truncation of a `Date` header, in microseconds.
 const WHOLE_SECOND: i64 = 1_000_000;
 
 /// A connection to one cluster
@@ -77,39 +77,39 @@ pub struct Cluster {
     /// Namespace of the record, and default for everything namespaced.
     namespace: String,
     server: String,
-    /// The context of the kubeconfig; absent inside a cluster.
+    /// Context of the kubeconfig; absent inside a cluster.
     context: Option<String>,
     request_timeout: Option<Duration>,
-    /// How long a request that fails for a passing reason is repeated.
+    /// Time limit for retries of a request that fails for a transient reason.
     patience: Duration,
     shared: Arc<Shared>,
 }
 
-/// What all copies of the handle learn together
+/// State shared by all copies of the handle
 struct Shared {
-    /// Replaced when the credentials have run out; counted.
+    /// Client, replaced when the credentials have expired, with its generation.
     client: RwLock<(u32, Client)>,
-    /// When the credentials run out, in seconds since 1970; `i64::MAX` when that is not known.
+    /// Expiry of the credentials, in seconds since 1970; `i64::MAX` if unknown.
     good_until: AtomicI64,
-    /// How to get a new one.
+    /// Settings for a new client.
     connection: Connection,
-    /// One renewal of the credentials at a time.
+    /// Permits one renewal of the credentials at a time.
     renewal: tokio::sync::Mutex<Option<Instant>>,
-    /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` when unknown.
+    /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` if unknown.
     server_ahead: AtomicI64,
-    /// The same from the other side; `i64::MAX` when unknown.
+    /// Upper bound on that; `i64::MAX` if unknown.
     server_ahead_at_most: AtomicI64,
-    /// How late the watch is.
+    /// Measured delay of the watch.
     echo: Mutex<watch_delay::Echo>,
-    /// Requests that had to be sent again, outside of the timed ones.
+    /// Number of retries, without timed requests.
     retries: AtomicU32,
     /// Whether the server has answered any request with success.
     proved: AtomicBool,
-    /// The same since the credentials were renewed.
+    /// Whether it has since the credentials were renewed.
     let_in: AtomicBool,
-    /// Whether this process runs.
+    /// Detects that this process was stopped.
     pulse: OnceLock<Pulse>,
-    /// What no message may show, even if the server quotes it.
+    /// Texts that no message may show, even if the server quotes them.
     secrets: RwLock<Vec<String>>,
 }
 
@@ -133,17 +133,17 @@ impl Cluster {
         Self { namespace, server, context: None, request_timeout, patience, shared: Arc::new(shared) }
     }
 
-    /// The namespace in which records live.
+    /// Namespace of records.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The URL of the API server.
+    /// URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The context of the kubeconfig; `None` inside a cluster.
+    /// Context of the kubeconfig; `None` inside a cluster.
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()
     }
@@ -152,18 +152,18 @@ impl Cluster {
         self.shared.client.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    /// Which client is in use; another one after the credentials were renewed.
+    /// Generation of the client; changes when the credentials are renewed.
     fn generation(&self) -> u32 {
         self.shared.client.read().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Notes when the credentials run out.
+    /// Records the expiry of the credentials.
     fn note_expiry(&self, until: Option<Timestamp>) {
         let until = until.map_or(i64::MAX, Timestamp::as_second);
         self.shared.good_until.store(until, Ordering::Relaxed);
     }
 
-    /// Whether the credentials have run out.
+    /// Whether the credentials have expired.
     fn has_expired(&self) -> bool {
         let until = self.shared.good_until.load(Ordering::Relaxed);
         until != i64::MAX && wall_now().as_second() >= until
@@ -174,17 +174,17 @@ impl Cluster {
         *current = (current.0 + 1, client);
     }
 
-    /// Whether this process runs; begins to beat when first asked for.
+    /// Detects that this process was stopped; starts on first use.
     pub fn pulse(&self) -> Pulse {
         self.shared.pulse.get_or_init(Pulse::start).clone()
     }
 
-    /// From now on, no message of the server shows these texts: it may quote a manifest that it refuses.
+    /// Prevents messages of the server from showing these texts: it may quote a manifest that it refuses.
     pub fn conceal(&self, secrets: Vec<String>) {
         *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
     }
 
-    /// A message of the server without what must not be shown, in a length that is good for a record.
+    /// A message of the server without concealed texts, shortened for the record.
     pub fn without_secrets(&self, message: &str) -> String {
         let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
         error::clip(&redact(message, &secrets), MOST_TOLD)
@@ -192,7 +192,7 @@ impl Cluster {
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
     ///
-    /// Estimated from `Date` headers. These are cut to whole seconds, so every header gives a lower bound; the
+    /// Estimated from `Date` headers. These are truncated to whole seconds, so every header gives a lower bound; the
     /// largest of many comes close from below.
     pub fn server_ahead(&self) -> i64 {
         match self.shared.server_ahead.load(Ordering::Relaxed) {
@@ -201,17 +201,17 @@ impl Cluster {
         }
     }
 
-    /// What the server's clock shows now, as well as we know. Computers whose clocks differ agree on it.
+    /// Best estimate of the server's clock. Computers with different clocks agree on it.
     pub fn server_now(&self) -> Timestamp {
         wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
     }
 
-    /// The age of something on the server, by the server's own clock: ours may be a day ahead or behind.
+    /// Age of something on the server, by the server's own clock: ours may be a day ahead or behind.
     pub fn age(&self, since: Timestamp) -> Duration {
         Duration::try_from(self.server_now().duration_since(since)).unwrap_or_default()
     }
 
-    /// Between which bounds the server's clock is ahead of ours; `None` while unknown.
+    /// Bounds on how far the server's clock is ahead of ours; `None` while unknown.
     pub fn clock_difference(&self) -> Option<ClockDifference> {
         let least = self.shared.server_ahead.load(Ordering::Relaxed);
         let most = self.shared.server_ahead_at_most.load(Ordering::Relaxed);
@@ -219,7 +219,8 @@ impl Cluster {
         known.then_some(ClockDifference { least: Offset(least), most: Offset(most) })
     }
 
-    /// Learns from a `Date` header of an answer to a request that was sent and answered at these times, in microseconds.
+    /// Updates the estimate from a `Date` header of an answer to a request that was sent and answered at these times,
+    /// in microseconds.
     fn learn_server_time(&self, date: Option<&http::HeaderValue>, sent: i64, answered: i64) {
         let Some(date) = date.and_then(|value| value.to_str().ok()) else { return };
         let Ok(time) = jiff::fmt::rfc2822::parse(date) else { return };
@@ -232,12 +233,12 @@ impl Cluster {
         self.shared.echo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How late changes came in on the watch, at least.
+    /// Delay of changes on the watch, a lower bound.
     pub fn watch_delays(&self) -> Delays {
         self.echo().delays().clone()
     }
 
-    /// Begins to measure that anew.
+    /// Restarts that measurement.
     pub fn forget_watch_delays(&self) {
         *self.echo() = watch_delay::Echo::default();
     }
@@ -246,7 +247,7 @@ impl Cluster {
         self.shared.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many untimed requests had to be sent again.
+    /// Number of retried untimed requests.
     pub fn retries(&self) -> u32 {
         self.shared.retries.load(Ordering::Relaxed)
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub const DOMAIN: &str = "bootstorm.dev";
 /// Label: the run, by its namespace prefix.
 pub const RUN: &str = "bootstorm.dev/run";
-/// Label: the UUID of the run; what carries it was made by that run for sure.
+/// Label: the UUID of the run that created the object.
 pub const RUN_ID: &str = "bootstorm.dev/run-id";
 /// Label: role of the object.
 pub const ROLE: &str = "bootstorm.dev/role";
@@ -22,23 +22,23 @@ pub const PARTS_KEY: &str = "parts.json";
 pub const ADOPTED_KEY: &str = "adopted.json";
 /// Key of the index of the parts that list the UIDs of namespaces, in the head of a record.
 pub const NAMESPACES_KEY: &str = "namespaces.json";
-/// Key of the index of an observation, in the head of the part that a shard has of it.
+/// Key of the index of an observation, in the head of a shard's part of it.
 pub const OBSERVATION_KEY: &str = "observation.json";
 /// Label value on the parts of an observation.
 pub const OBSERVATION: &str = "observation";
 /// Label value on parts that list the UIDs of namespaces.
 pub const NAMESPACES: &str = "namespaces";
-/// Annotation word at the head of a record: in which state adopted VMs are.
+/// Annotation word at the head of a record: state of adopted VMs.
 pub const ADOPTED: &str = "adopted";
-/// Annotation word on a VM that a run has adopted: which one.
+/// Annotation word on an adopted VM: the run that adopted it.
 pub const ADOPTED_BY: &str = "adopted-by";
 /// Key of the packed bytes in a part of a record.
 pub const CHUNK_KEY: &str = "phase.json.gz";
-/// Key of the common start of a phase whose VMs are shared.
+/// Key of the common start of a phase with several shards.
 pub const START_KEY: &str = "start.json";
-/// Key of the UIDs of prober pods that a shard has made anew.
+/// Key of the UIDs of prober pods that a shard has recreated.
 pub const PROBERS_KEY: &str = "probers.json";
-/// Annotation word on the lock of a shard: the phase whose start it waits for.
+/// Annotation word on the lock of a shard: the phase for whose start it waits.
 pub const READY: &str = "ready";
 /// Key of the user's VM manifest in the run's Secret.
 pub const TEMPLATE_KEY: &str = "template.yaml";
@@ -56,7 +56,7 @@ pub enum Role {
     Lock,
     /// A request for a live migration.
     Migration,
-    /// A process inside of the cluster, and what it needs.
+    /// A process inside the cluster, and the objects it needs.
     Shard,
 }
 
@@ -74,7 +74,7 @@ impl Role {
     }
 }
 
-/// The labels of an object that belongs to a run.
+/// Labels of an object that belongs to a run.
 pub fn labels(prefix: &str, run_id: &str, role: Role) -> BTreeMap<String, String> {
     [
         (RUN, prefix),
@@ -90,27 +90,27 @@ pub fn labels(prefix: &str, run_id: &str, role: Role) -> BTreeMap<String, String
     .collect()
 }
 
-/// Selects everything that one run made, by its UUID.
+/// Selector for everything that one run created, by its UUID.
 pub fn run_id_selector(run_id: &str) -> String {
     format!("{RUN_ID}={run_id}")
 }
 
-/// Selects what one phase of a run made.
+/// Selector for everything that one phase of a run created.
 pub fn phase_selector(run_id: &str, phase: &str) -> String {
     format!("{RUN_ID}={run_id},{PHASE}={phase}")
 }
 
-/// Selects everything that carries the name of a run, whichever run made it.
+/// Selector for everything with the name of a run, whichever run created it.
 pub fn run_selector(prefix: &str) -> String {
     format!("{RUN}={prefix}")
 }
 
-/// Selects the locks of a run: of the run itself and of its shards.
+/// Selector for the locks of a run: of the run itself and of its shards.
 pub fn lock_selector(run_id: &str) -> String {
     format!("{RUN_ID}={run_id},{ROLE}={}", Role::Lock.word())
 }
 
-/// Selects the heads of all records.
+/// Selector for the heads of all records.
 pub fn head_selector() -> String {
     format!("{ROLE}={},!{PHASE}", Role::Record.word())
 }
@@ -125,7 +125,7 @@ pub fn part_name(prefix: &str, ending: &str) -> String {
     format!("bootstorm-{prefix}.{ending}")
 }
 
-/// Name of what one shard of a run has for itself: its lock, and with the phase after a dot the head of its part.
+/// Name of a shard's own objects: its lock, and with the phase after a dot the head of its part.
 pub fn shard_name(prefix: &str, index: u32) -> String {
     format!("bootstorm-{prefix}.shard-{index}")
 }
@@ -140,7 +140,7 @@ pub fn annotation(word: &str) -> String {
     format!("{DOMAIN}/{word}")
 }
 
-/// How the client introduces itself to the API server.
+/// User agent of the client.
 pub fn user_agent() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     format!("kubectl-bootstorm/{} ({os}/{arch})", env!("CARGO_PKG_VERSION"))

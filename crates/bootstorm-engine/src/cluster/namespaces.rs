@@ -15,11 +15,11 @@ use bootstorm_model::plan::Plan;
 /// Result of creating a namespace
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Made {
-    /// It was made now, and has this UID.
+    /// Created now, with this UID.
     Now(String),
-    /// It was made by this run earlier, and has this UID.
+    /// Created by this run earlier, with this UID.
     Before(String),
-    /// Something else owns that name.
+    /// Another owner has that name.
     Foreign(Stranger),
     /// It is being deleted.
     Terminating,
@@ -31,12 +31,12 @@ impl Watched for Namespace {
     }
 }
 
-/// The collection of namespaces.
+/// Collection of namespaces.
 pub fn collection() -> String {
     path("v1", None, "namespaces")
 }
 
-/// The manifest of a namespace of a run, with the labels and annotations that its plan wants; the run's own stay.
+/// Manifest of a namespace of a run, with the labels and annotations of its plan; the run's own take precedence.
 pub fn manifest(name: &str, plan: &Plan, run_id: &str) -> Namespace {
     let mut labels = plan.namespace_labels.clone();
     labels.extend(names::labels(&plan.prefix, run_id, Role::Target));
@@ -58,7 +58,7 @@ fn whose(namespace: Metadata, estate: &Estate) -> Made {
 }
 
 impl Cluster {
-    /// Makes a namespace, unless this run made it before.
+    /// Creates a namespace, unless this run created it before.
     pub async fn make_namespace(
         &self,
         name: &str,
@@ -93,10 +93,10 @@ impl Cluster {
         }
     }
 
-    /// What tells this cluster from others: the UID of its namespace `kube-system`, which lives as long as the cluster.
-    /// `None` where it may not be read.
+    /// Identity of this cluster: the UID of its namespace `kube-system`, which lives as long as the cluster. `None` if
+    /// it may not be read.
     ///
-    /// Fails when the cluster does not answer, or the credentials are refused.
+    /// Fails if the cluster does not answer, or the credentials are refused.
     pub async fn identity(&self) -> Result<Option<String>, ClusterError> {
         match self.namespace_named("kube-system").await {
             Ok(found) => Ok(found.and_then(|namespace| namespace.metadata.uid)),

@@ -1,4 +1,4 @@
-//! The nodes as outages depend on them: ready or not, cordoned or not.
+//! State of nodes, as far as outages depend on it: ready, cordoned.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::watch::{View, Watch};
 use super::{Cluster, ClusterError};
 use bootstorm_model::outage::NodeFacts;
 
-/// A node, decoded only as far as it is used
+/// A node, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
 pub struct NodeState {
     metadata: Metadata,
@@ -36,12 +36,12 @@ impl Watched for NodeState {
 }
 
 impl NodeState {
-    /// Its name.
+    /// Name.
     pub fn name(&self) -> &str {
         &self.metadata.name
     }
 
-    /// What it shows. A node without the condition `Ready` has not begun, and is not ready.
+    /// Its state. A node without the condition `Ready` has not started, and is not ready.
     pub fn facts(&self) -> NodeFacts {
         let ready = self.status.conditions.iter().find(|condition| condition.r#type == "Ready");
         NodeFacts {

@@ -12,12 +12,12 @@ use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 
 /// Field selector for pod events, without the normal ones that every pod has.
 pub(super) const OF_PODS: &str = "involvedObject.kind=Pod,reason!=Scheduled,reason!=Pulling,reason!=Created,reason!=Started,reason!=Killing";
-/// Selects what is wrong with everything else.
+/// Field selector for warnings about everything else.
 pub(super) const OF_OTHERS: &str = "type=Warning,involvedObject.kind!=Pod";
-/// The most characters of a message that are kept.
+/// Maximum length of a message.
 const MOST_TOLD: usize = 300;
 
-/// An event, decoded only as far as it is used
+/// An event, with only the used fields decoded
 #[derive(Debug, Clone)]
 pub struct CoreEvent {
     version: Box<str>,
@@ -78,7 +78,7 @@ impl Watched for CoreEvent {
 }
 
 impl CoreEvent {
-    /// What it says in the words of the fold; `None` if it is irrelevant.
+    /// The event converted for the fold; `None` if it is irrelevant.
     pub fn notice(self) -> Option<Notice> {
         self.notice
     }
@@ -109,10 +109,10 @@ impl Text<'_> {
     }
 }
 
-/// How long a pod waited for an image, from the kubelet's sentence; `None` where the image was there
+/// How long a pod waited for an image, from the kubelet's message; `None` if the image was present
 ///
-/// `Successfully pulled image "x" in 2.1s (14.6s including waiting). Image size: 9 bytes.`; before Kubernetes 1.27 without the
-/// parenthesis.
+/// `Successfully pulled image "x" in 2.1s (14.6s including waiting). Image size: 9 bytes.`; before Kubernetes 1.27
+/// without the parenthesis.
 fn pulled(message: &str) -> Option<Offset> {
     let rest = message.strip_prefix("Successfully pulled image ")?;
     let (_, times) = rest.rsplit_once("\" in ")?;

@@ -1,12 +1,12 @@
-//! Decides what belongs to a run; every change and every deletion goes by what is said here.
+//! Decides what belongs to a run; every change and every deletion depends on this decision.
 //!
-//! An object is the run's where its name is in the plan and its UID is the one that the record noted when the object was
-//! made. Labels alone prove nothing, since clones, restores and policy controllers copy them; an object that lost its
-//! label is still the run's.
+//! An object belongs to the run if its name is in the plan and its UID is the one recorded when the object was created.
+//! Labels alone prove nothing, since clones, restores and policy controllers copy them; an object that lost its label
+//! still belongs to the run.
 //!
-//! Where no UID is on record, because the answer to the request was lost, the process died before it was saved, or an older
-//! version set the run up, the object is claimed when its name is in the plan, it carries the run's UUID, and that label
-//! was written by this tool, as `metadata.managedFields` says: a copy is written by somebody else.
+//! If no UID is on record, because the answer to the request was lost, the process died before it was saved, or an
+//! older version set the run up, the object is claimed if its name is in the plan, it carries the run's UUID, and this
+//! tool wrote that label according to `metadata.managedFields`: a copy is written by others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -20,30 +20,30 @@ use bootstorm_model::record::{PhaseRecord, RunRecord};
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
     prefix: String,
-    /// The UUID of the run.
+    /// UUID of the run.
     run_id: String,
     /// Whether a record defines the names in the plan.
     is_planned: bool,
     machines: HashMap<Target, Option<Box<str>>>,
     namespaces: BTreeMap<String, Option<Box<str>>>,
     pods: BTreeMap<String, Option<Box<str>>>,
-    /// Small objects that the run makes in each of these places.
+    /// Small objects that the run creates in each of these places.
     extras: BTreeSet<Extra>,
-    /// The namespaces of its VMs, whoever made them.
+    /// Namespaces of its VMs, whoever created them.
     places: BTreeSet<String>,
-    /// UIDs of small objects, by their keys.
+    /// UIDs of small objects, by key.
     extra_uids: HashMap<String, Box<str>>,
-    /// Instances of the VMs that were seen.
+    /// Observed instances of the VMs.
     instances: BTreeSet<Box<str>>,
     secret: Option<String>,
     head: Option<String>,
-    /// Whether the run may have made migrations.
+    /// Whether the run may have created migrations.
     migrates: bool,
-    /// Where these are.
+    /// Namespaces of these.
     migration_places: BTreeSet<String>,
 }
 
-/// The kinds of objects that a run makes by itself
+/// Kinds of objects that a run creates itself
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Live migrations.
@@ -64,20 +64,20 @@ pub enum Kind {
     Lease,
 }
 
-/// Why an object does not belong to the run
+/// Reason why an object does not belong to the run
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stranger {
-    /// Its name is none of the plan's.
+    /// Its name is not in the plan.
     NotPlanned,
-    /// The run made an object of this name, and this is another one.
+    /// The run created an object of this name, but this is another one.
     MadeAnew,
     /// It belongs to the run with this UUID.
     OtherRun(String),
     /// It does not carry the run's UUID, and no UID is on record for its name.
     Unlabelled,
-    /// It carries the run's UUID, and somebody else wrote that.
+    /// It carries the run's UUID, but another client wrote that label.
     Copied,
-    /// It belongs to something that is not the run's.
+    /// Its owner does not belong to the run.
     Owned(String),
 }
 
@@ -142,27 +142,27 @@ impl Estate {
         }
     }
 
-    /// A run whose record is missing or unreadable, so its plan is unknown.
+    /// A run whose record is missing or unreadable, so that its plan is unknown.
     pub fn unrecorded(prefix: &str, run_id: &str) -> Self {
         Self { prefix: prefix.to_owned(), run_id: run_id.to_owned(), migrates: true, ..Self::default() }
     }
 
-    /// Whether the run may have made migrations.
+    /// Whether the run may have created migrations.
     pub fn migrates(&self) -> bool {
         self.migrates
     }
 
-    /// The namespaces in which migrations of the run may be; none where the plan is not known.
+    /// Namespaces in which migrations of the run may be; empty if the plan is unknown.
     pub fn migration_places(&self) -> &BTreeSet<String> {
         &self.migration_places
     }
 
-    /// The UUID of the run.
+    /// UUID of the run.
     pub fn run_id(&self) -> &str {
         &self.run_id
     }
 
-    /// The prefix that names the run.
+    /// Prefix of the run.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -172,22 +172,22 @@ impl Estate {
         self.is_planned
     }
 
-    /// The VMs of the plan that the run makes.
+    /// VMs of the plan that the run creates.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.machines.keys()
     }
 
-    /// The namespaces of the plan that the run makes.
+    /// Namespaces of the plan that the run creates.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.namespaces.keys().map(String::as_str)
     }
 
-    /// The UIDs of the VMs on record.
+    /// Recorded UIDs of the VMs.
     pub fn machine_uids(&self) -> impl Iterator<Item = &str> {
         self.machines.values().filter_map(Option::as_deref)
     }
 
-    /// The kinds of small objects that the run makes beside its VMs; all of them where the plan is not known.
+    /// Kinds of small objects that the run creates beside its VMs; all kinds if the plan is unknown.
     pub fn extra_kinds(&self) -> BTreeSet<Small> {
         if !self.is_planned {
             return Small::ALL.into_iter().collect();
@@ -195,23 +195,23 @@ impl Estate {
         self.extras.iter().map(|extra| extra.kind).collect()
     }
 
-    /// Whether an instance was seen as one of the run's VMs.
+    /// Whether an instance was observed as one of the run's VMs.
     pub fn knows_instance(&self, uid: &str) -> bool {
         self.instances.contains(uid)
     }
 
-    /// Whether something carries the name of the run or its UUID, whosever it is.
+    /// Whether an object carries the name of the run or its UUID, whatever its owner.
     pub fn is_marked(&self, object: &Metadata) -> bool {
         let has = |key, value: &str| object.labels.get(key).is_some_and(|label| label == value);
         has(names::RUN_ID, &self.run_id) || has(names::RUN, &self.prefix)
     }
 
-    /// Whether the object may stand under its name for something that the run made.
+    /// Whether the name of an object may refer to something that the run created.
     pub fn is_named(&self, kind: Kind, object: &Metadata) -> bool {
         self.recorded(kind, object) != Recorded::Nothing
     }
 
-    /// Whether an object is the run's; the reason where it is not.
+    /// Whether an object belongs to the run; otherwise the reason.
     pub fn judge(&self, kind: Kind, object: &Metadata) -> Result<(), Stranger> {
         let label = object.labels.get(names::RUN_ID).map(String::as_str);
         match self.recorded(kind, object) {
@@ -225,7 +225,7 @@ impl Estate {
         }
     }
 
-    /// Whether an object without a UID on record is the run's.
+    /// Whether an object without a recorded UID belongs to the run.
     fn claim(&self, kind: Kind, object: &Metadata, label: Option<&str>) -> Result<(), Stranger> {
         match label {
             None => Err(Stranger::Unlabelled),
@@ -281,11 +281,11 @@ impl Estate {
 /// A name's entry in the record
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded<'a> {
-    /// The run makes nothing of this name.
+    /// The run creates nothing with this name.
     Nothing,
-    /// The run makes an object of this name; its UID is not known.
+    /// The run creates an object with this name; its UID is unknown.
     Named,
-    /// The run has made an object of this name, with this UID.
+    /// The run has created an object with this name and this UID.
     Made(&'a str),
 }
 

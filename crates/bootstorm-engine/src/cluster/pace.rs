@@ -11,7 +11,7 @@ use bootstorm_model::observation::Attempts;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::{Setting, Target};
 
-/// How long opening connections before a burst may take.
+/// Time limit for opening connections before a burst.
 const WARMING: Duration = Duration::from_secs(10);
 
 /// A timed request
@@ -19,13 +19,13 @@ const WARMING: Duration = Duration::from_secs(10);
 pub struct Timed {
     /// Completes "failed to …".
     pub doing: &'static str,
-    /// Ready to be sent.
+    /// Ready to send.
     pub request: Request<Vec<u8>>,
-    /// Idempotency of the request, for the case that its answer is lost.
+    /// Idempotency of the request, in case its answer is lost.
     pub meaning: Idempotency,
 }
 
-/// Action of a timed request
+/// Effect of a timed request, for judging a lost answer
 #[derive(Debug, Clone)]
 pub enum Idempotency {
     /// Creates a VM. If the VM exists and carries this run's UUID, an earlier attempt succeeded.
@@ -35,16 +35,16 @@ pub enum Idempotency {
         /// UUID of the run.
         run_id: String,
     },
-    /// Switches the power of a VM by a patch that tests its UID, and which may be repeated at will: it lost a race if
-    /// there is a conflict.
+    /// Switches the power of a VM by a patch that tests its UID, and may be repeated freely: a conflict means that it
+    /// lost a race.
     Patch {
         /// The VM.
         target: Target,
         /// Its UID.
         uid: String,
     },
-    /// Sets the run strategy of a VM, provided that it is still that VM with that setting. If it has the new one
-    /// already, an earlier attempt succeeded.
+    /// Sets the run strategy of a VM, if it is still that VM with that setting. If it has the new one already, an
+    /// earlier attempt succeeded.
     Guarded {
         /// The VM.
         target: Target,
@@ -54,44 +54,44 @@ pub enum Idempotency {
         wanted: Setting,
     },
     /// Switches the power of a VM by a subresource. If it is switched already and an answer was lost, an earlier
-    /// attempt succeeded. Needs a look at the VM before, since it cannot name a UID.
+    /// attempt succeeded. The VM must be checked before, since the request cannot name a UID.
     Switch {
         /// The VM.
         target: Target,
         /// Its UID.
         uid: String,
     },
-    /// Restarts a VM by a subresource. It is sent only while the instance that is to end is there, since a second restart
-    /// would end the new one: if that went and an answer was lost, an earlier attempt succeeded.
+    /// Restarts a VM by a subresource. It is sent only while the instance to be ended exists, since a second restart
+    /// would end the new one: if that instance is gone and an answer was lost, an earlier attempt succeeded.
     Restart {
         /// The VM.
         target: Target,
         /// Its UID.
         uid: String,
-        /// UID of the instance that is to end.
+        /// UID of the instance to be ended.
         instance: String,
     },
-    /// Begins a live migration by an object with a fixed name. `KubeVirt` refuses a second one for the same VM before the
-    /// API server looks at the name, so after any refusal that object is looked for: if it is there and carries this
-    /// run's UUID, an earlier attempt succeeded.
+    /// Begins a live migration by an object with a fixed name. `KubeVirt` refuses a second one for the same VM before
+    /// the API server checks the name, so after any refusal that object is read: if it exists and carries this run's
+    /// UUID, an earlier attempt succeeded.
     Migrate {
         /// The VM.
         target: Target,
-        /// UID of the instance that is to migrate.
+        /// UID of the instance to migrate.
         instance: String,
         /// The migration object.
         object: Target,
         /// UUID of the run.
         run_id: String,
     },
-    /// Evicts the launcher pod of a VM. `KubeVirt` refuses that for instances that are to migrate, and marks them: then the
-    /// eviction is on its way. Sent again, it changes nothing.
+    /// Evicts the launcher pod of a VM. `KubeVirt` refuses that for instances that are to migrate, and marks them: then
+    /// the eviction is in progress. Repeating it changes nothing.
     Evict {
         /// The VM.
         target: Target,
-        /// UID of the instance that is to leave.
+        /// UID of the instance to be evicted.
         instance: String,
-        /// The node that it is to leave.
+        /// Node that it has to leave.
         node: String,
     },
 }
@@ -101,16 +101,16 @@ pub enum Idempotency {
 pub struct Sent {
     /// Attempts made.
     pub attempts: Attempts,
-    /// When it was accepted, or the last error.
+    /// Time of acceptance, or the last error.
     pub outcome: Result<Instant, ClusterError>,
-    /// The server has certainly not carried it out, where it was not accepted.
+    /// Whether the server has certainly not carried it out, if it was not accepted.
     pub certain: bool,
-    /// UID of what it made: the VM of a create, the object of a migration.
+    /// UID of the created object: the VM of a create, the object of a migration.
     pub uid: Option<Box<str>>,
 }
 
 impl Sent {
-    /// A request that was not even sent.
+    /// A request that was not sent at all.
     pub fn refused(error: ClusterError) -> Self {
         Self { attempts: Attempts::default(), outcome: Err(error), certain: true, uid: None }
     }
@@ -126,7 +126,7 @@ const LEFT: &str = "it has left the node already: somebody migrated it";
 const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
 impl Cluster {
-    /// Opens connections, so a burst of that many requests does not wait for handshakes.
+    /// Opens connections, so that a burst of that many requests does not wait for handshakes.
     ///
     /// Best effort: a server that refuses shows that at the real requests.
     pub async fn warm(&self, connections: usize) {
@@ -193,7 +193,7 @@ impl Cluster {
                     return Sent { uid, ..ended(attempts, Ok(now), true) };
                 }
                 Ok(Err(error)) => error,
-                // What was answered before tells more than that there was no time for another answer.
+                // An earlier answer is more informative than the timeout of another attempt.
                 Err(_) => return ended(attempts, Err(last.unwrap_or_else(late)), false),
             };
             match self.was_done_before(timed, &error, answer_lost).await {
@@ -291,7 +291,8 @@ impl Cluster {
                     _ => Earlier::Unknown,
                 }
             }
-            // Whether a 429 is virt-api's or a budget's is told by the instance, not by the words: these differ by release.
+            // The instance, not the message, shows whether a 429 is virt-api's or a budget's: messages differ by
+            // release.
             Idempotency::Evict { target, instance, node } if error.kind == Kind::Throttled => {
                 match self.evicted(target).await {
                     Ok(Some(found)) if found.metadata.uid == *instance && found.is_marked(node) => {
@@ -308,7 +309,7 @@ impl Cluster {
 
 /// Idempotency of a refused request
 enum Earlier {
-    /// An earlier attempt, whose answer was lost, succeeded; what it made has this UID.
+    /// An earlier attempt, whose answer was lost, succeeded; the created object has this UID.
     Done(Option<Box<str>>),
     /// Another VM has the name.
     Strange,

@@ -1,4 +1,4 @@
-//! The exec credential plugin of a kubeconfig: run once, with a limit, and never left behind.
+//! The exec credential plugin of a kubeconfig: run once, with a time limit, and never left behind.
 //!
 //! The library would run it itself, synchronously, without a limit, and several times for one connection. The protocol
 //! is that of `client.authentication.k8s.io`: a request in `KUBERNETES_EXEC_INFO`, an `ExecCredential` on stdout.
@@ -21,13 +21,13 @@ use crate::children::Started;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::line;
 
-/// How long a plugin may take unless a request has a limit of its own.
+/// Default time limit of a plugin, unless requests have a limit of their own.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
-/// How long one may take that somebody may be talking to: a login in a browser takes minutes.
+/// Time limit of a plugin that may prompt the user: a login in a browser takes minutes.
 const LIMIT_OF_DIALOG: Duration = Duration::from_secs(300);
 /// Interval between reports that a plugin is still running.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// The most bytes of an answer: a certificate chain has some kilobytes.
+/// Maximum size of an answer: a certificate chain has some kilobytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// How to run a plugin
@@ -39,7 +39,7 @@ pub(super) struct Running {
     pub(super) tell: fn(&str),
 }
 
-/// Whether the library would get credentials from the exec plugin, since nothing else comes before it.
+/// Whether the library would get credentials from the exec plugin, since nothing else takes precedence.
 pub(super) fn is_used(auth: &AuthInfo) -> bool {
     let has_password = auth.username.is_some() && auth.password.is_some();
     let has_token = auth.token.is_some() || auth.token_file.is_some();
@@ -48,7 +48,7 @@ pub(super) fn is_used(auth: &AuthInfo) -> bool {
 
 /// Runs the plugin and stores its credentials; returns their expiry, if the plugin sets one.
 ///
-/// Fails when it is not there, fails, takes too long, or prints something else.
+/// Fails if it is missing, fails, takes too long, or prints something else.
 pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Option<Timestamp>, Failure> {
     let Some(exec) = auth.exec.take() else { return Ok(None) };
     let command = exec.command.clone().unwrap_or_default();
@@ -89,7 +89,7 @@ struct Given {
     client_key_data: Option<String>,
 }
 
-/// JSON, or YAML, which kubectl takes too.
+/// JSON, or YAML, which kubectl accepts too.
 fn read(stdout: &[u8]) -> Option<Credential> {
     serde_json::from_slice(stdout).ok().or_else(|| serde_saphyr::from_slice(stdout).ok())
 }
@@ -102,7 +102,7 @@ async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>,
     }
     let is_dialog = has_terminal && mode != ExecInteractiveMode::Never;
     let limit = if is_dialog { LIMIT_OF_DIALOG } else { running.request_timeout.unwrap_or(LIMIT) };
-    // One that talks to a person stays in the foreground.
+    // A plugin that prompts the user stays in the foreground.
     let start = if is_dialog { Started::in_foreground } else { Started::in_own_group };
     let mut child = start(command(exec, &mode, is_dialog)).map_err(|error| {
         if error.kind() != std::io::ErrorKind::NotFound {
@@ -151,7 +151,7 @@ fn command(exec: &ExecConfig, mode: &ExecInteractiveMode, is_dialog: bool) -> Co
     }
     let request = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
     command.env("KUBERNETES_EXEC_INFO", request.to_string());
-    // What is on our standard input is ours, unless it is a person.
+    // Our standard input belongs to us, unless it is a terminal.
     command.stdin(if is_dialog { Stdio::inherit() } else { Stdio::null() });
     let is_silent = *mode == ExecInteractiveMode::Never;
     command.stderr(if is_silent { Stdio::null() } else { Stdio::inherit() });
@@ -159,7 +159,7 @@ fn command(exec: &ExecConfig, mode: &ExecInteractiveMode, is_dialog: bool) -> Co
     command
 }
 
-/// Waits for the end of a plugin, and gives what it printed.
+/// Waits for the end of a plugin, and returns its output.
 async fn output(started: &mut Started) -> std::io::Result<(ExitStatus, Vec<u8>)> {
     let mut stdout = Vec::new();
     if let Some(pipe) = started.child().stdout.take() {

@@ -15,7 +15,7 @@ use bootstorm_model::probe::kind::Toleration;
 /// Path of the prober program in the run's own pods.
 pub const PROGRAM_FOLDER: &str = "/bootstorm";
 
-/// Name of the container that probes; others may be added to the pod.
+/// Name of the probing container; others may be added to the pod.
 pub const CONTAINER: &str = "prober";
 
 /// Labels that keep the proxies of service meshes out of a pod: Istio (sidecar and ambient) and Kuma
@@ -26,7 +26,7 @@ const NO_MESH_LABELS: [(&str, &str); 3] = [
     ("istio.io/dataplane-mode", "none"),
     ("kuma.io/sidecar-injection", "disabled"),
 ];
-/// The annotation that does so for Linkerd.
+/// Annotation that does so for Linkerd.
 const NO_MESH_ANNOTATION: (&str, &str) = ("linkerd.io/inject", "disabled");
 
 /// State of a prober pod
@@ -38,13 +38,13 @@ pub struct Prober {
     pub uid: String,
     /// Whether its container runs.
     pub running: bool,
-    /// Why it is not running, if known.
+    /// Reason why it is not running, if known.
     pub complaint: Option<String>,
     /// Whether it will never run: its node refused it, or it ended.
     pub failed: bool,
 }
 
-/// A pod, decoded only as far as it is used
+/// A pod, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
 pub struct PodState {
     metadata: Metadata,
@@ -84,7 +84,7 @@ struct Why {
 }
 
 impl PodState {
-    /// The value of one of its labels.
+    /// Value of one of its labels.
     pub(super) fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.get(key).map(String::as_str)
     }
@@ -109,7 +109,7 @@ impl From<PodState> for Prober {
         let running = pod.status.phase == "Running"
             && pod.metadata.deletion_timestamp.is_none()
             && pod.status.container_statuses.iter().all(|c| c.state.running.is_some());
-        // The kubelet says on the pod itself why it does not take it.
+        // The kubelet states on the pod itself why it rejects it.
         let refused = (!pod.status.reason.is_empty()).then(|| text(&pod.status.reason, &pod.status.message));
         Self {
             name: pod.metadata.name,
@@ -121,12 +121,12 @@ impl From<PodState> for Prober {
     }
 }
 
-/// The collection of pods in a namespace.
+/// Collection of pods in a namespace.
 pub fn collection(namespace: &str) -> String {
     path("v1", Some(namespace), "pods")
 }
 
-/// Selects the prober pods of a run.
+/// Selector for the prober pods of a run.
 pub fn selector(run_id: &str) -> String {
     format!("{}={run_id},{}={}", names::RUN_ID, names::ROLE, Role::Prober.word())
 }
@@ -138,9 +138,9 @@ pub fn name(prefix: &str, number: usize) -> String {
 
 /// The manifest of a prober pod
 ///
-/// It meets the restricted pod security standard. Pings need neither privileges nor capabilities where the group range
-/// below is set, which is one of the sysctls that Kubernetes counts as safe. A pod in a user namespace has 65,536 groups
-/// and cannot name a larger one. Requests and limits suit 250 VMs, also for the script.
+/// It meets the restricted pod security standard. Pings need neither privileges nor capabilities if the group range
+/// below is set, which is one of the sysctls that Kubernetes counts as safe. A pod in a user namespace has 65,536
+/// groups and cannot name a larger one. Requests and limits suit 250 VMs, even for the script.
 pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) -> Value {
     let tolerations: Vec<Value> = probe.tolerations.iter().map(toleration).collect();
     let image = &probe.image;
@@ -190,7 +190,7 @@ pub fn manifest(prefix: &str, run_id: &str, number: usize, probe: &ProbePlan) ->
     })
 }
 
-/// A toleration as the pod has it.
+/// A toleration in the pod's form.
 fn toleration(toleration: &Toleration) -> Value {
     let mut json = json!({"key": toleration.key, "operator": "Exists"});
     if let Some(value) = &toleration.value {
@@ -204,7 +204,7 @@ fn toleration(toleration: &Toleration) -> Value {
 }
 
 impl Cluster {
-    /// Makes a prober pod, unless one of its name is there; gives its metadata in either case.
+    /// Creates a prober pod, unless one of its name exists; returns its metadata in either case.
     pub async fn make_prober(
         &self,
         prefix: &str,
@@ -225,8 +225,9 @@ impl Cluster {
         }
     }
 
-    /// Makes a prober pod again that cannot run any more: it was deleted, or has ended for good, as pods do whose node was
-    /// drained or ran out of memory. A pod that may still come up, or is not of this run, is left alone. Gives the metadata of a pod that was made.
+    /// Recreates a prober pod that cannot run any more: it was deleted, or has ended for good, as pods do when their
+    /// node is drained or runs out of memory. A pod that may still come up, or does not belong to this run, is left
+    /// alone. Returns the metadata of a created pod.
     pub async fn remake_prober(
         &self,
         prefix: &str,

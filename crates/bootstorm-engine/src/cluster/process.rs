@@ -4,9 +4,9 @@ use std::fs;
 
 /// A process of one boot of one computer: `boot:namespace:pid:start`
 ///
-/// The boot id, the inode of the PID namespace, the PID, and the clock tick at which the process started. Together
-/// they never name another process, also not in a container or after a reboot. Linux only; elsewhere a lock that was
-/// left behind is taken over when it is stale.
+/// The boot id, the inode of the PID namespace, the PID, and the clock tick at which the process started. Together they
+/// never identify another process, even in a container or after a reboot. Linux only; elsewhere an abandoned lock is
+/// taken over when it is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process(String);
 
@@ -27,13 +27,13 @@ impl Process {
         place().is_some_and(|here| here == there) && started(pid).is_none_or(|now| now != start)
     }
 
-    /// How it is written.
+    /// Text form.
     pub(super) fn name(&self) -> &str {
         &self.0
     }
 }
 
-/// This boot of this computer, and the part of it in which our PIDs mean something.
+/// This boot of this computer, and the PID namespace.
 fn place() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -41,10 +41,10 @@ fn place() -> Option<String> {
     Some(format!("{}:{inode}", boot.trim()))
 }
 
-/// The clock tick at which a process started; `None` when there is none, or it is only waiting to be collected.
+/// Clock tick at which a process started; `None` if there is no such process, or it is a zombie.
 fn started(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program is in parentheses and may hold anything, also spaces and parentheses.
+    // The name of the program is in parentheses and may contain anything, including spaces and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     // The start is field 22 of the line, the state field 3.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-/// The proxy of the environment for a server; none where `NO_PROXY` names the server, or it is on this machine.
+/// The proxy of the environment for a server; `None` if `NO_PROXY` names the server, or it is on this machine.
 ///
 /// `variable` reads a variable of the environment.
 pub(crate) fn of_environment(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
@@ -23,7 +23,7 @@ pub(crate) fn of_environment(server: &Uri, variable: impl Fn(&str) -> Option<Str
     Some(if proxy.contains("://") { proxy } else { format!("http://{proxy}") })
 }
 
-/// Whether a list as `NO_PROXY` has it names a host.
+/// Whether a list in the form of `NO_PROXY` names a host.
 fn is_excluded(list: &str, host: &str, port: u16) -> bool {
     let entries = list.split(',').map(|entry| entry.trim().to_lowercase());
     entries.filter(|entry| !entry.is_empty()).any(|entry| {
@@ -35,7 +35,7 @@ fn is_excluded(list: &str, host: &str, port: u16) -> bool {
         }
         let bare = entry.trim_matches(['[', ']']);
         let (name, wanted) = match entry.rsplit_once(':') {
-            // An IPv6 address has colons of its own.
+            // An IPv6 address contains colons itself.
             Some((name, wanted)) if bare.parse::<IpAddr>().is_err() => {
                 (name.trim_matches(['[', ']']), wanted.parse().ok())
             }

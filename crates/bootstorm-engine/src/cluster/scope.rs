@@ -1,4 +1,4 @@
-//! Where the VMs of a run are looked for: in a few namespaces, or all over the cluster.
+//! Where the VMs of a run are searched for: in a few namespaces, or in the whole cluster.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +11,21 @@ use super::watch::list_all;
 use super::{Cluster, ClusterError};
 use bootstorm_model::plan::{Plan, Target};
 
-/// More namespaces than this are not looked at one by one: each would hold a connection open for its watch.
+/// Above this number, namespaces are not watched one by one: each would need an open connection.
 const MOST_NAMESPACES: usize = 20;
 
-/// Where to look for VMs
+/// Scope of a search for VMs
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// In every namespace; takes permissions for all of them.
+    /// Every namespace; requires permissions for all of them.
     All,
-    /// In these.
+    /// These namespaces.
     Namespaces(Vec<String>),
 }
 
 impl Scope {
-    /// Where the VMs of a run are: adopted ones have no label, so they are looked for where they are; those in a namespace
-    /// that was there before are looked for in it, since its users may have no permissions elsewhere.
+    /// Scope of a plan: adopted VMs have no label, so the scope is their namespaces; VMs in an existing namespace are
+    /// searched for there, since its users may have no permissions elsewhere.
     pub fn of_plan(plan: &Plan) -> Self {
         match &plan.layout.namespace {
             _ if plan.is_adopted() => Self::of(&plan.targets()),
@@ -34,14 +34,14 @@ impl Scope {
         }
     }
 
-    /// Where these VMs are: namespace by namespace as long as there are few, so that others' VMs cost nothing and
-    /// permissions in these namespaces are enough.
+    /// Scope of these VMs: individual namespaces as long as there are few, so that other VMs cost nothing and
+    /// permissions in these namespaces suffice.
     pub fn of<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Self {
         let names: BTreeSet<&String> = targets.into_iter().map(|target| &target.namespace).collect();
         Self::around(names)
     }
 
-    /// The scope of some namespaces, each named once.
+    /// Scope of some namespaces, each named once.
     pub fn around<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
         let names: Vec<&String> = names.into_iter().collect();
         if names.len() > MOST_NAMESPACES {
@@ -50,12 +50,12 @@ impl Scope {
         Self::Namespaces(names.into_iter().cloned().collect())
     }
 
-    /// The collections of a kind of `kubevirt.io`.
+    /// Collections of a kind of `kubevirt.io`.
     pub fn collections(&self, plural: &str) -> Vec<String> {
         self.collections_of("kubevirt.io/v1", plural)
     }
 
-    /// The collections of a kind.
+    /// Collections of a kind.
     pub fn collections_of(&self, version: &str, plural: &str) -> Vec<String> {
         match self {
             Self::All => vec![path(version, None, plural)],

@@ -1,4 +1,4 @@
-//! A server that follows a script, on simulated time: for answers that no server gives on purpose.
+//! A scripted server on simulated time: for answers that no server gives on purpose.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,15 +24,15 @@ use bootstorm_model::observe::clock::{Simulated, simulate};
 use bootstorm_model::plan::{Plan, TemplateSource};
 use bootstorm_model::record::RunRecord;
 
-/// Fate of a request
+/// Reply to a request
 pub(crate) enum Reply {
-    /// It is answered.
+    /// An answer.
     Answer(u16, String),
-    /// Its answer is this stream of lines; the connection ends with it, or stays open.
+    /// A stream of lines; afterwards the connection ends, or stays open.
     Lines(Vec<String>, bool),
-    /// The connection breaks.
+    /// A broken connection.
     Broken,
-    /// The task that waits for the answer panics.
+    /// A panic of the task that waits for the answer.
     Panic,
 }
 
@@ -49,7 +49,7 @@ fn wall() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap() + passed
 }
 
-/// From now on the process reads tokio's clock, which a test may pause.
+/// Makes the process read tokio's clock, which a test may pause.
 pub(crate) fn on_simulated_time() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| simulate(Simulated { monotonic: tokio_now, wall }));
@@ -149,7 +149,7 @@ async fn an_event_that_cannot_be_read_is_passed_and_what_follows_is_heard() {
     assert_eq!(versions.lock().unwrap().len(), 1, "{versions:?}");
 }
 
-/// A record whose head is kept by a server that follows a script; each PUT of the head is counted from 0.
+/// A record whose head is stored by a scripted server; each PUT of the head is counted from 0.
 fn record(fate: impl Fn(u32) -> Fate + Send + Sync + 'static) -> (Cluster, RunRecord, Arc<AtomicU32>) {
     let head = Mutex::new((1_u32, serde_json::Value::Null));
     let puts = Arc::new(AtomicU32::new(0));
@@ -199,9 +199,9 @@ fn record(fate: impl Fn(u32) -> Fate + Send + Sync + 'static) -> (Cluster, RunRe
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Written,
-    /// It is carried out, and the connection breaks before the answer.
+    /// Carried out, but the connection breaks before the answer.
     Lost,
-    /// It is carried out, and the task that waits for the answer panics.
+    /// Carried out, but the task that waits for the answer panics.
     Panic,
     Refused,
 }
@@ -209,7 +209,7 @@ enum Fate {
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_was_lost_is_our_own_however_long_the_server_was_away() {
     let (cluster, mut record, puts) = record(|put| match put {
-        // The first one notes the UID of the head.
+        // The first one records the UID of the head.
         1 => Fate::Lost,
         2..61 => Fate::Refused,
         _ => Fate::Written,

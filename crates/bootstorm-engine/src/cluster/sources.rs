@@ -1,4 +1,4 @@
-//! Looks up what VMs are made from: golden images, claims, snapshots, storage classes, instance types.
+//! Sources of VMs: golden images, claims, snapshots, storage classes, instance types.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{GetParams, ListParams};
@@ -23,7 +23,7 @@ pub enum Named {
     Instancetype,
     /// A cluster-wide preference.
     Preference,
-    /// A network of multus.
+    /// A Multus network.
     Network,
 }
 
@@ -41,12 +41,12 @@ impl Named {
         }
     }
 
-    /// The plural, as kubectl takes it.
+    /// Plural, as in kubectl.
     pub fn plural(self) -> &'static str {
         self.place().1
     }
 
-    /// The word for one of them.
+    /// Singular noun.
     pub fn word(self) -> &'static str {
         match self {
             Self::DataSource => "DataSource",
@@ -66,7 +66,7 @@ struct Items {
 }
 
 impl Cluster {
-    /// The object of that name; nothing where it is not there, or its kind is not.
+    /// The object of that name; `None` if it or its kind does not exist.
     pub async fn look_up(
         &self,
         kind: Named,
@@ -85,7 +85,7 @@ impl Cluster {
         }
     }
 
-    /// The names of all objects of a kind, `namespace/name` where they have a namespace, sorted; at most 500.
+    /// Names of all objects of a kind, as `namespace/name` if namespaced, sorted; at most 500.
     pub async fn names_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<String>, ClusterError> {
         let (version, plural) = kind.place();
         let doing = format!("list {plural}");
@@ -109,7 +109,7 @@ impl Cluster {
         Ok(names)
     }
 
-    /// Whether a service account may clone disks out of a namespace.
+    /// Whether a service account may clone disks from a namespace.
     pub async fn may_clone(&self, account: (&str, &str), from: &str) -> Result<bool, ClusterError> {
         let doing = "create subjectaccessreviews";
         let (namespace, name) = account;

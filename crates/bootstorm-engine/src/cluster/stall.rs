@@ -1,4 +1,4 @@
-//! Whether this process really ran all the time: a stopped or suspended one must not trust what it finds afterwards.
+//! Stall detection: a process that was stopped or suspended must not trust what it finds afterwards.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use bootstorm_model::observe::clock::{continuous_now, monotonic_now};
 
-/// How often the pulse beats.
+/// Interval of beats.
 const BEAT: Duration = Duration::from_millis(50);
-/// Without a beat for this long the process was stopped, suspended, or had no processor time.
+/// Without a beat for this long the process was stopped, suspended, or had no CPU time.
 const STALL: Duration = Duration::from_secs(1);
 
-/// After a gap, what arrives within this time may have been waiting for us.
+/// After a gap, anything that arrives within this time may have been waiting.
 pub(crate) const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// Beats while the process runs
 ///
-/// What is received after a stall may have been waiting since its beginning. Whoever receives something looks at the
-/// pulse first, because a reader may well wake up before the task that beats.
+/// Anything received after a stall may have been waiting since its beginning. Receivers check the pulse first, because
+/// a reader may well wake up before the beating task.
 #[derive(Debug, Clone)]
 pub struct Pulse(Arc<Beats>);
 
@@ -25,14 +25,14 @@ pub struct Pulse(Arc<Beats>);
 struct Beats {
     /// Microseconds of the continuous clock at the last beat.
     last: AtomicU64,
-    /// How many stalls there were.
+    /// Number of stalls.
     stalls: AtomicU32,
-    /// When the last one began.
+    /// Beginning of the last one.
     since: Mutex<Option<Instant>>,
 }
 
 impl Pulse {
-    /// A pulse that beats as long as somebody has a copy of it.
+    /// A pulse that beats as long as a copy of it exists.
     pub fn start() -> Self {
         let pulse = Self::at(micros());
         let beats = Arc::downgrade(&pulse.0);
@@ -51,7 +51,7 @@ impl Pulse {
     }
 
     fn beat(&self) {
-        // Whoever finds a stall has told of it before anybody else can think that there was none.
+        // Whoever finds a stall records it before anyone else can conclude that there was none.
         let mut known = self.0.since.lock().unwrap_or_else(PoisonError::into_inner);
         let now = micros();
         let silent = Duration::from_micros(now.saturating_sub(self.0.last.swap(now, Ordering::Relaxed)));
@@ -62,7 +62,7 @@ impl Pulse {
         }
     }
 
-    /// Start of a stall that the caller does not know yet; `known` is the number that it does.
+    /// Beginning of a stall that the caller has not seen yet; `known` is the number it has seen.
     pub fn stall(&self, known: &mut u32) -> Option<Instant> {
         self.beat();
         let stalls = self.0.stalls.load(Ordering::Acquire);
@@ -73,28 +73,28 @@ impl Pulse {
         *self.0.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of stalls so far, for an asker that does not care about those.
+    /// Number of stalls so far, for a caller that ignores earlier ones.
     pub fn stalls(&self) -> u32 {
         self.0.stalls.load(Ordering::Acquire)
     }
 }
 
-/// Whether what was received may have been waiting for this process, for those who look at single instants
+/// Whether received data may have been waiting for this process, for callers that check single instants
 #[derive(Debug)]
 pub struct Stalls {
     pulse: Pulse,
     known: u32,
-    /// The last stall, with the time that it takes to catch up.
+    /// The last stall, with the time needed to catch up.
     last: Option<(Instant, Instant)>,
 }
 
 impl Stalls {
-    /// Those from now on.
+    /// Stalls from now on.
     pub fn new(pulse: Pulse) -> Self {
         Self { known: pulse.stalls(), pulse, last: None }
     }
 
-    /// Whether something received at this instant, which is not long ago, may have been waiting since a stall began.
+    /// Whether something received at this recent instant may have been waiting since a stall began.
     pub fn covers(&mut self, at: Instant) -> bool {
         if let Some(since) = self.pulse.stall(&mut self.known) {
             self.last = Some((since, monotonic_now() + CATCHING_UP));

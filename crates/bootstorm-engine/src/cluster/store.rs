@@ -29,13 +29,13 @@ pub use observed::{Observed, ObservedPart};
 pub use parts::{Part, PartHead};
 use place::{ObservedIndex, PartPlace};
 
-/// How long to wait before that, times the number of conflicts so far.
+/// Pause before that, times the number of conflicts so far.
 const AFTER_CONFLICT: Duration = Duration::from_millis(20);
-/// How often the head is written again when others write to it too.
+/// Maximum number of retries of a write to the head that conflicts with other writers.
 const CONFLICTS: u32 = 8;
-/// Records of this format and newer ones hold UIDs.
+/// Records of this format and newer ones contain UIDs.
 const WITH_UIDS: u32 = 4;
-/// How often a head is read again when a part it names has just been replaced.
+/// Maximum number of rereads of a head one of whose parts has just been replaced.
 const READS: u32 = 4;
 
 /// `data` of a head
@@ -45,25 +45,25 @@ type HeadData = Option<BTreeMap<String, String>>;
 #[derive(Debug, Clone)]
 pub struct RunStore {
     cluster: Cluster,
-    /// Version of the head as we last saw it; guards every write.
+    /// Version of the head as last seen; guards every write.
     version: String,
     /// UID of the head, for owner references.
     uid: String,
-    /// What the head may say: as we last saw it, and whatever we wrote since without an answer.
+    /// Possible data of the head: as last seen, and everything written since without an answer.
     data: Vec<HeadData>,
     parts: Vec<PartIndex>,
-    /// Where the list of adopted VMs is.
+    /// Chunks of the list of adopted VMs.
     adopted: Vec<ChunkIndex>,
-    /// Where the list of namespaces is.
+    /// Chunks of the list of namespaces.
     namespaces: Vec<ChunkIndex>,
-    /// UIDs of parts that this process has made.
+    /// UIDs of parts that this process created.
     made: BTreeMap<String, String>,
-    /// The UID that the head has in the run's own record, where this is a copy of it.
+    /// UID of the head in the run's own record, if this is a copy of it.
     original: Option<String>,
     holder: Option<String>,
-    /// Whose part this is; `None` for the record of the run itself.
+    /// Place of the part; `None` for the record of the run itself.
     part: Option<PartPlace>,
-    /// Where the part of an observation is.
+    /// Index of the part of an observation.
     observed: Option<ObservedIndex>,
 }
 
@@ -76,27 +76,27 @@ impl std::fmt::Debug for Cluster {
 /// The head of a record, as listed
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// Where it is.
+    /// Namespace.
     pub namespace: String,
-    /// The run.
+    /// Prefix of the run.
     pub prefix: String,
     /// UUID of the run.
     pub run_id: String,
     /// UID of the head.
     pub uid: String,
-    /// When the record was begun, by the server's clock.
+    /// Time of the record's creation, by the server's clock.
     pub created: Option<Timestamp>,
     /// Short facts: annotation word → value.
     pub facts: BTreeMap<String, String>,
 }
 
-/// Why a record cannot be loaded
+/// Reason why a record cannot be loaded
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// The cluster did not answer as needed.
+    /// Unexpected answer of the cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// It is there but cannot be read.
+    /// Unreadable.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
@@ -115,7 +115,7 @@ impl Cluster {
         let mut reads = 1;
         loop {
             match Box::pin(self.load_once(prefix)).await {
-                // Another process may have replaced a part between our two reads.
+                // Another process may have replaced a part between the two reads.
                 Err(LoadError::Codec(CodecError::Missing(_))) if reads < READS => reads += 1,
                 outcome => return outcome,
             }
@@ -137,7 +137,7 @@ impl Cluster {
             return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
         }
         let mut adopted = Vec::new();
-        // A setup that was cut short may not have come as far as the list; then nothing was done to the VMs either.
+        // An interrupted setup may not have saved the list; then nothing was done to the VMs either.
         if record.plan.lists_vms() && (record.setup.done || data.contains_key(names::ADOPTED_KEY)) {
             adopted = codec::decode_list_index(names::ADOPTED_KEY, text(names::ADOPTED_KEY)?)?;
             let chunks = self.chunks(prefix, &adopted).await?;
@@ -150,7 +150,7 @@ impl Cluster {
             (record.made.namespaces, record.made.extras) = codec::decode_namespaces(&chunks)?;
         }
         let uid = head.metadata.uid.clone().unwrap_or_default();
-        // A process that ended between making the head and noting its UID had made nothing else.
+        // A process that ended between creating the head and recording its UID had created nothing else.
         if record.format >= WITH_UIDS && record.made.head.is_none() && !record.setup.done {
             record.made.head = Some(uid.clone());
         }
@@ -173,9 +173,9 @@ impl Cluster {
         Ok(Some((record, store)))
     }
 
-    /// Makes the head of a new record, and notes its UID in it.
+    /// Creates the head of a new record, and records its UID in it.
     ///
-    /// Fails with [`Kind::AlreadyExists`] when there is one.
+    /// Fails with [`Kind::AlreadyExists`] if there is one.
     pub async fn begin_record(
         &self,
         record: &mut RunRecord,
@@ -186,7 +186,7 @@ impl Cluster {
         let body = serde_json::to_vec(&store.head(record, Tally::default())).unwrap_or_default();
         let request = built(doing, on(&self.config_maps()).create(&post_params(), body))?;
         let made: ConfigMap = match self.ask(doing, &request).await {
-            // The answer to an earlier attempt may have been lost: then the head reads exactly as we wrote it.
+            // The answer to an earlier attempt may have been lost: then the head is exactly as we wrote it.
             Err(error) if error.kind == Kind::AlreadyExists => {
                 let name = names::head_name(&record.plan.prefix);
                 match self.read::<ConfigMap>(doing, &self.config_maps(), &name).await? {
@@ -197,13 +197,13 @@ impl Cluster {
             outcome => outcome?,
         };
         store.wrote(made);
-        // From now on a copy of the head can be told from it.
+        // From now on a copy of the head can be distinguished from it.
         record.made.head = Some(store.uid.clone());
         store.replace_head(record, Tally::default()).await?;
         Ok(store)
     }
 
-    /// Whether the record of a run may be in a namespace: only an answer that it is not makes that false.
+    /// Whether the record of a run may be in a namespace: false only if an answer shows that it is not.
     pub async fn has_record(
         &self,
         namespace: &str,
@@ -220,7 +220,7 @@ impl Cluster {
         }
     }
 
-    /// The heads of the records in this namespace, or in all.
+    /// Heads of the records in this namespace, or in all.
     pub async fn heads(&self, all_namespaces: bool) -> Result<Vec<Head>, ClusterError> {
         let collection = if all_namespaces { path("v1", None, "configmaps") } else { self.config_maps() };
         let (maps, _) =
@@ -243,9 +243,9 @@ impl Cluster {
         Ok(maps.into_iter().filter_map(head).collect())
     }
 
-    /// Keeps the user's manifest in the run's Secret; gives its UID.
+    /// Stores the user's manifest in the run's Secret; returns its UID.
     ///
-    /// Fails where a Secret of that name is somebody else's.
+    /// Fails if a Secret of that name does not belong to the run.
     pub async fn save_template(&self, record: &RunRecord, text: &str) -> Result<String, ClusterError> {
         let doing = "save the VM manifest";
         let prefix = &record.plan.prefix;
@@ -278,7 +278,7 @@ impl Cluster {
                     );
                     return Err(ClusterError::new(doing, Kind::AlreadyExists, message));
                 }
-                // The server refuses to replace another object than this one.
+                // The server refuses to replace any other object.
                 secret.metadata.uid = Some(found.metadata.uid);
                 let body = serde_json::to_vec(&secret).unwrap_or_default();
                 let request = built(doing, on(&self.secrets()).replace(&name, &post_params(), body))?;
@@ -312,7 +312,7 @@ impl Cluster {
 }
 
 impl RunStore {
-    /// A store of which nothing is there yet.
+    /// A store before its first write.
     fn empty(cluster: &Cluster) -> Self {
         Self {
             cluster: cluster.clone(),
@@ -330,31 +330,31 @@ impl RunStore {
         }
     }
 
-    /// Notes the head as the server has it.
+    /// Records the head as returned by the server.
     fn wrote(&mut self, head: ConfigMap) {
         self.version = head.metadata.resource_version.unwrap_or_default();
         self.uid = head.metadata.uid.unwrap_or_default();
         self.data = vec![head.data];
     }
 
-    /// How long a request of it is waited for at most.
+    /// Maximum duration of one of its requests.
     pub fn longest_wait(&self) -> Duration {
         self.cluster.longest_wait()
     }
 
-    /// Names the process that writes from now on.
+    /// Sets the process that writes from now on.
     pub fn set_holder(&mut self, holder: &str) {
         self.holder = Some(holder.to_owned());
     }
 
-    /// Deletes the record; its parts, and everything else that belongs to it, go with it.
+    /// Deletes the record; its parts, and everything else that it owns, are deleted with it.
     pub async fn delete(self, record: &RunRecord) -> Result<(), ClusterError> {
         let name = names::head_name(&record.plan.prefix);
         let maps = self.cluster.config_maps();
         self.cluster.delete_exactly("delete the record", &maps, &name, &self.uid).await
     }
 
-    /// The UID of the run's own record, where this is a copy of it: restored from a backup, or copied by hand.
+    /// UID of the run's own record, if this is a copy of it: restored from a backup, or copied by hand.
     pub fn original(&self) -> Option<&str> {
         self.original.as_deref()
     }
@@ -364,9 +364,9 @@ impl RunStore {
         &self.uid
     }
 
-    /// Saves the head, and the given phase if there is one, as a whole.
+    /// Saves the head, and the given phase, if any, as a whole.
     ///
-    /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
+    /// Fails with [`Kind::Conflict`] if another client changed the record meanwhile.
     pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), ClusterError> {
         let tally = Tally::of_last(record);
         match phase.and_then(|name| record.phase(name)) {
@@ -375,10 +375,10 @@ impl RunStore {
         }
     }
 
-    /// Saves a phase, and the head: pieces that are not there yet first, then the head that names them, then those go that
-    /// it no longer names. Of the record only what is beside the timelines matters.
+    /// Saves a phase, and the head: first missing pieces, then the head that names them; finally pieces that it no
+    /// longer names are deleted. Of the record only what is beside the timelines matters.
     ///
-    /// Fails with [`Kind::Conflict`] when somebody else changed the record meanwhile.
+    /// Fails with [`Kind::Conflict`] if another client changed the record meanwhile.
     pub async fn save_phase(
         &mut self,
         record: &RunRecord,
@@ -390,7 +390,7 @@ impl RunStore {
             known.iter().flat_map(|place| self.parts[*place].all()).map(|chunk| chunk.name.clone()).collect();
         for chunk in stored.chunks() {
             let chunk = self.renamed(chunk);
-            // What the head may name was made before.
+            // Pieces that the head may name were created before.
             if !old.remove(&chunk.name) {
                 self.put_chunk(record, &stored.name().to_string(), &chunk).await?;
             }
@@ -407,8 +407,8 @@ impl RunStore {
         Ok(())
     }
 
-    /// Fails with [`Kind::Conflict`] when what the head says was changed by somebody else. Who only marks it, with an
-    /// annotation for example, does not matter.
+    /// Fails with [`Kind::Conflict`] if another client changed the data of the head. Other marks, such as annotations,
+    /// do not matter.
     async fn replace_head(&mut self, record: &RunRecord, tally: Tally) -> Result<(), ClusterError> {
         let doing = "save the record";
         if self.original.is_some() {
@@ -420,7 +420,7 @@ impl RunStore {
             let head = self.head(record, tally);
             let body = serde_json::to_vec(&head).unwrap_or_default();
             let request = built(doing, on(&self.cluster.config_maps()).replace(&name, &post_params(), body))?;
-            // Known before it is sent: it may be carried out whatever becomes of the answer, and of us.
+            // Recorded before it is sent: it may be carried out whatever happens to the answer, and to us.
             if self.data.last() != Some(&head.data) {
                 self.data.push(head.data.clone());
             }
@@ -436,7 +436,7 @@ impl RunStore {
             if error.kind != Kind::Conflict || tries > CONFLICTS {
                 return Err(error);
             }
-            // Before reading, not after it: the shorter the time from there to the write, the better.
+            // Before reading, not after it: the shorter the time from the read to the write, the better.
             tokio::time::sleep(AFTER_CONFLICT * tries).await;
             let found = self.cluster.read::<ConfigMap>(doing, &self.cluster.config_maps(), &name).await?;
             match found {
@@ -511,7 +511,7 @@ impl RunStore {
         let body = serde_json::to_vec(&map).unwrap_or_default();
         let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
         match self.cluster.ask_raw(doing, &request).await {
-            // Named after its content: what exists under this name is this chunk.
+            // Named after its content: an existing object with this name is this chunk.
             Err(error) if error.kind == Kind::AlreadyExists => Ok(()),
             outcome => {
                 if let Some(written) = written(&outcome?) {
@@ -529,7 +529,7 @@ impl RunStore {
         let object = names::part_name(prefix, name);
         let uid = match self.made.remove(name) {
             Some(uid) => Some(uid),
-            // Another process has made it: it belongs to the head, then.
+            // Another process has created it: then it belongs to the head.
             None => match self.cluster.read::<Object>(doing, &maps, &object).await {
                 Ok(Some(found))
                     if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) =>

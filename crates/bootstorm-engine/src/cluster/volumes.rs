@@ -18,10 +18,10 @@ use bootstorm_model::plan::Target;
 /// Annotation with CDI's clone type.
 const CLONE_TYPE: &str = "cdi.kubevirt.io/cloneType";
 
-/// How long each page of a list may take.
+/// Time limit for each page of a list.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A `DataVolume`, decoded only as far as it is used
+/// A `DataVolume`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
 pub struct DataVolume {
     metadata: Metadata,
@@ -77,12 +77,12 @@ impl Watched for DataVolume {
 }
 
 impl DataVolume {
-    /// How it is filled, by annotation, phase or source; `None` while unknown.
+    /// How it is filled, from annotation, phase or source; `None` while unknown.
     fn kind(&self) -> Option<VolumeKind> {
         let annotated = match self.metadata.annotations.get(CLONE_TYPE).map(String::as_str) {
             Some("csi-clone" | "csivolumeclone") => Some(VolumeKind::CsiClone),
             Some("snapshot") => Some(VolumeKind::Snapshot),
-            // `network` is what it was called before CDI 1.57.
+            // `network` is the name before CDI 1.57.
             Some("copy" | "network") => Some(VolumeKind::HostAssisted),
             _ => None,
         };
@@ -103,7 +103,7 @@ impl DataVolume {
         annotated.or_else(by_phase).or_else(by_source)
     }
 
-    /// The disk in the words of the fold; `None` for one that was not made for a VM.
+    /// The disk converted for the fold; `None` if it was not created for a VM.
     pub fn volume(self) -> Option<Volume> {
         let kind = self.kind();
         let owner =
@@ -127,7 +127,7 @@ impl DataVolume {
     }
 }
 
-/// The watch on the disks of a run, in every namespace or in the one that has all of its VMs
+/// The watch on the disks of a run, in every namespace or in the one that holds all of its VMs
 #[derive(Debug)]
 pub struct Volumes {
     watch: Watch<DataVolume>,
@@ -136,9 +136,9 @@ pub struct Volumes {
 }
 
 impl Volumes {
-    /// Opens the watch, in all namespaces unless one is named; nothing that happens after that is missed.
+    /// Opens the watch, in all namespaces unless one is named; no later change is missed.
     ///
-    /// Gives the reason instead where the user may not follow disks, or CDI is not there.
+    /// Returns the reason instead if the user may not watch disks, or CDI is missing.
     pub async fn open(
         cluster: &Cluster,
         namespace: Option<&str>,
@@ -157,7 +157,7 @@ impl Volumes {
         &mut self.watch
     }
 
-    /// Lists the disks, apart from the watch.
+    /// Lists the disks, separately from the watch.
     pub fn list(
         &self,
         cluster: &Cluster,

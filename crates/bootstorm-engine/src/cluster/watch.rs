@@ -1,4 +1,4 @@
-//! One list and watch that goes on for ever: resumes, lists again when it must, and says where it was blind.
+//! One list and watch that continues forever: resumes, relists if necessary, and reports when it was blind.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,73 +21,73 @@ use super::stall::{CATCHING_UP, Pulse};
 use super::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
-/// Seconds after which the server is asked to end a watch, so that it is spread over servers again.
+/// Seconds after which the server is requested to end a watch, so that watches are spread over servers again.
 const WATCH_SECONDS: u32 = 290;
-/// A watch that the server ends after this long has ended as it was asked to.
+/// A watch that the server ends after this long has ended as requested.
 const TIME_IS_UP: Duration = Duration::from_secs(WATCH_SECONDS as u64 - 5);
 /// A watch that delivers nothing, not even a bookmark (sent about every 60 s), for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(100);
-/// A watch that ends as it was asked to, and is open again within this time, has no gap.
+/// A watch that ends as requested, and is open again within this time, has no gap.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
-/// A watch that delivers nothing and ends within this time is opened again only after a pause.
+/// A watch that delivers nothing and ends within this time is reopened only after a pause.
 const FRUITLESS: Duration = Duration::from_secs(5);
-/// A watch that cannot be opened for this long is worth a word.
+/// Warn if a watch cannot reconnect within this time.
 const WORTH_A_WORD: Duration = Duration::from_secs(10);
-/// The pause before a watch is opened again does not grow beyond that of this attempt, about a second: one stream more
-/// is no load, and every second without it is a gap.
+/// The pause before a watch is reopened does not grow beyond that of this attempt, about a second: one more stream is
+/// no load, and every second without it is a gap.
 const LONGEST_PAUSE: u32 = 3;
-/// The kinds whose versions are counted together with those of `VirtualMachines` for sure.
+/// Kinds whose versions are certainly counted together with those of `VirtualMachines`.
 const COUNTED_WITH_MACHINES: &str = "/apis/kubevirt.io/";
 
-/// What is watched
+/// Scope of a watch
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// The collection.
+    /// Collection.
     pub path: String,
-    /// Selects by labels; everything when empty.
+    /// Label selector; empty selects everything.
     pub labels: String,
-    /// Selects by fields; everything when empty.
+    /// Field selector; empty selects everything.
     pub fields: String,
-    /// What existed before is not listed: the first delivery is empty.
+    /// Whether existing objects are not listed: the first delivery is empty.
     pub only_new: bool,
 }
 
-/// What a watch delivers
+/// Delivery of a watch
 #[derive(Debug)]
 pub enum WatchEvent<T> {
-    /// Everything that exists now; what is not in it is gone.
+    /// Everything that exists now; other objects are gone.
     Listed(Vec<T>),
     /// An object appeared or changed.
     Changed(T),
     /// An object was deleted; this is its last state.
     Removed(T),
-    /// An object appeared, changed or was deleted, but cannot be read.
+    /// An object appeared, changed or was deleted, but is unreadable.
     Unreadable(Undecodable),
-    /// The watch does not deliver any more.
+    /// The watch no longer delivers.
     Interrupted {
-        /// When it last delivered.
+        /// Last delivery.
         since: Instant,
-        /// It ended as it was asked to. Open again in `SHORTEST_GAP`, it has missed nothing.
+        /// Whether it ended as requested. Reopened within `SHORTEST_GAP`, it has missed nothing.
         expected: bool,
     },
-    /// It delivers again; what it missed follows.
+    /// The watch delivers again; missed changes follow.
     Restored,
-    /// It has not been possible to open it again for a while.
+    /// The watch could not be reopened for a while.
     Complaint(ClusterError),
 }
 
-/// A delivery, and when it was received
+/// A delivery, and the time of its receipt
 #[derive(Debug)]
 pub struct Delivery<T> {
-    /// When the client received it.
+    /// Time at which the client received it.
     pub at: Instant,
-    /// It may have waited in a gap.
+    /// Whether it may have waited in a gap.
     pub late: bool,
-    /// What it says.
+    /// Content.
     pub event: WatchEvent<T>,
 }
 
-/// An open watch; closing it is dropping it
+/// An open watch; closed on drop
 #[derive(Debug)]
 pub struct Watch<T> {
     heard: mpsc::UnboundedReceiver<Delivery<T>>,
@@ -103,9 +103,9 @@ impl<T> Drop for Watch<T> {
 }
 
 impl<T: Watched> Watch<T> {
-    /// Lists, so that the first delivery is waiting, and begins to watch from there.
+    /// Lists, so that the first delivery is available, and begins to watch from there.
     ///
-    /// `doing` completes "failed to …". Fails when the first list fails.
+    /// `doing` completes "failed to …". Fails if the first list fails.
     pub async fn open(
         cluster: &Cluster,
         doing: &str,
@@ -115,7 +115,7 @@ impl<T: Watched> Watch<T> {
         Self::on(cluster, doing, View { path, labels: selector, ..View::default() }).await
     }
 
-    /// The same on any view.
+    /// Like [`Watch::open`], for any view.
     pub async fn on(cluster: &Cluster, doing: &str, view: View) -> Result<Self, ClusterError> {
         let (sender, heard) = mpsc::unbounded_channel();
         let (pulse, now, reopen) = (cluster.pulse(), monotonic_now(), Arc::new(Notify::new()));
@@ -140,22 +140,22 @@ impl<T: Watched> Watch<T> {
         Ok(Self { heard, reopen, delivered, task })
     }
 
-    /// The next delivery. Safe to cancel. `None` only while the program ends.
+    /// The next delivery. Cancel-safe. `None` only while the program ends.
     pub async fn next(&mut self) -> Option<Delivery<T>> {
         self.heard.recv().await
     }
 
-    /// Like [`Watch::next`], for those who listen to several watches.
+    /// Like [`Watch::next`], for callers that poll several watches.
     pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Delivery<T>>> {
         self.heard.poll_recv(cx)
     }
 
-    /// When it last proved to deliver: by a change or a bookmark, or by being opened.
+    /// Time at which it last proved to deliver: by a change or a bookmark, or by being opened.
     pub fn delivered(&self) -> Instant {
         *self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the connection anew, because changes are known that should have come in on it.
+    /// Reopens the connection, because changes are known that should have come in on it.
     pub fn reopen(&self) {
         self.reopen.notify_one();
     }
@@ -167,29 +167,29 @@ struct Follower<T> {
     view: View,
     sender: mpsc::UnboundedSender<Delivery<T>>,
     pulse: Pulse,
-    /// Stalls of this process that are told already.
+    /// Stalls of this process that have been reported.
     stalls: u32,
     reopen: Arc<Notify>,
-    /// The version from which the watch goes on.
+    /// Version from which the watch continues.
     version: String,
-    /// When the connection was last known to deliver.
+    /// Time at which the connection was last known to deliver.
     last_heard: Instant,
-    /// The same, for those who hold the watch.
+    /// That time, shared with the holder of the watch.
     delivered: Arc<Mutex<Instant>>,
-    /// It has been told that the watch does not deliver.
+    /// Whether the interruption has been reported.
     blind: bool,
-    /// Until when changes may have waited in a gap.
+    /// Time until which changes may have waited in a gap.
     late_until: Option<Instant>,
 }
 
-/// Why a stream of events ended
+/// Reason for the end of a stream of events
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The server closed it; go on from the last version.
+    /// The server closed it; continue from the last version.
     Closed,
     /// It broke, or was silent for too long.
     Broken,
-    /// Its version is too old or unknown: everything must be listed again.
+    /// Its version is too old or unknown: everything must be relisted.
     Unresumable,
     /// It is suspected to be dead.
     Suspected,
@@ -197,11 +197,11 @@ enum End {
 
 impl<T: Watched> Follower<T> {
     fn tell(&self, event: WatchEvent<T>, late: bool) {
-        // Nobody listens any more only when the phase is over; the task is aborted then.
+        // The receiver is gone only when the phase has ended; the task is aborted then.
         let _ = self.sender.send(Delivery { at: monotonic_now(), late, event });
     }
 
-    /// Lists, and delivers what there is.
+    /// Lists, and delivers the result.
     async fn list(&mut self, late: bool) -> Result<(), ClusterError> {
         let (doing, path) = (&self.doing, &self.view.path);
         if self.view.only_new {
@@ -222,7 +222,7 @@ impl<T: Watched> Follower<T> {
         Ok(())
     }
 
-    /// Lists and connects, with patience; lists again when what it listed is too old by then.
+    /// Lists and connects, with retries; relists if the version has expired by then.
     async fn begin(&mut self) -> Result<Lines, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
@@ -245,7 +245,7 @@ impl<T: Watched> Follower<T> {
             params = params.fields(&self.view.fields);
         }
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
-        // A server may compress each event by itself, which decoders take for the end of the stream.
+        // A server may compress each event separately, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         self.cluster.renew_when_expired().await;
         let generation = self.cluster.generation();
@@ -273,7 +273,7 @@ impl<T: Watched> Follower<T> {
     async fn follow(&mut self, first: Lines) {
         let mut events = Some(first);
         let (mut resumable, mut complained) = (true, false);
-        // Attempts in a row that were in vain.
+        // Consecutive failed attempts.
         let mut vain = 0;
         loop {
             let opened = match events.take() {
@@ -311,21 +311,21 @@ impl<T: Watched> Follower<T> {
                     resumable &= error.kind != Kind::Expired;
                 }
             }
-            // The first attempt follows at once: whatever it takes is a gap.
+            // The first attempt follows at once: all of its time is a gap.
             if vain > 1 || vain == 1 && resumable {
                 tokio::time::sleep(wait(vain.min(LONGEST_PAUSE), None)).await;
             }
         }
     }
 
-    /// Says that nothing is delivered any more.
+    /// Reports that nothing is delivered any more.
     fn interrupted(&mut self, expected: bool) {
         if !std::mem::replace(&mut self.blind, true) {
             self.tell(WatchEvent::Interrupted { since: self.last_heard, expected }, true);
         }
     }
 
-    /// Says that the watch delivers again; for a while after that changes count as late.
+    /// Reports that the watch delivers again; for a while after that changes count as late.
     fn restored(&mut self) {
         if std::mem::take(&mut self.blind) {
             self.tell(WatchEvent::Restored, true);
@@ -336,13 +336,13 @@ impl<T: Watched> Follower<T> {
         self.delivers(monotonic_now());
     }
 
-    /// Notes that the connection delivered.
+    /// Records that the connection delivered.
     fn delivers(&mut self, now: Instant) {
         self.last_heard = now;
         *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Notes how late a change is that did not wait in a gap.
+    /// Records the delay of a change that did not wait in a gap.
     fn compare(&self, object: &T, now: Instant, late: bool) {
         if late || !self.view.path.starts_with(COUNTED_WITH_MACHINES) {
             return;
@@ -382,7 +382,7 @@ impl<T: Watched> Follower<T> {
                 }
             }
             if let Some(since) = self.pulse.stall(&mut self.stalls) {
-                // We were stopped, and this has been waiting for us.
+                // We were stopped, and this has been waiting.
                 self.last_heard = since;
                 self.interrupted(false);
                 self.restored();

@@ -1,10 +1,10 @@
-//! How late the watch is, measured without a request of its own: by the order in which the server committed things.
+//! Delay of the watch, measured without additional requests: by the order in which the server committed changes.
 //!
-//! A resource version counts the server's commits. Where a change on the watch is older than a write of ours, and comes in
-//! after that write was answered, it was under way for at least the time between the two. The writes are the requests
+//! A resource version counts the server's commits. If a change on the watch is older than a write of ours, and arrives
+//! after that write was answered, it was in transit for at least the time between the two. The writes are the requests
 //! of the phase, on `VirtualMachines`; the changes are those of `VirtualMachineInstances`, which the server keeps in
-//! the same place. A change that came in before every answer to a later write shows no delay; one that no answered write
-//! followed says nothing.
+//! the same place. A change that arrives before every answer to a later write shows no delay; one that no answered
+//! write followed shows nothing.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -14,13 +14,13 @@ use serde::Deserialize;
 use super::call::Answer;
 use bootstorm_model::observe::{Delays, Offset};
 
-/// Writes that are remembered; older ones only make the bound on very late changes weaker.
+/// Maximum number of remembered writes; dropping older ones only weakens the bound on very late changes.
 const MOST: usize = 4096;
 
-/// Answered writes, and what came in after them
+/// Answered writes, and changes received after them
 #[derive(Debug, Default)]
 pub(super) struct Echo {
-    /// Version → when its commit was known, in ascending order; entries without new information are dropped.
+    /// Version → time at which its commit was known, in ascending order; entries without new information are dropped.
     written: BTreeMap<u64, Instant>,
     delays: Delays,
 }
@@ -39,7 +39,7 @@ struct Version {
 }
 
 impl Written {
-    /// The version of the object; nothing where it does not count.
+    /// The version of the object; `None` if it does not count.
     pub(super) fn version(&self) -> Option<u64> {
         self.metadata.resource_version.parse().ok()
     }
@@ -50,13 +50,13 @@ impl Written {
     }
 }
 
-/// The object that an answer shows; nothing where it shows none.
+/// The object in an answer; `None` if there is none.
 pub(super) fn written(answer: &Answer) -> Option<Written> {
     serde_json::from_slice(&answer.body).ok()
 }
 
 impl Echo {
-    /// A write was answered.
+    /// Records an answered write.
     pub(super) fn wrote(&mut self, version: u64, answered: Instant) {
         let says_nothing = self.written.range(version..).next().is_some_and(|(_, at)| *at <= answered);
         if says_nothing {
@@ -73,7 +73,7 @@ impl Echo {
         }
     }
 
-    /// A change came in on the watch.
+    /// Records a change received on the watch.
     pub(super) fn heard(&mut self, version: u64, at: Instant) {
         let Some(next) = version.checked_add(1) else { return };
         let Some((_, committed)) = self.written.range(next..).next() else { return };

@@ -22,7 +22,7 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
     instances.iter().filter_map(target).collect()
 }
 
-/// Why a VM is not the one that was adopted, or goes; `None` if it is, and stays.
+/// Reason why a VM is not the one that was adopted, or is being deleted; `None` if neither.
 pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<String> {
     let Some(machine) = machine else { return Some("the VM does not exist any more".into()) };
     if machine.uid() != adoptee.uid {
@@ -31,7 +31,7 @@ pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<S
     machine.is_going().then(|| "the VM is being deleted".into())
 }
 
-/// Why a VM is not eligible for a phase; `None` if it is.
+/// Reason why a VM is not eligible for a phase; `None` if it is.
 pub(super) fn obstacle(
     adoptee: &Adoptee,
     machine: Option<&Machine>,
@@ -57,8 +57,8 @@ pub(super) fn obstacle(
 
 /// The request for a VM that takes part.
 ///
-/// One that is off already when it is to be stopped is only looked at: that changes nothing, and shows that it is
-/// still the same VM.
+/// A VM to be stopped that is off already is only checked: that changes nothing, and shows that it is still the same
+/// VM.
 pub(super) fn request(
     adoptee: &Adoptee,
     machine: &Machine,
@@ -77,7 +77,7 @@ pub(super) fn request(
     };
     match adoptee.switch() {
         _ if stops && !alive => match adoptee.switch() {
-            // Without an instance it may still be meant to run, and would start again.
+            // Without an instance it may still be set to run, and would start again.
             Switch::Setting { off, on } if now == on => adopted::set(target, uid, &on, &off),
             _ => adopted::set(target, uid, &now, &now),
         },

@@ -1,4 +1,4 @@
-//! Adoption: existing VMs are looked at, and each is taken along or left out with the reason. Changes nothing.
+//! Adoption: existing VMs are checked, and each is adopted or excluded with the reason. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -15,33 +15,33 @@ use bootstorm_model::plan::{Adoptee, Selection, Setting, Switch, Target};
 use bootstorm_model::probe::binding::Wiring;
 use bootstorm_model::record::RunRecord;
 
-/// VMs that are marked at the same time.
+/// VMs marked concurrently.
 const MARKING: usize = 20;
 
-/// One VM that was looked at
+/// One checked VM
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    /// Where it is and what it is called.
+    /// Namespace and name.
     pub target: Target,
-    /// How it says whether it is meant to run; nothing when it does not exist.
+    /// Its power setting; `None` if it does not exist.
     pub setting: Option<Setting>,
-    /// In what state it is, in one word.
+    /// Its state, in one word.
     pub power: String,
-    /// The node on which it runs.
+    /// Node on which it runs.
     pub node: Option<String>,
-    /// Its operating system, as far as its guest agent says.
+    /// Its operating system, as far as its guest agent reports it.
     pub system: Option<String>,
-    /// What may put it back in the meantime, and how.
+    /// The tool that may restore its described state meanwhile, and how.
     pub kept_by: Option<(&'static str, &'static str)>,
-    /// How its guest is connected: as its template says, or else as it runs.
+    /// How its guest is connected: by its template, or else by its instance.
     pub wiring: Wiring,
-    /// The VM as it is now, or why it is left out.
+    /// The VM as it is now, or the reason for its exclusion.
     pub verdict: Result<Adoptee, String>,
 }
 
-/// Looks at the VMs of a selection, in order of namespace and name.
+/// Checks the VMs of a selection, in order of namespace and name.
 ///
-/// `prefix` is the run that is to have them. Fails when VMs cannot be listed.
+/// `prefix` is the run that is to adopt them. Fails if VMs cannot be listed.
 pub async fn look(
     cluster: &Cluster,
     selection: &Selection,
@@ -90,7 +90,7 @@ pub async fn look(
             node: guest.and_then(Guest::node).map(str::to_owned),
             system: guest.and_then(Guest::system).map(str::to_owned),
             kept_by: machine.kept_by(),
-            // A storm starts what the template says now, not what runs.
+            // A storm starts VMs from the current template, not from the running instance.
             wiring: guest
                 .filter(|_| !machine.wiring().is_explicit())
                 .map_or(machine.wiring(), Guest::wiring)
@@ -151,9 +151,9 @@ async fn holder(
     Ok(there.then_some(place))
 }
 
-/// Marks the VMs of a run, so that no other adopts them.
+/// Marks the VMs of a run, so that no other run adopts them.
 ///
-/// Gives those that were not to be had, with the reason.
+/// Returns those that could not be marked, with the reason.
 pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, String)>, ClusterError> {
     let mark = mark_of(cluster, record);
     let machines = existing(cluster, record).await?.ours;
@@ -178,7 +178,7 @@ pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, 
     Ok(marked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// Takes the marks of a run off its VMs.
+/// Removes the marks of a run from its VMs.
 pub async fn unmark(cluster: &Cluster, record: &RunRecord) -> Result<(), ClusterError> {
     let mark = mark_of(cluster, record);
     let one = |adoptee: &Adoptee| {
@@ -197,7 +197,7 @@ fn mark_of(cluster: &Cluster, record: &RunRecord) -> Mark {
     }
 }
 
-/// The VMs that other runs with a record here have adopted, and which run: runs of versions that left no mark.
+/// VMs adopted by other runs with a record here, and the run: for runs of versions that left no mark.
 async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String>, ClusterError> {
     let mut taken = HashMap::new();
     for head in cluster.heads(false).await? {
@@ -213,7 +213,7 @@ async fn taken(cluster: &Cluster, prefix: &str) -> Result<HashMap<Target, String
     Ok(taken)
 }
 
-/// The VM as it is now, or why it must not or cannot be adopted.
+/// The VM as it is now, or the reason why it must not or cannot be adopted.
 fn judge(
     machine: &Machine,
     guest: Option<&Guest>,
@@ -273,7 +273,7 @@ fn judge(
     Ok(Adoptee { target: machine.target(), uid: machine.uid().to_owned(), before, on })
 }
 
-/// Leaves out VMs in namespaces in which we may not do what the run will do.
+/// Excludes VMs in namespaces in which permissions for the run are missing.
 async fn leave_out_forbidden(cluster: &Cluster, candidates: &mut [Candidate]) -> Result<(), ClusterError> {
     let adopted: Vec<&Adoptee> = candidates.iter().filter_map(|one| one.verdict.as_ref().ok()).collect();
     let targets = adopted.iter().map(|adoptee| &adoptee.target);
@@ -291,7 +291,7 @@ async fn leave_out_forbidden(cluster: &Cluster, candidates: &mut [Candidate]) ->
     Ok(())
 }
 
-/// What has to be allowed where these VMs are.
+/// Permissions needed in the namespaces of these VMs.
 pub fn permissions<'a>(adopted: impl IntoIterator<Item = &'a Adoptee>) -> Vec<Permission> {
     let all: Vec<&Adoptee> = adopted.into_iter().collect();
     let places: Vec<Option<String>> = match Scope::of(all.iter().map(|adoptee| &adoptee.target)) {
@@ -320,7 +320,7 @@ pub fn permissions<'a>(adopted: impl IntoIterator<Item = &'a Adoptee>) -> Vec<Pe
     needed
 }
 
-/// The namespaces of some VMs.
+/// Number of namespaces of some VMs.
 pub fn namespaces(adopted: &[Adoptee]) -> usize {
     adopted.iter().map(|adoptee| &adoptee.target.namespace).collect::<HashSet<_>>().len()
 }

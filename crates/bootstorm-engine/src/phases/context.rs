@@ -1,4 +1,4 @@
-//! What a timed phase works with, and why it may be cut short.
+//! Context of a timed phase, and reasons for its early end.
 
 use super::Interrupt;
 use super::event::Listener;
@@ -12,19 +12,19 @@ use bootstorm_model::shards::Shard;
 
 /// Context of a timed phase
 pub struct PhaseContext<'a> {
-    /// The cluster.
+    /// Cluster.
     pub cluster: &'a Cluster,
-    /// The lock on the run.
+    /// Lock on the run.
     pub lock: &'a Held,
     /// Step to run.
     pub step: Step,
-    /// How it is to be done.
+    /// Settings.
     pub settings: PhaseSettings,
-    /// The VM manifest; needed by create only.
+    /// VM manifest; needed by create only.
     pub template: Option<&'a Template>,
-    /// The common start with others; absent where it starts by itself.
+    /// Common start with others; absent if it starts by itself.
     pub gate: Option<Start<'a>>,
-    /// What of the phase is done here.
+    /// Part of the phase that this process handles.
     pub extent: Extent,
     /// Interrupt by the user.
     pub interrupt: Interrupt,
@@ -32,7 +32,7 @@ pub struct PhaseContext<'a> {
     pub events: Listener<'a>,
 }
 
-/// With whom a phase starts
+/// Partners of a common start
 #[derive(Debug, Clone, Copy)]
 pub enum Start<'a> {
     /// With phases of other clusters, in this process.
@@ -41,27 +41,27 @@ pub enum Start<'a> {
     Shards(&'a ShardGate<'a>),
 }
 
-/// What of a phase is done
+/// Part of a phase to be handled
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// All of it.
     Whole,
-    /// The VMs are lined up and the phase is saved as begun; shards do the rest.
+    /// Line up the VMs and save the phase as begun; shards do the rest.
     LineUp,
     /// The VMs of this shard, in a phase that was lined up.
     Shard(Shard),
 }
 
-/// Why a phase was cut short
+/// Reason for the early end of a phase
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
     /// The user interrupted; everything known is saved.
     Interrupted,
-    /// The user interrupted, and the cluster did not answer for so long that the end could not be saved.
+    /// The user interrupted, and the cluster did not answer in time to save the end.
     NotSaved,
-    /// The lock was lost; another process may work on the run now.
+    /// The lock was lost; another process may be working on the run now.
     LockLost,
-    /// Somebody else changed the record.
+    /// Another client changed the record.
     RecordChanged,
     /// More VMs failed than the user allows; everything known is saved.
     TooManyFailed,

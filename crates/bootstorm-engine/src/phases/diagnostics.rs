@@ -10,11 +10,11 @@ use bootstorm_model::observe::findings::MOST_FOUND;
 use bootstorm_model::observe::{Findings, Offset};
 use bootstorm_model::plan::Target;
 
-/// VMs diagnosed at the same time.
+/// VMs diagnosed concurrently.
 const AT_ONCE: usize = 20;
-/// VMs whose disks are read too; these are enough to find a common cause.
+/// VMs whose disks are read too; this many suffice to find a common cause.
 const ABOUT_DISKS: usize = 50;
-/// The most characters of a condition, or of the state of a disk, that are kept.
+/// Maximum length of a condition, or of the state of a disk.
 const MOST_TOLD: usize = 300;
 /// VM statuses that mean its disks are ready
 const BEYOND_DISKS: [&str; 3] = ["Running", "CrashLoopBackOff", "Stopping"];
@@ -24,9 +24,9 @@ const BEYOND_DISKS: [&str; 3] = ["Running", "CrashLoopBackOff", "Stopping"];
 pub(super) struct Answered {
     /// The VM.
     pub(super) target: u32,
-    /// In one line.
+    /// One-line summary.
     pub(super) complaint: String,
-    /// In its own words, where it exists.
+    /// Its reported status, if it exists.
     pub(super) findings: Option<Findings>,
 }
 
@@ -47,7 +47,7 @@ impl Diagnostics {
         Self { cluster: cluster.clone(), seats, sender, findings, open: 0, asked: 0 }
     }
 
-    /// Asks what keeps a VM from its goal; `at` is now.
+    /// Begins the diagnosis of a VM that missed its goal; `at` is now.
     ///
     /// `made` states whether it existed before.
     pub(super) fn ask(&mut self, target: u32, machine: Target, made: bool, at: Offset) {
@@ -63,7 +63,7 @@ impl Diagnostics {
                     (cluster.without_secrets(&vm.complaint()), Some(findings))
                 }
                 Ok(None) if made => ("the VM does not exist any more".to_owned(), None),
-                // Why not is its reason already.
+                // The reason for its absence is already known.
                 Ok(None) => (String::new(), None),
                 Err(error) => (format!("its state is unknown: {}", error.message), None),
             };
@@ -76,7 +76,7 @@ impl Diagnostics {
         self.open > 0
     }
 
-    /// The next answer; for ever when there is none. Safe to cancel.
+    /// The next answer; never completes if there is none. Cancel-safe.
     pub(super) async fn next(&mut self) -> Answered {
         match self.findings.recv().await {
             Some(finding) => {

@@ -1,4 +1,4 @@
-//! The cordons of a drain: noted before they are set, lifted when it ends, however it ends.
+//! The cordons of a drain: recorded before they are set, lifted when it ends, however it ends.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,10 +11,10 @@ use bootstorm_model::observe::Timeline;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{Cordon, PhaseRecord, RunRecord};
 
-/// Notes the nodes that the drain has to cordon: those that take pods, and those that this run cordoned before.
+/// Records the nodes that the drain has to cordon: schedulable ones, and those that this run cordoned before.
 ///
-/// Fails where a node does not exist when the drain begins. One that is gone when it goes on has no cordon any more, and
-/// its VMs are followed like all others.
+/// Fails if a node does not exist when the drain begins. A node that is gone when it continues has no cordon any more,
+/// and its VMs are followed like all others.
 pub(super) async fn note(
     work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,
@@ -38,7 +38,7 @@ pub(super) async fn note(
             }
             continue;
         };
-        // Where somebody else keeps pods away, he goes on to.
+        // A cordon set by others stays with them.
         let is_ours = found.is_open() || found.is_cordoned_by(&record.run_id);
         match known {
             Some(cordon) => cordon.lifted = !is_ours,
@@ -51,7 +51,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// The launcher pod of a VM on the node that it is to leave, and that node; `pods` are by the UIDs of instances.
+/// The launcher pod of a VM on the node that it has to leave, and that node; `pods` are by instance UID.
 pub(super) fn pod_of<'a>(
     timeline: &Timeline,
     pods: &'a HashMap<String, Vec<(String, Evictable)>>,
@@ -60,8 +60,8 @@ pub(super) fn pod_of<'a>(
     pods.get(timeline.old_instance.as_deref()?)?.iter().find(|(node, _)| node == from)
 }
 
-/// Notes VMs whose launcher pod is gone, as where its node was deleted: there is nothing to evict, nobody knows since when
-/// they leave, and their time limit begins now.
+/// Records VMs whose launcher pod is gone, for example because its node was deleted: there is nothing to evict, the
+/// beginning is unknown, and their time limit begins now.
 pub(super) fn note_without_pod(
     phase: &mut PhaseRecord,
     done: &HashSet<u32>,
@@ -77,12 +77,12 @@ pub(super) fn note_without_pod(
     }
 }
 
-/// Cordons the nodes that were noted.
+/// Cordons the recorded nodes.
 pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str) -> Result<(), ClusterError> {
     for cordon in phase.cordons.iter().filter(|cordon| !cordon.lifted) {
         let found = cluster.cordonable(&cordon.node).await?.filter(|found| found.uid() == cordon.uid);
         let found = found.ok_or_else(|| missing(&cordon.node))?;
-        // One that somebody cordoned since it was noted is his.
+        // A node cordoned by others since it was recorded stays theirs.
         if found.is_open() {
             cluster.cordon(&cordon.node, &found, run_id).await?;
         }
@@ -90,7 +90,7 @@ pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str)
     Ok(())
 }
 
-/// Lets pods onto the nodes again that a drain has cordoned; says which it could not.
+/// Uncordons the nodes that a drain has cordoned; reports failures.
 pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_id: &str) {
     for cordon in phase.cordons.iter_mut().filter(|cordon| !cordon.lifted) {
         match work.cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
@@ -106,13 +106,13 @@ pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_i
     }
 }
 
-/// The cordons of a run that nobody has noted as lifted.
+/// Cordons of a run that are not recorded as lifted.
 pub fn open_cordons(record: &RunRecord) -> Vec<Cordon> {
     let cordons = record.phases.iter().flat_map(|phase| &phase.cordons);
     cordons.filter(|cordon| !cordon.lifted).cloned().collect()
 }
 
-/// The nodes that a drain of this run has cordoned, going by the mark that they carry; for runs without a record.
+/// The nodes that a drain of this run has cordoned, by their mark; for runs without a record.
 pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordon>, ClusterError> {
     let nodes = cluster.marked_nodes().await?.into_iter().filter(|node| node.is_cordoned_by(run_id));
     let cordon =
@@ -120,9 +120,9 @@ pub async fn marked_cordons(cluster: &Cluster, run_id: &str) -> Result<Vec<Cordo
     Ok(nodes.map(cordon).collect())
 }
 
-/// Lets pods onto these nodes again, as far as this run has cordoned them.
+/// Uncordons these nodes, as far as this run has cordoned them.
 ///
-/// Fails at the first node where that cannot be done.
+/// Fails at the first node for which that is impossible.
 pub async fn uncordon(cluster: &Cluster, cordons: &[Cordon], run_id: &str) -> Result<(), ClusterError> {
     for cordon in cordons {
         cluster.uncordon(&cordon.node, &cordon.uid, run_id).await?;

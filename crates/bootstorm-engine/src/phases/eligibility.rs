@@ -9,11 +9,10 @@ use bootstorm_model::observe::{Change, Instance, InstancePhase, Outcome, Timelin
 use bootstorm_model::plan::{Adoptee, Order, Target};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
-/// Leaves out the VMs that cannot take part; gives them with the reason.
+/// Excludes ineligible VMs; returns them with the reason.
 ///
-/// `existing` are the VMs that exist, `instances` the changes of the first list, `moving` the VMs with a migration of
-/// somebody else, and its name. Call it once, when a phase begins:
-/// a phase that is continued keeps its line-up.
+/// `existing` are the VMs that exist, `instances` the changes of the first list, `moving` the VMs with a foreign
+/// migration, and its name. Call it once, when a phase begins: a continued phase keeps its line-up.
 pub(super) fn leave_out(
     phase: &mut PhaseRecord,
     record: &RunRecord,
@@ -33,7 +32,7 @@ pub(super) fn leave_out(
         })
         .collect();
     let starts = phase.name.kind == PhaseKind::Storm && phase.settings.kind.is_start();
-    // A storm of fewer VMs left the others as they were: stopped.
+    // A smaller storm left the other VMs stopped.
     let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
         (PhaseKind::Stop | PhaseKind::Storm, Some(storm)) if !starts => {
             storm.look().set_aside().map(|timeline| timeline.target).collect()
@@ -71,7 +70,7 @@ pub(super) fn leave_out(
     })
 }
 
-/// The same for VMs that the run did not make.
+/// Excludes ineligible VMs that the run did not create.
 pub(super) fn leave_out_adopted(
     phase: &mut PhaseRecord,
     adopted: &[Adoptee],
@@ -103,7 +102,7 @@ pub(super) fn leave_out_adopted(
     })
 }
 
-/// The instances in a list, by VM.
+/// Instances in a list, by VM.
 fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
     let present = instances.iter().filter_map(|change| match change {
         Change::Present(instance) => Some((&instance.target, instance)),
@@ -112,9 +111,10 @@ fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
     present.collect()
 }
 
-/// Why a VM cannot be restarted; `None` if it can.
+/// Reason why a VM cannot be restarted; `None` if it can.
 ///
-/// `KubeVirt` refuses `Halted` and `Once` (v1.0 to v1.9, `pkg/virt-api/rest/lifecycle.go`), and VMs without an instance.
+/// `KubeVirt` refuses `Halted` and `Once` (v1.0 to v1.9, `pkg/virt-api/rest/lifecycle.go`), and VMs without an
+/// instance.
 pub(super) fn not_restartable(machine: &Machine, instance: Option<&Instance>) -> Option<String> {
     if let Some(why) = not_running(instance) {
         return Some(why);
@@ -125,7 +125,7 @@ pub(super) fn not_restartable(machine: &Machine, instance: Option<&Instance>) ->
         .then(|| format!("KubeVirt does not restart VMs with run strategy {strategy}"))
 }
 
-/// Why a VM cannot be live-migrated; `None` if it can. `other` is a migration of somebody else.
+/// Reason why a VM cannot be live-migrated; `None` if it can. `other` is a foreign migration.
 ///
 /// virt-api refuses instances that are not live-migratable, and a second migration of the same one (v1.0 to v1.9,
 /// `pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go`).
@@ -139,9 +139,9 @@ fn not_migratable(instance: Option<&Instance>, other: Option<&String>) -> Option
         .or_else(|| other.map(|other| format!("migration {other} of it has not ended")))
 }
 
-/// Why a VM is not evicted from these nodes; `None` if it is. `other` is a migration of somebody else.
+/// Reason why a VM is not evicted from these nodes; `None` if it is. `other` is a foreign migration.
 ///
-/// A VM that does not migrate shuts down, and is started elsewhere only where it is meant to run in any case.
+/// A VM that does not migrate shuts down, and is started elsewhere only if it is meant to run in any case.
 fn not_evictable(
     machine: &Machine,
     instance: Option<&Instance>,
@@ -169,7 +169,7 @@ fn not_evictable(
         .then(|| format!("its eviction would stop it for good: its run strategy is {}", strategy.strategy()))
 }
 
-/// Why a VM is not running; `None` if it is.
+/// Reason why a VM is not running; `None` if it is.
 fn not_running(instance: Option<&Instance>) -> Option<String> {
     let Some(instance) = instance else { return Some("it is not running: it has no instance".to_owned()) };
     if instance.deleting {
@@ -179,7 +179,7 @@ fn not_running(instance: Option<&Instance>) -> Option<String> {
     (!runs).then(|| format!("it is not running: its instance is {:?}", instance.phase))
 }
 
-/// Notes the instances that are to migrate, and where they run.
+/// Records the instances to migrate, and their nodes.
 pub(super) fn note_current(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
     let running = present(instances);
     for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
@@ -194,7 +194,7 @@ pub(super) fn note_current(phase: &mut PhaseRecord, targets: &[Target], instance
     }
 }
 
-/// Notes the instances that are to leave their nodes, and which these are.
+/// Records the instances to be evicted, and their nodes.
 pub(super) fn note_leaving(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
     note_old(phase, targets, instances);
     let running = present(instances);
@@ -207,7 +207,7 @@ pub(super) fn note_leaving(phase: &mut PhaseRecord, targets: &[Target], instance
     }
 }
 
-/// Notes the instances that run before a restart, so that it is known later which of them were replaced.
+/// Records the instances that run before a restart, so that replaced ones can be recognised later.
 pub(super) fn note_old(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
     let running = present(instances);
     for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
@@ -227,7 +227,7 @@ fn leave_out_where(
         let Some(reason) = obstacle(position, target) else { continue };
         timeline.outcome = Outcome::Excluded;
         timeline.reason = Some(reason.clone());
-        // Who is meant to rest is nothing to warn about.
+        // Deliberately excluded VMs need no warning.
         if reason != NOT_IN_STORM {
             left_out.push((target.clone(), reason));
         }
@@ -235,15 +235,15 @@ fn leave_out_where(
     left_out
 }
 
-/// Puts the VMs that take part into order, and sets those aside for which the phase is too small.
+/// Orders the participants, and sets VMs aside if the phase is smaller.
 ///
-/// A share is taken evenly from the nodes that the instances in the first list are on.
+/// A share is taken evenly from the nodes of the instances in the first list.
 pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord, targets: &[Target], instances: &[Change]) {
     let order = phase.settings.order;
     let mut nodes: Vec<Option<String>> = Vec::new();
     if order == Order::Node {
         nodes.resize(phase.timelines.len(), None);
-        // The last phase that knows the node of a VM wins.
+        // The last phase that knows the node of a VM takes precedence.
         for earlier in record.phases.iter().rev() {
             for (node, timeline) in nodes.iter_mut().zip(&*earlier.timelines.read()) {
                 if node.is_none() {
@@ -269,13 +269,13 @@ pub(super) fn line_up(phase: &mut PhaseRecord, record: &RunRecord, targets: &[Ta
         timeline.outcome = Outcome::Excluded;
         timeline.reason = Some(NOT_IN_STORM.to_owned());
     }
-    // By index is what an absent queue means; big runs need not store it.
+    // An absent queue means by index; large runs need not store it.
     phase.queue = if order == Order::Name { Vec::new() } else { queue };
 }
 
-/// So many of a queue, the nodes taking turns, and the others; both in the order of the queue.
+/// Takes this many of a queue, alternating between nodes; returns these and the others, both in the order of the queue.
 ///
-/// What a smaller size takes is part of what a larger one takes.
+/// The selection for a smaller size is part of that for a larger one.
 fn spread<'a>(queue: &[u32], size: usize, node: impl Fn(u32) -> Option<&'a str>) -> (Vec<u32>, Vec<u32>) {
     let mut turns: HashMap<Option<&str>, u32> = HashMap::new();
     let mut keys: Vec<(u32, usize)> = Vec::with_capacity(queue.len());
@@ -289,8 +289,8 @@ fn spread<'a>(queue: &[u32], size: usize, node: impl Fn(u32) -> Option<&'a str>)
     queue.iter().partition(|vm| taken.contains(vm))
 }
 
-/// The UIDs of instances that a start must not count: those of earlier phases, and those that exist although this
-/// phase has not asked for them.
+/// UIDs of instances that a start must not count: those of earlier phases, and those that exist although this phase has
+/// not requested them.
 pub(super) fn old_instances(
     record: &RunRecord,
     phase: &PhaseRecord,

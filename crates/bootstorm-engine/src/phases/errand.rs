@@ -1,6 +1,6 @@
-//! What is to be done to each VM of a phase, and the request for it, which is made when its turn comes.
+//! Work for each VM of a phase, and its request, which is built when its turn comes.
 //!
-//! Ten thousand requests made at once would take a second before the first one leaves, and tens of megabytes.
+//! Building ten thousand requests at once would take a second before the first one is sent, and tens of megabytes.
 
 use serde_json::Value;
 
@@ -12,41 +12,41 @@ use bootstorm_model::plan::manifest::HALTED;
 use bootstorm_model::plan::{Target, Template};
 use bootstorm_model::record::{PhaseName, RunRecord, Via};
 
-/// What is to be done to a VM
+/// Work for a VM
 #[derive(Debug)]
 pub(crate) enum Errand {
-    /// It is created.
+    /// Create it.
     Create,
-    /// It is started; its UID.
+    /// Start it; its UID.
     Start(Box<str>),
-    /// It is stopped; its UID.
+    /// Stop it; its UID.
     Stop(Box<str>),
-    /// It is restarted; its UID, and that of its instance.
+    /// Restart it; its UID, and that of its instance.
     Restart(Box<str>, Box<str>),
-    /// Its launcher pod is evicted: UID of the instance, node, pod.
+    /// Evict its launcher pod: UID of the instance, node, pod.
     Evict(Box<str>, Box<str>, Box<Evictable>),
-    /// It is live-migrated; UID of its instance, and the object for that.
+    /// Live-migrate it; UID of its instance, and the migration object.
     Migrate(Box<str>, Box<Target>),
-    /// A request that was made before.
+    /// A request built earlier.
     Made(Box<Timed>),
 }
 
-/// What requests are made of
+/// Inputs for building requests
 #[derive(Debug)]
 pub(crate) struct Maker {
-    /// The record, without timelines.
+    /// Record, without timelines.
     pub(crate) record: RunRecord,
     pub(crate) phase: PhaseName,
     pub(crate) targets: Vec<Target>,
-    /// The VM manifest; needed to create VMs only.
+    /// VM manifest; needed to create VMs only.
     pub(crate) template: Option<Template>,
-    /// VMs are created without being started.
+    /// Whether VMs are created without being started.
     pub(crate) halted: bool,
     pub(crate) via: Via,
 }
 
 impl Maker {
-    /// Makes the request for the VM at this place of the plan.
+    /// Builds the request for the VM at this place of the plan.
     pub(crate) fn make(&self, vm: u32, errand: Errand) -> Result<Timed, ClusterError> {
         let place = vm as usize;
         let none =

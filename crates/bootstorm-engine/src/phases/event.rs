@@ -1,4 +1,4 @@
-//! The engine's whole vocabulary: what it tells while it works.
+//! Events of the engine: everything that it reports while working.
 
 use std::time::Duration;
 
@@ -9,165 +9,165 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::probe::Interruption;
 use bootstorm_model::record::PhaseName;
 
-/// One thing that happened just now
+/// An event
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Namespaces are being made, this many at the same time.
+    /// Namespaces are being created, this many concurrently.
     SetupBegan {
-        /// How many there will be.
+        /// Total number.
         namespaces: usize,
-        /// How many of them an earlier setup has made.
+        /// Number created by an earlier setup.
         made: usize,
-        /// How many are made at once.
+        /// Number created concurrently.
         batch_size: usize,
     },
-    /// A namespace exists now.
+    /// A namespace was created.
     NamespaceMade,
-    /// Prober pods are being made and tried.
+    /// Prober pods are being created and tested.
     ProbersBegan {
-        /// How many there will be.
+        /// Total number.
         probers: usize,
     },
     /// The probe works in a prober pod.
     ProberWorks,
-    /// What prober pods can do, by tool and family.
+    /// Abilities of the prober pods, by tool and family.
     ProbersCan(String),
     /// A timed phase began, or continues.
     PhaseBegan {
-        /// Which one.
+        /// Name.
         phase: PhaseName,
-        /// VMs that take part.
+        /// Participants.
         targets: usize,
-        /// VMs among them that were through before this process took over.
+        /// Participants that had ended before this process took over.
         done: usize,
-        /// The milestone that each has to reach.
+        /// Milestone that each has to reach.
         goal: Milestone,
     },
-    /// VMs that take no part in this phase, with the reason.
+    /// A VM was excluded from this phase, with the reason.
     LeftOut {
         /// The VM.
         target: Target,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// Something happened to a VM.
+    /// An event of a VM.
     Vm {
-        /// When it was observed, on the axis of the phase.
+        /// Time of its observation, on the axis of the phase.
         at: Offset,
         /// The VM.
         target: Target,
-        /// What.
+        /// Event.
         what: VmEvent,
     },
     /// Requests of the phase so far, about once a second and at its end.
     Requests {
-        /// How many were sent and answered, repeated ones included.
+        /// Number sent and answered, including retries.
         sent: u64,
-        /// How many of them were answered with 429.
+        /// Number answered with 429.
         throttled: u64,
     },
-    /// What most VMs that are on their way wait for at this moment.
+    /// Most common wait of pending VMs at this moment.
     Waiting {
-        /// How many they are.
+        /// Number of VMs.
         vms: usize,
-        /// Of so many that wait.
+        /// Number of pending VMs.
         of: usize,
-        /// For what.
+        /// Awaited component.
         waits_for: Component,
         /// Cause, if one was seen.
         cause: Option<String>,
     },
-    /// A stream of observations has been blind for long enough to be worth a word.
+    /// A stream of observations has been blind long enough to be reported.
     Blind {
-        /// When that was noted, on the axis of the phase.
+        /// Time of the report, on the axis of the phase.
         at: Offset,
         /// The stream.
         stream: Stream,
-        /// When it last delivered.
+        /// Last delivery.
         since: Offset,
         /// Reason, if known.
         why: Option<String>,
     },
     /// A stream of observations delivers again.
     Seeing {
-        /// When, on the axis of the phase.
+        /// Time, on the axis of the phase.
         at: Offset,
         /// The stream.
         stream: Stream,
-        /// How long it did not.
+        /// Duration of the gap.
         gap: Offset,
     },
-    /// Something went wrong that the phase survives.
+    /// A problem that the phase survives.
     Warning(String),
-    /// The user interrupted; requests in flight are waited for.
+    /// The user interrupted; the phase waits for requests in flight.
     Interrupted,
-    /// The phase is over.
+    /// The phase has ended.
     PhaseEnded(PhaseName),
     /// Cleanup is deleting objects of a kind.
     Deleting {
         /// The kind, plural.
         what: &'static str,
-        /// How many.
+        /// Number of objects.
         count: usize,
     },
     /// An object of a kind, plural, is gone.
     Gone(&'static str),
-    /// Objects are still there although they were deleted.
+    /// Objects still exist although they were deleted.
     StillThere {
         /// The kind, plural.
         what: &'static str,
-        /// How many.
+        /// Number of objects.
         count: usize,
-        /// For how long they have been waited for.
+        /// Time waited so far.
         since: Duration,
-        /// One of them, with what holds it.
+        /// One of them, and what holds it.
         first: Option<String>,
         /// The command that shows it.
         look: Option<String>,
     },
-    /// Adopted VMs are being given back as they were.
+    /// Adopted VMs are being restored.
     Restoring {
-        /// How many.
+        /// Number of VMs.
         count: usize,
     },
-    /// A VM is as it was, or as somebody else wants it.
+    /// A VM is as it was, or as others want it.
     Restored,
 }
 
 impl Event {
-    /// The requests of a phase so far.
+    /// Requests of a phase so far.
     pub(super) fn requests(timelines: &[Timeline]) -> Self {
         let sum = |count: fn(&Timeline) -> u32| timelines.iter().map(|one| u64::from(count(one))).sum();
         Self::Requests { sent: sum(|one| one.attempts), throttled: sum(|one| one.throttled) }
     }
 }
 
-/// What happened to a VM
+/// Event of a VM
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VmEvent {
-    /// Its request is about to be sent.
+    /// The request is about to be sent.
     Sent,
-    /// Its request was accepted.
+    /// The request was accepted.
     Accepted,
-    /// It passed a milestone.
+    /// The VM passed a milestone.
     Passed(Milestone),
-    /// Its part in the phase is over.
+    /// The VM's part in the phase has ended.
     Ended {
-        /// How it ended.
+        /// Outcome.
         outcome: Outcome,
-        /// Why, where it did not reach the goal.
+        /// Reason, if it did not reach the goal.
         reason: Option<String>,
     },
-    /// That it had ended in this way was premature.
+    /// The VM's end with this outcome was premature.
     Reopened(Outcome),
-    /// Its guest, probed on and on, does not answer any more.
+    /// The continuously probed guest no longer answers.
     Quiet {
-        /// Its last answer.
+        /// Last answer.
         last: Offset,
     },
-    /// Its guest answers again.
+    /// The guest answers again.
     Back(Interruption),
 }
 
-/// Whoever wants to hear events
+/// Receiver of events
 pub type Listener<'a> = &'a (dyn Fn(&Event) + Sync);

@@ -1,4 +1,4 @@
-//! The VMs of a run that exist, found by name and UID; what else stands under their names.
+//! Existing VMs of a run, found by name and UID, and others under their names.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,23 +12,23 @@ use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
 
-/// More VMs than this are not read one by one.
+/// Above this number, VMs are not read one by one.
 const MOST_READ: usize = 50;
-/// Reads in flight at once.
+/// Concurrent reads.
 const CONCURRENCY: usize = 10;
 
-/// What there is under the names of the plan
+/// VMs under the names of the plan
 #[derive(Debug, Default)]
 pub struct Existing {
-    /// The VMs of the run; VMs that were adopted, whatever their UID is by now.
+    /// VMs of the run; for adopted VMs regardless of their current UID.
     pub ours: HashMap<Target, Machine>,
-    /// VMs of others under names of the plan, and why they are not the run's.
+    /// Other VMs under names of the plan, with the reason why they do not belong to the run.
     pub strangers: HashMap<Target, Stranger>,
 }
 
-/// The VMs of a run that exist.
+/// The existing VMs of a run.
 ///
-/// They are listed by the label of the run. What is missing then may have lost its label, and is looked for by its name.
+/// They are listed by the label of the run. A missing one may have lost its label, and is looked up by name.
 pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing, ClusterError> {
     let scope = Scope::of_plan(&record.plan);
     if record.plan.is_adopted() {
@@ -74,7 +74,7 @@ impl Existing {
         }
     }
 
-    /// Why the run has no VM under a name of its plan.
+    /// Reason why the run has no VM under a name of its plan.
     pub(super) fn absence(&self, target: &Target) -> String {
         match self.strangers.get(target) {
             Some(stranger) => format!("the VM of this name is not the run's: {stranger}"),

@@ -1,4 +1,4 @@
-//! Hands observations to the tracker and does what it wants, until every VM is through.
+//! Passes observations to the tracker and carries out its effects, until every VM has ended.
 
 use std::time::{Duration, Instant};
 
@@ -18,25 +18,25 @@ use bootstorm_model::observe::{Clock, Milestone};
 use bootstorm_model::plan::Target;
 use bootstorm_model::tracker::{self, Effect, Happened, Tracker};
 
-/// How often observations are saved while they arrive.
+/// Interval at which observations are saved while they arrive.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// How often it is said what most VMs wait for.
+/// Interval at which the most common wait is reported.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long to wait, when all reached the goal, for the milestones that come right after it.
+/// When all have reached the goal, time to wait for milestones that follow directly.
 const TRAILING: Duration = Duration::from_secs(3);
-/// How long to wait, when all have migrated, for guests that do not answer yet.
+/// When all have migrated, time to wait for guests that do not answer yet.
 const RETURNING: Duration = Duration::from_secs(30);
-/// How long to wait for requests in flight when the user interrupts.
+/// Time to wait for requests in flight when the user interrupts.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// Further in the future than any phase lasts.
+/// Farther in the future than any phase lasts.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// What `follow` needs
+/// Inputs of `follow`
 pub(super) struct Following<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) clock: Clock,
     pub(super) targets: &'a [Target],
-    /// End with the following: whoever lost the lock must not send another request.
+    /// Ends with the following: after losing the lock, no further request may be sent.
     pub(super) streams: Streams,
     pub(super) checkup: &'a Checkup,
     pub(super) saver: &'a mut Saver,
@@ -45,7 +45,7 @@ pub(super) struct Following<'a> {
     pub(super) events: Listener<'a>,
 }
 
-/// Follows until every VM is through, or the user interrupts, or the lock is lost.
+/// Follows until every VM has ended, the user interrupts, or the lock is lost.
 pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'_>) -> Option<StopReason> {
     let clock = following.clock;
     let mut questions = Diagnostics::new(following.cluster);
@@ -106,7 +106,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
                     tracker.observe(observation);
                 }
                 if tracker.take_wave_sent() {
-                    // When each VM was asked is what no timestamp of the server can tell later.
+                    // Request times cannot be recovered later from any timestamp of the server.
                     save.reset_immediately();
                 }
             }
@@ -139,7 +139,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
 }
 
 impl Following<'_> {
-    /// Does what the tracker wants, and passes on what it noticed.
+    /// Carries out the tracker's effects, and forwards its events.
     fn act(&mut self, tracker: &mut Tracker<'_>, questions: &mut Diagnostics) {
         for effect in tracker.take_effects() {
             match effect {
@@ -159,7 +159,7 @@ impl Following<'_> {
         }
     }
 
-    /// An event of the tracker, with the VM by its name.
+    /// An event of the tracker, with the VM's name.
     fn named(&self, event: tracker::Event) -> Option<Event> {
         let tracker::Event { at, vm, what } = event;
         let target = vm.and_then(|vm| self.targets.get(vm as usize));
@@ -179,7 +179,7 @@ impl Following<'_> {
     }
 }
 
-/// Ticks every so often, from so long after now on.
+/// An interval, beginning after its first period.
 fn ticking(every: Duration) -> Interval {
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,6 +1,8 @@
-//! One start for several phases: each comes to its gate when it is ready to send, and all leave at the same instant.
+//! A common start for several phases: each arrives at its gate when it is ready to send, and all begin at the same
+//! instant.
 //!
-//! The barrier decides once. Whoever comes later finds its gate closed, so nobody is late by a chance of scheduling.
+//! The barrier decides once. Whoever comes later finds its gate closed, so that no phase is late by an accident of
+//! scheduling.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,50 +17,50 @@ use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Clock, Offset};
 use bootstorm_model::shards::Shard;
 
-/// Time from the decision to the start: every gate learns of it, connections are opened again, and what a phase does right
-/// before its first request is done.
+/// Time from the decision to the start: every gate learns of it, connections are reopened, and a phase finishes its
+/// last preparations.
 pub(super) const LEAD: Duration = Duration::from_secs(3);
-/// Connections are opened again after a wait of this length: servers and proxies close idle ones.
+/// Connections are reopened after a wait of this length: servers and proxies close idle ones.
 pub(super) const LONG_WAIT: Duration = Duration::from_secs(2);
-/// Opening connections ends this long before the start; guests that are probed on and on have to answer meanwhile.
+/// Opening connections ends this long before the start; continuously probed guests have to answer meanwhile.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
 
-/// What happens when a member does not come to its gate
+/// Reaction if a member does not arrive at its gate
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// The others wait for it; one that has left is not waited for.
+    /// The others wait for it, unless it has left.
     Wait,
-    /// The others start without it after a time.
+    /// The others start without it after a time limit.
     LeaveOut,
-    /// Nobody starts.
+    /// No member starts.
     Abort,
 }
 
-/// Where a member stands
+/// State of a member
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It may still come.
+    /// May still arrive.
     Coming,
-    /// It waits at its gate.
+    /// Waits at its gate.
     Arrived,
-    /// It will not come: it failed, or has nothing to start.
+    /// Will not arrive: it failed, or has nothing to start.
     Left,
 }
 
-/// What the barrier decided
+/// Decision of the barrier
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Decision {
-    /// Everyone who had arrived starts at this instant.
+    /// Every arrived member starts at this instant.
     Open(Instant),
-    /// Nobody starts, for this reason.
+    /// No member starts, for this reason.
     Closed(String),
 }
 
-/// State that members and barrier share
+/// State shared by members and barrier
 #[derive(Debug, Clone, Default)]
 struct State {
     standings: Vec<Standing>,
-    /// Who may start, once that is decided.
+    /// Members that may start, once decided.
     chosen: Vec<usize>,
     decision: Option<Decision>,
 }
@@ -66,73 +68,73 @@ struct State {
 /// A member's passage through its gate
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
-    /// The common instant on the time axis of its phase.
+    /// Common instant on the time axis of its phase.
     pub zero: Offset,
     /// Whether its phase had sent nothing before.
     pub fresh: bool,
 }
 
-/// How a barrier ended
+/// Result of a barrier
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
     /// These members start at this instant; the others do not.
     Start {
-        /// The common instant of the monotonic clock.
+        /// Common instant of the monotonic clock.
         at: Instant,
-        /// Members that start, by their numbers.
+        /// Members that start, by number.
         members: Vec<usize>,
     },
-    /// Nobody starts: nobody came.
+    /// No member starts, because none arrived.
     Nobody,
-    /// Nobody starts: this member did not come, and the policy is to abort.
+    /// No member starts: this one did not arrive, and the policy is to abort.
     Aborted(usize),
 }
 
-/// One start for several phases
+/// A common start for several phases
 #[derive(Debug)]
 pub struct Barrier {
     state: watch::Sender<State>,
     passed: Mutex<BTreeMap<usize, Passed>>,
 }
 
-/// A member's place at the barrier; dropping it before it is passed means that the member will not come
+/// A member's place at the barrier; dropping it before passing means that the member will not arrive
 #[derive(Debug)]
 pub struct Gate {
     barrier: Arc<Barrier>,
     member: usize,
 }
 
-/// Why a gate is closed, as a sentence
+/// Reason why a gate is closed, as a sentence
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed(pub String);
 
 impl Barrier {
-    /// A barrier for so many members, all of whom may still come.
+    /// A barrier for this many members, all of which may still arrive.
     pub fn new(members: usize) -> Arc<Self> {
         let state = State { standings: vec![Standing::Coming; members], ..State::default() };
         Arc::new(Self { state: watch::Sender::new(state), passed: Mutex::default() })
     }
 
-    /// The gate of a member. It has one at a time.
+    /// The gate of a member, which has one at a time.
     pub fn gate(self: &Arc<Self>, member: usize) -> Gate {
         Gate { barrier: Arc::clone(self), member }
     }
 
-    /// Where each member stands now.
+    /// Current state of each member.
     pub fn standings(&self) -> Vec<Standing> {
         self.state.borrow().standings.clone()
     }
 
-    /// Waits until a member has arrived or left. Safe to cancel.
+    /// Waits until a member has arrived or left. Cancel-safe.
     pub async fn changed(&self, seen: &[Standing]) {
         let mut state = self.state.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as this value.
         let _ = state.wait_for(|state| state.standings != seen).await;
     }
 
-    /// Waits for the members and decides who starts, and when; `patience` counts from the first arrival.
+    /// Waits for the members and decides which start, and when; `patience` counts from the first arrival.
     ///
-    /// Returns before the start, once every member that starts has noted the instant on its own time axis.
+    /// Returns before the start, once every starting member has recorded the instant on its own time axis.
     pub async fn run(&self, policy: Policy, patience: Duration) -> Opening {
         let mut state = self.state.subscribe();
         let mut first_arrival = None;
@@ -179,7 +181,7 @@ impl Barrier {
         }
         let mut state = self.state.subscribe();
         let noted = state.wait_for(|_| self.passed().len() >= members.len());
-        // A member that was interrupted meanwhile notes nothing.
+        // A member that was interrupted meanwhile records nothing.
         let _ = timeout_at(at.into(), noted).await;
         Opening::Start { at, members }
     }
@@ -190,7 +192,7 @@ impl Barrier {
         Opening::Aborted(member)
     }
 
-    /// What the members that start have noted, by their numbers.
+    /// Records of the starting members, by number.
     pub fn passed(&self) -> MutexGuard<'_, BTreeMap<usize, Passed>> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,11 +206,11 @@ impl Barrier {
 }
 
 impl Gate {
-    /// Waits for the decision and gives the instant of the start, which is a moment ahead: the member makes ready and
-    /// sends nothing before it. `fresh` says whether the phase has sent nothing before; connections are opened again after
-    /// a long wait.
+    /// Waits for the decision and returns the instant of the start, which is a moment ahead: the member prepares and
+    /// sends nothing before it. `fresh` states whether the phase has sent nothing before; connections are reopened
+    /// after a long wait.
     ///
-    /// Fails when the others start without this member, or nobody starts.
+    /// Fails if the others start without this member, or no member starts.
     pub async fn pass(
         &self,
         cluster: &Cluster,
@@ -227,7 +229,7 @@ impl Gate {
             _ => return Err(Closed("the others have started without it: it came too late".to_owned())),
         };
         self.barrier.passed().insert(self.member, Passed { zero: clock.at(at), fresh });
-        // Wakes the barrier, which waits for what was noted.
+        // Wakes the barrier, which waits for the records.
         self.barrier.state.send_modify(|_| {});
         if elapsed_since(arrived) >= LONG_WAIT {
             let quiet = at.checked_sub(QUIET).unwrap_or(at);
@@ -241,7 +243,7 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.barrier.state.send_if_modified(|state| {
             let standing = state.standings.get_mut(self.member);
-            // Afterwards it is known who started.
+            // Afterwards it is known which members started.
             match standing.filter(|_| state.decision.is_none()) {
                 Some(known) => std::mem::replace(known, Standing::Left) != Standing::Left,
                 None => false,
@@ -250,15 +252,15 @@ impl Drop for Gate {
     }
 }
 
-/// The gate of a shard: all of them leave at one instant of the phase's time axis
+/// The gate of a shard: all shards start at one instant of the phase's time axis
 ///
-/// The coordinator decides the instant once, in an object that nobody can change. Each shard reaches it on its own
-/// monotonic clock, by the time axis that every process of a phase has: by its own wall clock, unless that differs
-/// from the coordinator's as the server's clock shows.
+/// The coordinator decides the instant once, in an immutable object. Each shard reaches it on its own monotonic clock,
+/// by the time axis that every process of a phase has: by its own wall clock, unless that differs from the
+/// coordinator's according to the server's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardGate<'a> {
-    /// The record of the run.
+    /// Record of the run.
     pub run: &'a RunStore,
-    /// The shard.
+    /// Shard.
     pub shard: Shard,
 }

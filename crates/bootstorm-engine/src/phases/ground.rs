@@ -1,4 +1,4 @@
-//! The namespaces under a create: what was deleted and made again by somebody else gets no VM of the run.
+//! The namespaces under a create: a namespace deleted and recreated by others gets no VM of the run.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,10 +13,10 @@ use crate::cluster::watch::{Watch, WatchEvent};
 use crate::cluster::{Cluster, ClusterError, Kind as ErrorKind};
 use bootstorm_model::record::RunRecord;
 
-/// The namespaces that a run has made, watched while it creates VMs in them
+/// The namespaces that a run has created, watched while it creates VMs in them
 ///
-/// No request can name the UID of the namespace in which it creates something, so this is known beforehand: it costs no
-/// request per VM.
+/// No request can name the UID of the namespace in which it creates something, so this is tracked separately: it costs
+/// no request per VM.
 #[derive(Debug, Default)]
 pub(crate) struct Ground {
     lost: Arc<RwLock<HashSet<String>>>,
@@ -32,7 +32,7 @@ impl Drop for Ground {
 }
 
 impl Ground {
-    /// Begins to watch the namespaces that a run has made; nothing where they are somebody else's.
+    /// Begins to watch the namespaces that a run has created; watches nothing if they belong to others.
     pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Self, ClusterError> {
         if !record.plan.makes_namespaces() {
             return Ok(Self::default());
@@ -42,7 +42,7 @@ impl Ground {
         let mut watch =
             Watch::<Object>::open(cluster, doing, namespaces::collection(), String::new()).await?;
         let lost = Arc::new(RwLock::new(HashSet::new()));
-        // The first delivery is the list, which is there already.
+        // The first delivery is the list, which is available already.
         if let Some(heard) = watch.next().await {
             note(&estate, &lost, heard.event);
         }
@@ -55,7 +55,7 @@ impl Ground {
         Ok(Self { lost, task: Some(task) })
     }
 
-    /// Fails where a VM would be created in a namespace that is not the run's.
+    /// Fails if a VM would be created in a namespace that does not belong to the run.
     pub(super) fn check(&self, timed: &Timed) -> Result<(), ClusterError> {
         let Idempotency::Create { target, .. } = &timed.meaning else { return Ok(()) };
         if !self.lost.read().unwrap_or_else(PoisonError::into_inner).contains(&target.namespace) {

@@ -1,4 +1,4 @@
-//! Guests that are probed on and on while they are observed.
+//! Continuously probed guests of an observation.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ use bootstorm_model::observe::{Change, Clock, InstancePhase, Offset};
 use bootstorm_model::outage::Watcher;
 use bootstorm_model::probe::{Answer, Ask, By, Keeping, Pace, Probe, Turn};
 
-/// From where guests are probed
+/// Origin of probes
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
-    /// From a pod of the user's, `namespace` and name.
+    /// A pod of the user, `namespace` and name.
     Pod(String, String),
-    /// From the computer on which this program runs.
+    /// The computer on which this program runs.
     Here,
 }
 
@@ -29,27 +29,27 @@ struct Asked {
     vm: u32,
     instance: String,
     address: IpAddr,
-    /// It answered.
+    /// Whether it answered.
     answered: bool,
 }
 
-/// Something that the prober's stream delivered
+/// Delivery of the prober's stream
 pub(super) enum Said {
-    /// Nothing that matters to the user.
+    /// Nothing relevant to the user.
     Nothing,
-    /// The stream broke, since when, and why.
+    /// The stream broke; since when, and why.
     Broken(Instant, String),
-    /// It works again.
+    /// The stream works again.
     Restored,
     /// A warning.
     Warning(String),
 }
 
-/// A folder of this process for the prober program; goes with it
+/// A folder of this process for the prober program; removed on drop
 struct OwnFolder(PathBuf);
 
 impl OwnFolder {
-    /// Makes it, so that nobody else can put a program there. Without it, the prober is the script.
+    /// Creates it, so that no other user can put a program there. Without it, the script probes.
     fn make() -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("bootstorm-prober-{:016x}", rand::random::<u64>()));
         let mut builder = std::fs::DirBuilder::new();
@@ -69,25 +69,25 @@ impl Drop for OwnFolder {
     }
 }
 
-/// The guests, and the prober that asks them
+/// The guests, and their prober
 pub(super) struct Guests {
     _folder: Option<OwnFolder>,
     probing: Probing,
     probe: Probe,
     keeping: Keeping,
-    /// What each id stands for, also ids that are not probed any more: their last answer comes after that.
+    /// Meaning of each id, including ids no longer probed: their last answer comes after that.
     ids: HashMap<u32, Asked>,
-    /// The id of each VM that is probed.
+    /// Current id of each probed VM.
     current: HashMap<u32, u32>,
     next: u32,
-    /// Last answer of each VM, at whatever address, as far as it was told.
+    /// Last reported answer of each VM, at any address.
     last: HashMap<u32, Offset>,
     millis: u64,
     interrupted: Option<Instant>,
 }
 
 impl Guests {
-    /// Opens the stream to the prober. Fails when it is not ready in time.
+    /// Opens the stream to the prober. Fails if it is not ready in time.
     pub(super) async fn open(
         cluster: &Cluster,
         from: &From,
@@ -114,7 +114,7 @@ impl Guests {
                 }
             }
         };
-        // No guest is tried more often than every 200 ms: it goes on for hours.
+        // No guest is tried more often than every 200 ms: an observation lasts for hours.
         let pace = Pace::of(vms, &[probe]);
         let pace = Pace { program: pace.program.max(INTERVAL_MILLIS), ..pace };
         let probing = Probing::open(cluster, vec![place], pace, &MadeAnew::default()).await?;
@@ -141,7 +141,7 @@ impl Guests {
         self.millis
     }
 
-    /// Asks for the guests of instances that run, wherever they are now.
+    /// Probes the guests of running instances, wherever they are now.
     pub(super) fn follow(&mut self, watcher: &Watcher, change: &Change) {
         match change {
             Change::Present(instance) => {
@@ -185,7 +185,7 @@ impl Guests {
         self.probing.poll_next(cx).map(ProberNews)
     }
 
-    /// Takes a message of the prober.
+    /// Handles a message of the prober.
     pub(super) fn take(&mut self, news: ProberNews, clock: Clock, watcher: &mut Watcher) -> Said {
         match news.0 {
             ProberEvent::Opened { .. } => {
@@ -210,7 +210,7 @@ impl Guests {
                 Said::Nothing
             }
             ProberEvent::Echo { by, asked, .. } => {
-                // A script says each answer: by the time it says an echo, it has said every one from before.
+                // A script reports each answer: when it returns an echo, it has reported every earlier one.
                 if by == By::Script {
                     let (until, now) = (clock.at(asked), clock.at(monotonic_now()));
                     for vm in self.current.keys().copied().collect::<Vec<_>>() {
@@ -242,7 +242,7 @@ impl Guests {
                 let last = self.last.insert(vm, at);
                 let before = match self.keeping.answered(vm, at) {
                     Some(Turn::Back(back)) => Some((back.last, back.lost)),
-                    // At an address that is new, the answer before was that of another instance.
+                    // At a new address, the previous answer was that of another instance.
                     _ => last.filter(|_| !answered).map(|last| (last, None)),
                 };
                 watcher.answer(vm, &instance, at, before);
@@ -275,8 +275,8 @@ impl Guests {
     }
 }
 
-/// A message of the prober, as it came
+/// A raw message of the prober
 pub(super) struct ProberNews(ProberEvent);
 
-/// Milliseconds between two attempts at least.
+/// Minimum milliseconds between two attempts.
 const INTERVAL_MILLIS: u64 = 200;

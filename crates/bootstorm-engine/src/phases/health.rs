@@ -11,19 +11,19 @@ use bootstorm_model::observe::{Delays, Offset};
 use bootstorm_model::platform::processor_time;
 use bootstorm_model::record::{ClusterMark, Health};
 
-/// How often the timer goes off: often enough to catch a busy moment of some milliseconds, too seldom to matter.
+/// Interval of the timer: often enough to catch a busy moment of some milliseconds, too seldom to matter.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// The most timers that one pause holds up: an hour of them.
+/// Maximum number of timers delayed by one pause: an hour of them.
 const MOST_HELD_UP: usize = 180_000;
 
-/// How long the last look at the cluster may take.
+/// Time limit for the final check of the cluster.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
-/// Measures from its beginning until it ends or is dropped
+/// Measures until it ends or is dropped
 pub(super) struct Checkup {
     cluster: Cluster,
-    /// What earlier processes measured of the same phase.
+    /// Measurements of earlier processes in the same phase.
     earlier: Option<Health>,
     before: ClusterMark,
     began: Instant,
@@ -40,11 +40,11 @@ impl Drop for Checkup {
 }
 
 impl Checkup {
-    /// Looks at the cluster, and begins to measure.
+    /// Checks the cluster, and begins to measure.
     pub(super) async fn begin(cluster: &Cluster, earlier: Option<Health>) -> Self {
         let before = cluster.mark().await;
         let timer = Arc::new(Mutex::new(Delays::default()));
-        // How late the watch was before does not matter.
+        // Earlier delays of the watch are irrelevant.
         cluster.forget_watch_delays();
         Self {
             cluster: cluster.clone(),
@@ -58,9 +58,9 @@ impl Checkup {
         }
     }
 
-    /// What was measured until now, by all who worked on the phase.
+    /// Measurements so far, by all processes that worked on the phase.
     ///
-    /// `stamps` is how late changes came in by the server's timestamps, in this process.
+    /// `stamps` is the delay of changes by the server's timestamps, in this process.
     pub(super) fn so_far(&self, stamps: &Delays) -> Health {
         let since = |now: Option<Duration>| {
             let taken = now?.saturating_sub(self.processor?);
@@ -84,22 +84,22 @@ impl Checkup {
         health
     }
 
-    /// What was measured in the end; the cluster is looked at once more, unless somebody waits for the program to end.
+    /// Final measurements; the cluster is checked once more, unless the program has to end.
     pub(super) async fn end(self, look: bool, stamps: &Delays) -> Health {
         let health = self.so_far(stamps);
         if !look {
             return health;
         }
-        // What it was like at the end is worth a moment, and no wait for a cluster that is silent.
+        // The final state is worth a short wait, but not a silent cluster's.
         let after = tokio::time::timeout(LAST_LOOK, self.cluster.mark()).await.ok();
         Health { after, ..health }
     }
 }
 
-/// Notes how late a timer goes off, again and again.
+/// Records the lateness of a timer repeatedly.
 ///
-/// A timer that went off late counts for those that would have been asked for meanwhile, each as late as it would have
-/// been: a pause takes its share of the time, and not of the samples ("coordinated omission", Gil Tene).
+/// A late timer stands for those that would have been requested meanwhile, each as late as it would have been: a pause
+/// takes its share of the time, not of the samples ("coordinated omission", Gil Tene).
 async fn sample(delays: Arc<Mutex<Delays>>) {
     loop {
         let due = monotonic_now() + EVERY;
@@ -112,7 +112,7 @@ async fn sample(delays: Arc<Mutex<Delays>>) {
     }
 }
 
-/// How late each timer is that a pause of this length held up, the first one first.
+/// Lateness of each timer delayed by a pause of this length, the first one first.
 fn lateness(longest: Duration) -> impl Iterator<Item = Duration> {
     std::iter::successors(Some(longest), |late| late.checked_sub(EVERY).filter(|late| !late.is_zero()))
         .take(MOST_HELD_UP)
@@ -122,7 +122,7 @@ fn lateness(longest: Duration) -> impl Iterator<Item = Duration> {
 mod tests {
     use super::*;
 
-    /// Samples until there are so many, while the same thread is kept busy for that long again and again.
+    /// Samples this many times, while the same thread is repeatedly kept busy for that long.
     async fn sampled(busy: Duration) -> Delays {
         let delays = Arc::new(Mutex::new(Delays::default()));
         let task = tokio::spawn(sample(Arc::clone(&delays)));

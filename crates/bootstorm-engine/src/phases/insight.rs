@@ -1,4 +1,4 @@
-//! Following what lies between the milestones: launcher pods and events.
+//! Launcher pods and events, which explain the time between milestones.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::cluster::names::run_id_selector;
 use crate::cluster::scope::Scope;
 use bootstorm_model::record::{InsightHealth, PhaseKind, PhaseRecord, RunRecord};
 
-/// The phase does not wait longer for what it can do without.
+/// Time limit for opening optional watches.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// Opens the watches where VMs are started and the user wants to know where the time goes.
+/// Opens the watches if VMs are started and the user wants the breakdown.
 ///
-/// What cannot be watched is left out, with a note.
+/// Kinds that cannot be watched are left out, with a note.
 pub(super) async fn open(
     work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,

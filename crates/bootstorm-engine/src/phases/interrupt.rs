@@ -1,4 +1,4 @@
-//! The user's wish to stop: how it is made known, what may still be finished, and for how long.
+//! The user's interrupt: how it is signalled, what may still be finished, and for how long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// How long an interrupted command may take to receive answers, save what it knows and give its lock back.
+/// Time limit for an interrupted command to receive answers, save its state and release its lock.
 pub const BUDGET: Duration = Duration::from_secs(20);
 
-/// The user's wish to stop, shared by everything that waits
+/// The user's interrupt, shared by everything that waits
 #[derive(Debug, Clone)]
 pub struct Interrupt {
-    /// When it was made.
+    /// Time of the interrupt.
     since: watch::Receiver<Option<Instant>>,
     duties: Arc<AtomicUsize>,
 }
@@ -25,7 +25,7 @@ pub struct Interrupter {
     duties: Arc<AtomicUsize>,
 }
 
-/// Something that an interrupted process must finish, such as giving a lock back
+/// A duty that an interrupted process must finish, such as releasing a lock
 #[derive(Debug)]
 pub struct Duty(Arc<AtomicUsize>);
 
@@ -42,7 +42,7 @@ impl Interrupter {
         (Self { since: sender, duties: Arc::clone(&duties) }, Interrupt { since: receiver, duties })
     }
 
-    /// Interrupts; a second time means nothing.
+    /// Interrupts; a second call has no effect.
     pub fn interrupt(&self) {
         self.since.send_if_modified(|since| {
             let is_first = since.is_none();
@@ -51,7 +51,7 @@ impl Interrupter {
         });
     }
 
-    /// Whether something must be finished before the process may end.
+    /// Whether duties remain before the process may end.
     pub fn has_duties(&self) -> bool {
         self.duties.load(Ordering::Acquire) > 0
     }
@@ -70,7 +70,7 @@ impl Interrupt {
         self.since.borrow().is_some()
     }
 
-    /// Waits until the user interrupts. Safe to cancel.
+    /// Waits until the user interrupts. Cancel-safe.
     pub async fn wait(&mut self) {
         self.asked().await;
     }
@@ -79,19 +79,19 @@ impl Interrupt {
         let asked = self.since.wait_for(Option::is_some).await.ok().and_then(|since| *since);
         match asked {
             Some(asked) => asked,
-            // Nobody can interrupt any more.
+            // No interrupt is possible any more.
             None => std::future::pending().await,
         }
     }
 
-    /// Waits until the user has interrupted and [`BUDGET`] has passed since then. Safe to cancel.
+    /// Waits until the user has interrupted and [`BUDGET`] has passed since then. Cancel-safe.
     pub async fn spent(&mut self) {
         let asked = self.asked().await;
         sleep_until(asked + BUDGET).await;
     }
 
-    /// From now on the process does not end before the duty is dropped, unless the user interrupts twice or the cluster
-    /// does not answer.
+    /// Keeps the process from ending before the duty is dropped, unless the user interrupts twice or the cluster does
+    /// not answer.
     #[must_use]
     pub fn duty(&self) -> Duty {
         self.duties.fetch_add(1, Ordering::AcqRel);

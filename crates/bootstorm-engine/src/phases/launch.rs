@@ -19,7 +19,7 @@ use bootstorm_model::plan::shape::Due;
 
 /// Pause after which connections may have been closed; they are reopened before the next requests.
 const LONG_PAUSE: Duration = Duration::from_secs(2);
-/// How long before the next requests that begins, and how long it may delay requests that have no fixed time.
+/// Lead time for reopening them, and the maximum delay for requests without a fixed time.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Report about one VM's request
@@ -27,33 +27,33 @@ const WARM_UP: Duration = Duration::from_secs(1);
 pub(crate) struct RequestReport {
     /// The VM.
     pub(crate) target: u32,
-    /// When.
+    /// Time.
     pub(crate) at: Instant,
-    /// What.
+    /// Event.
     pub(crate) what: RequestEvent,
 }
 
-/// Fate of a request
+/// Event of a request
 #[derive(Debug)]
 pub(crate) enum RequestEvent {
     /// The request is about to be written.
     Sent,
     /// An attempt failed and is retried.
     Repeated(ClusterError),
-    /// It was accepted, or its retries ended.
+    /// Accepted, or its retries ended.
     Ended(Sent),
-    /// It was not sent, because the user interrupted, the phase was stopped, or the lock was lost.
+    /// Not sent, because the user interrupted, the phase was stopped, or the lock was lost.
     Skipped,
 }
 
-/// What is to be done to a VM, and its time
+/// Work for a VM, and its time
 #[derive(Debug)]
 pub(crate) struct Scheduled {
     /// The VM.
     pub(crate) target: u32,
-    /// When it may leave; times count from the beginning of the launch.
+    /// When it may be sent; times count from the beginning of the launch.
     pub(crate) due: Due,
-    /// What it is.
+    /// Work.
     pub(crate) errand: Errand,
 }
 
@@ -66,12 +66,12 @@ pub(crate) struct Launching {
 }
 
 impl Launching {
-    /// The next fate of a request; nothing after the last.
+    /// The next event of a request; `None` after the last.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RequestReport>> {
         self.news.poll_recv(cx)
     }
 
-    /// Sends no request that has not been sent yet.
+    /// Prevents requests that have not been sent yet.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -85,20 +85,20 @@ impl Launching {
 /// Inputs of a launch
 pub(crate) struct Launch<'a> {
     pub(crate) cluster: &'a Cluster,
-    /// Limits requests in flight, never what is observed.
+    /// Limit on requests in flight, never on observation.
     pub(crate) concurrency: usize,
-    /// A request is repeated, where that is safe, for so long after it was first sent.
+    /// Time since its first attempt during which a request is repeated, if that is safe.
     pub(crate) patience: Duration,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) guard: &'a Guard,
-    /// The namespaces in which VMs are created.
+    /// Namespaces in which VMs are created.
     pub(crate) ground: Ground,
-    /// Makes the requests.
+    /// Builds the requests.
     pub(crate) maker: Maker,
 }
 
 impl Launch<'_> {
-    /// Releases the requests in their order, each when it is due. Each VM gives exactly one `Answered` or `Skipped`.
+    /// Releases the requests in order, each when it is due. Each VM produces exactly one `Answered` or `Skipped`.
     pub(crate) fn begin(self, requests: Vec<Scheduled>) -> Launching {
         let (sender, news) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
@@ -123,7 +123,7 @@ impl Launch<'_> {
     }
 }
 
-/// Lets one request after the other go
+/// Releases one request after the other
 struct Dispatcher {
     cluster: Cluster,
     seats: Arc<Semaphore>,
@@ -151,7 +151,7 @@ impl Dispatcher {
                 self.wait(scheduled.due, last_sent, together).await;
                 last_due = scheduled.due;
             }
-            // Seats are taken here, one after the other, so that the VMs go in their order.
+            // Permits are taken here, one after the other, so that the VMs go in order.
             let Some(seat) = self.seat().await else {
                 tell(&self.news, scheduled.target, monotonic_now(), RequestEvent::Skipped);
                 continue;
@@ -159,7 +159,7 @@ impl Dispatcher {
             last_sent = monotonic_now();
             tasks.spawn(self.send(scheduled, seat));
             if place == 0 {
-                // Where several clusters start together, the first request of each leaves before the second of any.
+                // If several clusters start together, the first request of each is sent before the second of any.
                 yield_now().await;
             }
         }
@@ -184,7 +184,7 @@ impl Dispatcher {
                 }
                 Due::Wave(wave) => {
                     if waves.wait_for(|through| *through >= wave).await.is_err() {
-                        // Nobody follows any more: this task is about to be dropped.
+                        // Nothing follows any more: this task is about to be dropped.
                         std::future::pending::<()>().await;
                     }
                     let now = monotonic_now();
@@ -211,7 +211,7 @@ impl Dispatcher {
         }
     }
 
-    /// Sends one request and reports its fate.
+    /// Sends one request and reports its events.
     fn send(&self, scheduled: Scheduled, seat: OwnedSemaphorePermit) -> impl Future<Output = ()> + use<> {
         let Scheduled { target, errand, .. } = scheduled;
         let (cluster, news, patience) = (self.cluster.clone(), self.news.clone(), self.patience);
@@ -260,7 +260,7 @@ impl Dispatcher {
 }
 
 fn tell(news: &mpsc::UnboundedSender<RequestReport>, target: u32, at: Instant, what: RequestEvent) {
-    // Nobody follows any more only when the phase is over.
+    // The receiver is gone only when the phase has ended.
     let _ = news.send(RequestReport { target, at, what });
 }
 
@@ -268,7 +268,7 @@ fn tell(news: &mpsc::UnboundedSender<RequestReport>, target: u32, at: Instant, w
 async fn halted(interrupt: &mut Interrupt, stopped: &mut watch::Receiver<bool>) {
     let stop = async {
         if stopped.wait_for(|stopped| *stopped).await.is_err() {
-            // Nobody follows any more: this task is about to be dropped.
+            // Nothing follows any more: this task is about to be dropped.
             std::future::pending::<()>().await;
         }
     };

@@ -1,4 +1,4 @@
-//! What a storm that moves VMs watches and knows beside the instances: migration objects, and how many go at a time.
+//! State of a storm that moves VMs, beside the instances: migration objects, and limits on concurrent migrations.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseRecord, RunRecord};
 
-/// The phase does not wait longer for the settings of `KubeVirt`, which only explain its times.
+/// Time limit for reading `KubeVirt`'s settings, which only explain the times.
 const READING: Duration = Duration::from_secs(10);
 
 /// Migrations that exist when a phase begins or resumes
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
-    /// VMs with a migration that has not ended and that this phase did not make, and its name.
+    /// VMs with an unfinished migration that this phase did not create, and its name.
     pub(super) others: HashMap<Target, String>,
-    /// Objects that this phase made, and their UIDs.
+    /// Objects created by this phase, and their UIDs.
     ours: HashMap<Target, String>,
 }
 
 impl UnderWay {
-    /// Notes the migrations that a process made that could not save it any more.
+    /// Records migrations created by a process that could not save them.
     pub(super) fn note(&self, phase: &mut PhaseRecord, objects: &[Target]) {
         for (timeline, object) in phase.timelines.iter_mut().zip(objects) {
             let Some(uid) = self.ours.get(object).filter(|_| !timeline.is_over()) else { continue };
@@ -35,7 +35,7 @@ impl UnderWay {
     }
 }
 
-/// Opens the watch on migration objects, and notes how many VMs `KubeVirt` migrates at a time, where it says so.
+/// Opens the watch on migration objects, and records `KubeVirt`'s limits on concurrent migrations, if available.
 pub(super) async fn open(
     work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,
@@ -59,7 +59,7 @@ pub(super) async fn open(
     migrations.map(Some)
 }
 
-/// The migrations that are there: of others when a phase begins, its own when it is continued.
+/// Existing migrations: foreign ones when a phase begins, its own when it is continued.
 pub(super) async fn under_way(
     work: &PhaseContext<'_>,
     phase: &PhaseRecord,
@@ -81,7 +81,7 @@ pub(super) async fn under_way(
     Ok(UnderWay { ours, ..UnderWay::default() })
 }
 
-/// VMs with a migration that has not ended, and its name; none unless the phase migrates or evicts VMs.
+/// VMs with an unfinished migration, and its name; empty unless the phase migrates or evicts VMs.
 pub(super) async fn others(
     cluster: &Cluster,
     phase: &PhaseRecord,

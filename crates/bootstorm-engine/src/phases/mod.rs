@@ -1,8 +1,7 @@
 //! Use cases and timed phases. Emits [`Event`]s, prints nothing.
 //!
-//! A timed phase is two halves. `launch` sends one request per VM; `follow` turns what the cluster tells into
-//! timelines until every VM is through. create, stop and storm differ only in the request, in who takes part and
-//! in the goal.
+//! A timed phase has two halves. `launch` sends one request per VM; `follow` turns watch events into timelines until
+//! every VM has ended. create, stop and storm differ only in the request, the participants and the goal.
 
 mod adopted;
 pub mod adoption;

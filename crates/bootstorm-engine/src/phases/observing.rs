@@ -1,7 +1,7 @@
-//! Watches VMs that others bring down, without changing anything.
+//! Observes outages of VMs with external causes, without changing anything.
 //!
-//! Two watches, on instances and on nodes, feed a [`Watcher`]. What it knows is handed out to be saved every few seconds
-//! and after each event, so that another process can go on with it.
+//! Two watches, on instances and on nodes, feed a [`Watcher`]. Its state is passed on for saving every few seconds and
+//! after each event, so that another process can continue.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -29,38 +29,38 @@ use bootstorm_model::plan::{Adoptee, Selection, Target};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::Gap;
 
-/// How often the observation is saved while nothing happens.
+/// Interval of saves while nothing happens.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// At least this long between two saves to a file.
+/// Minimum interval between two saves to a file.
 pub const TO_FILE: Duration = Duration::from_millis(500);
-/// At least this long between two saves to the cluster, which keeps every version for a while.
+/// Minimum interval between two saves to the cluster, which keeps every version for a while.
 pub const TO_CLUSTER: Duration = Duration::from_secs(3);
-/// How often it is looked whether the observation is over.
+/// Interval at which the end of the observation is checked.
 const TICK: Duration = Duration::from_millis(250);
-/// How often a server that cannot be reached is asked again, where an observation goes on.
+/// Interval at which an unreachable server is retried when an observation continues.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How long after its first sign a VM without an instance is looked up for the first time: whoever takes a VM down on
-/// purpose changes VM and instance at about the same time.
+/// Time from its first sign to the first lookup of a VM without an instance: taking a VM down on purpose changes VM and
+/// instance at about the same time.
 const LOOK_AFTER: Duration = Duration::from_secs(3);
-/// The longest time between two looks at VMs that stay down.
+/// Maximum time between two lookups of VMs that stay down.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// How long the look at the end may take.
+/// Time limit for the final lookup.
 const LAST_LOOK: Duration = Duration::from_secs(10);
-/// A gap that is shorter has missed nothing.
+/// A shorter gap has missed nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
 
-/// VMs of a selection, and what else is there
+/// VMs of a selection, and others
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// The VMs to be observed, in order of namespace and name.
+    /// VMs to observe, in order of namespace and name.
     pub chosen: Vec<Adoptee>,
-    /// VMs on the list that do not exist.
+    /// Listed VMs that do not exist.
     pub missing: Vec<Target>,
-    /// VMs in namespaces of the cluster's own, which were not named.
+    /// VMs in the cluster's own namespaces, which were not named.
     pub system: usize,
 }
 
-/// Looks for the VMs of a selection. Changes nothing.
+/// Resolves a selection to VMs. Changes nothing.
 pub async fn choose(cluster: &Cluster, selection: &Selection) -> Result<Choice, ClusterError> {
     let namespaces = selection.namespaces();
     let scope = namespaces.as_ref().map_or(Scope::All, Scope::around);
@@ -100,16 +100,16 @@ fn observed(machine: &Machine) -> Adoptee {
     Adoptee { target, uid, before: machine.setting(), on: machine.printable() == "Running" }
 }
 
-/// What is there instead of a selection that matches nothing
+/// Alternatives to a selection without matches
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// Namespaces with VMs, and how many each has.
+    /// Namespaces with VMs, and their number.
     pub namespaces: BTreeMap<String, usize>,
-    /// Labels of VMs in the namespaces that were looked into, as `key=value`, and how many VMs have each.
+    /// Labels of VMs in the searched namespaces, as `key=value`, and their number of VMs.
     pub labels: BTreeMap<String, usize>,
 }
 
-/// Looks for what could be selected instead. Who may not list VMs everywhere is offered those of the selection's namespaces.
+/// Finds alternatives. Without permission to list VMs everywhere, only those in the selection's namespaces are offered.
 pub async fn offer(cluster: &Cluster, selection: &Selection) -> Offer {
     let mut offer = Offer::default();
     let names = selection.namespaces();
@@ -132,16 +132,16 @@ pub async fn offer(cluster: &Cluster, selection: &Selection) -> Offer {
     offer
 }
 
-/// When an observation is over
+/// When an observation ends
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// This long after it began.
     pub after: Option<Duration>,
-    /// As soon as an outage was seen and no VM has been down for this long.
+    /// Once an outage was seen and no VM has been down for this long.
     pub settled: Option<Duration>,
 }
 
-/// How an observation ended
+/// Reason for the end of an observation
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// Its time was up.
@@ -152,16 +152,16 @@ pub enum End {
     Interrupted,
 }
 
-/// Something that happened
+/// An event of an observation
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
-    /// The observation began, or goes on where another process left it.
+    /// The observation began, or continues where another process left it.
     Began {
-        /// VMs that are watched.
+        /// Watched VMs.
         vms: usize,
         /// VMs among them that are up.
         up: usize,
-        /// Since when nothing was watched, where it goes on.
+        /// Unwatched time, if it continues.
         unwatched: Option<Duration>,
     },
     /// A VM went down.
@@ -172,68 +172,68 @@ pub enum Seen {
         sign: Sign,
         /// Most likely cause, as far as seen.
         cause: Cause,
-        /// Node that it ran on.
+        /// Node on which it ran.
         node: Option<String>,
         /// VMs that are down now.
         down: usize,
     },
-    /// An outage is over.
+    /// An outage has ended.
     Back {
         /// The VM.
         target: Target,
-        /// Seconds from the first sign; `None` where that is not known.
+        /// Seconds from the first sign; `None` if unknown.
         took: Option<f64>,
         /// VMs that are down now.
         down: usize,
     },
-    /// A VM that is down was stopped or deleted on purpose, so that it is not waited for.
+    /// A VM that is down was stopped or deleted on purpose, so that it is not expected back.
     Rests {
         /// The VM.
         target: Target,
-        /// What was done to it.
+        /// Reason.
         why: Rest,
-        /// VMs that are down now, and are waited for.
+        /// VMs that are down now, and are expected back.
         down: usize,
     },
-    /// A stream does not deliver, or delivers again.
+    /// A stream stopped delivering, or delivers again.
     Blind {
-        /// Which.
+        /// Stream.
         stream: StreamKind,
-        /// It does not deliver.
+        /// Whether it stopped delivering.
         begins: bool,
     },
     /// A warning for the user.
     Warning(String),
 }
 
-/// Keeps an observation
+/// Saves an observation
 pub type Save = Arc<dyn Fn(&Observation) -> Result<(), String> + Send + Sync>;
 
-/// What an observation works with
+/// Context of an observation
 pub struct ObserveContext<'a> {
-    /// The cluster.
+    /// Cluster.
     pub cluster: &'a Cluster,
-    /// The VMs, in the order of the plan.
+    /// VMs, in the order of the plan.
     pub targets: &'a [Target],
     /// The observation so far: a new one, or one that another process began.
     pub observation: Observation,
-    /// From where its guests are probed, and how; `None` where they are not.
+    /// Origin and kind of the probes; `None` without probes.
     pub probes: Option<(From, Probe)>,
-    /// When it is over.
+    /// When it ends.
     pub limits: Limits,
-    /// The user's wish to stop.
+    /// The user's interrupt.
     pub interrupt: Interrupt,
-    /// Receives what happens.
+    /// Receives events.
     pub events: &'a (dyn Fn(&Seen) + Sync),
-    /// Keeps the observation while it goes on. Called again and again, in the background; the last state is returned.
+    /// Saves the observation while it continues. Called repeatedly, in the background; the last state is returned.
     pub save: Save,
-    /// At least this long between two saves.
+    /// Minimum interval between two saves.
     pub pause: Duration,
-    /// Another process continues the observation after an interrupt, which does not end it.
+    /// Whether another process continues the observation after an interrupt, which then does not end it.
     pub is_continued: bool,
 }
 
-/// The clock of an observation that begins now, or goes on.
+/// The clock of an observation that begins or continues now.
 pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
     match known {
         Some(known) => Clock::resume(known.began, known.server_ahead_micros, cluster.server_ahead()),
@@ -241,9 +241,10 @@ pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
     }
 }
 
-/// Observes until a limit is reached, or the user interrupts; what is returned is still to be saved.
+/// Observes until a limit is reached, or the user interrupts; the result is still to be saved.
 ///
-/// Fails only when the watches cannot be opened at its beginning. One that goes on waits for a server that is away.
+/// Fails only if the watches cannot be opened at its beginning. A continued observation waits for an unreachable
+/// server.
 pub async fn observe(
     work: ObserveContext<'_>,
     clock: Clock,
@@ -260,7 +261,7 @@ pub async fn observe(
         let away =
             [nodes.as_ref().err(), changes.as_ref().err()].into_iter().flatten().find(|one| is_away(one));
         let Some(away) = away.filter(|_| goes_on).cloned() else { break (nodes, changes?) };
-        // It was there before: the outage that is observed may be its own.
+        // It existed before: the outage under observation may be that of the server itself.
         if !std::mem::replace(&mut is_told, true) {
             (work.events)(&Seen::Warning(format!("waiting for the API server: {away}")));
         }
@@ -301,22 +302,22 @@ fn is_away(error: &ClusterError) -> bool {
 /// The last gap of a watch
 #[derive(Debug, Clone, Copy)]
 struct LastGap {
-    /// When it last delivered.
+    /// Time of its last delivery.
     from: Offset,
-    /// When it was connected again; absent while it is not.
+    /// Time of its reconnection; absent while it is not connected.
     restored: Option<Offset>,
 }
 
 impl LastGap {
-    /// The gap of a watch that does not deliver since then. One that breaks again before it has delivered what it missed
-    /// is still in the same gap.
+    /// The gap of a watch that does not deliver since then. A watch that breaks again before it has delivered the
+    /// missed changes is still in the same gap.
     fn after(before: Option<Self>, since: Offset) -> Self {
         let is_same = |gap: &Self| gap.restored.is_none_or(|restored| since < restored.plus(CATCHING_UP));
         let from = before.filter(is_same).map_or(since, |gap| gap.from.min(since));
         Self { from, restored: None }
     }
 
-    /// Whether what was missed may not be there yet.
+    /// Whether missed changes may not have arrived yet.
     fn goes_on(self, now: Offset) -> bool {
         self.restored.is_none_or(|restored| now < restored.plus(CATCHING_UP))
     }
@@ -330,27 +331,27 @@ struct Watching<'a> {
     nodes: Option<Watch<NodeState>>,
     /// `None` unless guests are probed.
     guests: Option<Guests>,
-    /// The last gap of each watch on instances.
+    /// Last gap of each watch on instances.
     gaps: HashMap<usize, LastGap>,
-    /// Watches on instances that do not deliver now.
+    /// Watches on instances that currently do not deliver.
     blind: Vec<usize>,
-    /// The same of the watch on nodes.
+    /// Last gap of the watch on nodes.
     nodes_gap: Option<LastGap>,
     limits: Limits,
     interrupt: Interrupt,
     is_continued: bool,
     events: &'a (dyn Fn(&Seen) + Sync),
     saver: Saver,
-    /// VMs that were down when it was last looked.
+    /// VMs that were down at the last report.
     down: Vec<bool>,
-    /// Outages that were over then.
+    /// Outages that had ended then.
     over: usize,
-    /// Since when no VM has been down.
+    /// Time since which no VM has been down.
     quiet_since: Instant,
     look: Look,
 }
 
-/// Something that one of the streams delivered
+/// A delivery of one of the streams
 enum Next {
     Instances(ChangeDelivery),
     Node(Delivery<NodeState>),
@@ -399,7 +400,7 @@ impl<'a> Watching<'a> {
         Arrival { at, gap, server_zero: self.clock.zero_at(self.cluster.server_now()) }
     }
 
-    /// Takes the list of what exists at the beginning; of an observation that goes on, after a gap.
+    /// Applies the initial list; for a continued observation, after a gap.
     async fn first(&mut self, first: &[Change], goes_on: bool) {
         let now = self.clock.now();
         let known = self.watcher.observation_mut();
@@ -470,10 +471,10 @@ impl<'a> Watching<'a> {
         (self.watcher.finish(self.clock.now(), blind), end)
     }
 
-    /// The next delivery of any stream. Safe to cancel.
+    /// The next delivery of any stream. Cancel-safe.
     async fn next(&mut self) -> Option<Next> {
         poll_fn(|cx| {
-            // A node that is lost explains what follows.
+            // A lost node explains what follows.
             if let Some(Poll::Ready(delivered)) = self.nodes.as_mut().map(|nodes| nodes.poll_next(cx)) {
                 return Poll::Ready(delivered.map(Next::Node));
             }
@@ -526,7 +527,7 @@ impl<'a> Watching<'a> {
         }
     }
 
-    /// Has the guest of an instance probed.
+    /// Probes the guest of an instance.
     fn probe(&mut self, change: &Change) {
         if let Some(guests) = &mut self.guests {
             guests.follow(&self.watcher, change);
@@ -568,7 +569,7 @@ impl<'a> Watching<'a> {
                 }
             }
             WatchEvent::Changed(node) => self.watcher.node(node.name(), node.facts(), heard),
-            // A node that is taken out of the cluster is as good as lost.
+            // A node that is removed from the cluster counts as lost.
             WatchEvent::Removed(node) => {
                 let facts = bootstorm_model::outage::NodeFacts { ready: false, since: None, ..node.facts() };
                 self.watcher.node(node.name(), facts, heard);
@@ -584,7 +585,7 @@ impl<'a> Watching<'a> {
         }
     }
 
-    /// Notes until when every watch on instances proved to deliver.
+    /// Records how far every watch on instances proved to deliver.
     fn proven(&mut self) {
         let now = self.clock.now();
         let is_behind = !self.blind.is_empty() || self.gaps.values().any(|gap| gap.goes_on(now));
@@ -595,7 +596,7 @@ impl<'a> Watching<'a> {
         }
     }
 
-    /// Finds out which of the VMs that stay down are down on purpose.
+    /// Determines which of the VMs that stay down are down on purpose.
     async fn look(&mut self) {
         if let Some(task) = self.look.running.take_if(|task| task.is_finished()) {
             match task.await {
@@ -613,7 +614,7 @@ impl<'a> Watching<'a> {
         }
     }
 
-    /// The same before the observation ends: what nobody waits for is no failure.
+    /// Determines that once more before the observation ends: VMs that are not expected back are no failure.
     async fn last_look(&mut self) {
         if let Some(task) = self.look.running.take() {
             task.abort();
@@ -660,7 +661,7 @@ impl<'a> Watching<'a> {
         self.limits.settled.is_some_and(is_quiet).then_some(End::Settled)
     }
 
-    /// Says who went down, and who is back.
+    /// Reports VMs that went down or came back.
     fn report(&mut self) {
         let now_down: Vec<&Timeline> = self.watcher.down().collect();
         let count = now_down.len();
@@ -669,7 +670,7 @@ impl<'a> Watching<'a> {
             self.quiet_since = monotonic_now();
         }
         for timeline in over.get(self.over..).unwrap_or_default() {
-            // What began and ended in a gap is said as one.
+            // An outage that began and ended in a gap is one event.
             if !std::mem::take(&mut self.down[timeline.target as usize]) {
                 self.say_down(timeline, count);
             }
@@ -709,21 +710,21 @@ impl<'a> Watching<'a> {
     }
 }
 
-/// VMs that are not meant to run, and why
+/// VMs that are not meant to run, with the reason
 type Resting = Vec<(Target, Rest)>;
 
-/// When VMs that stay down are looked up
+/// Schedule of lookups of VMs that stay down
 #[derive(Default)]
 struct Look {
     running: Option<JoinHandle<Result<Resting, ClusterError>>>,
-    /// VMs that were looked up, and found to be meant to run.
+    /// VMs that were looked up, and are meant to run.
     known: BTreeSet<u32>,
-    /// When the last look began, and how long after it the next one is due.
+    /// Time of the last lookup, and the delay of the next one.
     last: Option<(Offset, Duration)>,
 }
 
 impl Look {
-    /// Whether to look now: a VM that was not looked up has been down for a while, or it is time to look again.
+    /// Whether a lookup is due: a VM not yet looked up has been down for a while, or the next lookup is due.
     fn is_due(&mut self, leaving: &[(u32, Offset)], now: Offset) -> bool {
         let passed = |since: Offset| Duration::from_micros(now.since(since).0.max(0).unsigned_abs());
         self.known.retain(|known| leaving.iter().any(|(number, _)| number == known));
@@ -731,7 +732,7 @@ impl Look {
             |(number, since): &&(u32, Offset)| passed(*since) >= LOOK_AFTER && !self.known.contains(number);
         let fresh: Vec<u32> = leaving.iter().filter(ripe).map(|(number, _)| *number).collect();
         let wait = match self.last {
-            // VMs go down one after the other: one look for all of them now and then.
+            // VMs go down one after the other: one lookup at intervals for all of them.
             Some((_, _)) if !fresh.is_empty() => LOOK_AFTER,
             Some((_, wait)) => wait,
             None => Duration::ZERO,
@@ -747,7 +748,7 @@ impl Look {
     }
 }
 
-/// Which of these VMs are not meant to run.
+/// VMs among these that are not meant to run.
 async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, ClusterError> {
     let machines = cluster.machines_in(&Scope::of(&targets), "").await?;
     let there: HashMap<Target, &Machine> =
@@ -761,21 +762,21 @@ async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, Clu
     Ok(targets.into_iter().filter_map(|target| why(&target).map(|why| (target, why))).collect())
 }
 
-/// Saves in the background, one at a time
+/// Saves in the background, one save at a time
 struct Saver {
     save: Save,
-    /// At least this long between two saves.
+    /// Minimum interval between two saves.
     pause: Duration,
     last: Instant,
     running: Option<JoinHandle<Result<(), String>>>,
-    /// Something happened since the last save.
+    /// Whether anything happened since the last save.
     is_due: bool,
-    /// The last save failed, which was said.
+    /// Whether the last save failed, which has been reported.
     failed: bool,
 }
 
 impl Saver {
-    /// Begins a save where one is due; gives why the last one failed, once.
+    /// Begins a save if one is due; returns the error of the last one, once.
     async fn tick(&mut self, watcher: &Watcher) -> Option<String> {
         let mut why = None;
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
@@ -790,7 +791,7 @@ impl Saver {
         why
     }
 
-    /// Waits for a save that goes on.
+    /// Waits for a save in progress.
     async fn finish(&mut self) -> Option<String> {
         let outcome = self.running.take()?.await.unwrap_or_else(|error| Err(error.to_string()));
         let failed = std::mem::replace(&mut self.failed, outcome.is_err());

@@ -1,4 +1,4 @@
-//! The conversation with one prober: opened, kept alive, opened again when it breaks.
+//! The session with one prober: opened, kept alive, reopened when it breaks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,27 +22,28 @@ use bootstorm_prober::Program;
 const ECHO_EVERY: Duration = Duration::from_secs(2);
 /// A stream that is silent for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(15);
-/// Lines on standard error that are kept.
+/// Maximum number of lines on standard error kept.
 const MOST_COMPLAINTS: usize = 10;
 /// Time limit for a prober's hello, or for its request for the program.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
-/// Time limit for the hello after that request: half a megabyte over a slow connection, and its start.
+/// Time limit for the hello after that request: half a megabyte over a slow connection, and the program's start.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(120);
-/// Lines between two liveness checks that no prober exceeds: it says a few for each of its targets.
+/// Number of lines between two liveness checks that no prober exceeds: it sends a few for each of its targets.
 const MOST_LINES: usize = 100_000;
-/// Lines before the hello that no prober exceeds.
+/// Number of lines before the hello that no prober exceeds.
 const MOST_BEFORE_HELLO: usize = 1000;
 
-/// Where a prober is
+/// Location of a prober
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) namespace: String,
     pub(crate) pod: String,
-    /// The container; `None` for the default one of a pod of the user's.
+    /// Container; `None` for the default one of the user's pod.
     pub(crate) container: Option<&'static str>,
-    /// It is no pod, but a child process of this program: the folder for the prober program, empty where there is none.
+    /// Set if it is a child process of this program instead of a pod: the folder for the prober program, empty if there
+    /// is none.
     pub(crate) here: Option<String>,
-    /// How to make the pod again if it goes away; `None` for a pod of the user's.
+    /// How to recreate the pod if it goes away; `None` for the user's pod.
     pub(crate) ours: Option<Ours>,
 }
 
@@ -55,10 +56,10 @@ pub(crate) struct Ours {
     pub(crate) probe: ProbePlan,
 }
 
-/// Prober pods that were made again, name → UID
+/// Recreated prober pods, name → UID
 pub(crate) type MadeAnew = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// Event of a conversation with a prober
+/// Event of a session with a prober
 #[derive(Debug)]
 pub(crate) enum ProberEvent {
     /// The prober is up; all pending targets have to be sent (again).
@@ -85,7 +86,7 @@ pub(crate) struct Greeting {
 impl Place {
     /// The command that runs the prober here.
     ///
-    /// A pod of the user's is probed with what it has; a file of ours has no place there.
+    /// The user's pod is probed with its own tools; it gets no file from us.
     pub(crate) fn command(&self, pace: Pace) -> Vec<String> {
         let seconds = |millis: u64| format!("{:.3}", millis as f64 / 1000.0);
         let script = seconds(pace.script);
@@ -105,7 +106,7 @@ impl Place {
 
 /// Waits for a prober's first lines, and sends it the program on request.
 ///
-/// Fails with why there are none.
+/// Fails with the reason if there are none.
 pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
     let (mut errors, mut lacks, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let (mut limit, mut is_asked) = (Box::pin(tokio::time::sleep(HELLO_WITHIN)), false);
@@ -128,7 +129,7 @@ pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
         }
         let answer = match out {
             Out::Line(_, line) => Answer::parse(&line),
-            // The first ones tell what is wrong.
+            // The first ones show the cause.
             Out::Error(line) => {
                 if errors.len() < MOST_COMPLAINTS {
                     errors.push(plain(&line));
@@ -170,7 +171,7 @@ async fn hand_over(stream: &mut LineStream, program: Option<&Program>) -> std::i
     stream.send_bytes(&bytes).await
 }
 
-/// Talks to one prober until the task is aborted.
+/// Runs the session with one prober until the task is aborted.
 pub(crate) async fn converse(
     cluster: Cluster,
     prober: usize,
@@ -209,7 +210,7 @@ pub(crate) async fn converse(
                 Err(why) => stream.why().await.unwrap_or(why),
                 Ok(greeting) => {
                     failures = 0;
-                    // What was asked meanwhile is asked again, with all that waits.
+                    // Requests made meanwhile are repeated with all pending ones.
                     while inbox.try_recv().is_ok() {}
                     let _ = heard.send(ProberEvent::Opened { prober, hello: greeting.hello });
                     let pulse = cluster.pulse();
@@ -242,12 +243,12 @@ struct Talk<'a> {
     heard: &'a mpsc::UnboundedSender<ProberEvent>,
     last_heard: &'a mut Instant,
     pulse: Pulse,
-    /// Stalls that were heard of.
+    /// Stalls already seen.
     stalls: u32,
 }
 
 impl Talk<'_> {
-    /// Relays requests and answers until the stream breaks; says why where the prober is to blame.
+    /// Relays requests and answers until the stream breaks; returns the reason if the prober is at fault.
     async fn go_on(&mut self, stream: &mut LineStream) -> Option<&'static str> {
         *self.last_heard = monotonic_now();
         let mut tick = interval(ECHO_EVERY);
@@ -256,7 +257,7 @@ impl Talk<'_> {
         let mut asks = Vec::new();
         let mut lines = 0;
         loop {
-            // As long as there are lines, nothing else has its turn.
+            // While lines keep coming, nothing else gets its turn.
             if lines > MOST_LINES {
                 return Some("the pod says more than a prober ever does");
             }
@@ -266,7 +267,7 @@ impl Talk<'_> {
                     Out::Line(at, line) => {
                         lines += 1;
                         if let Some(since) = self.pulse.stall(&mut self.stalls) {
-                            // We were stopped, and this has been waiting for us.
+                            // We were stopped, and this has been waiting.
                             let (prober, why) = (self.prober, "this program was stopped".to_owned());
                             let _ = self.heard.send(ProberEvent::Broken { prober, since, why });
                             let _ = self.heard.send(ProberEvent::Opened { prober, hello: self.hello });
@@ -325,7 +326,7 @@ mod tests {
         (LineStream::of(stdin, [stdout, stderr]), input, output, errors)
     }
 
-    /// What becomes of a pod that says this, and a second later ends if it is to.
+    /// Result for a pod with this output, which ends a second later if requested.
     async fn greeted(output: Vec<u8>, complaints: &[u8], ends: bool) -> Result<Greeting, String> {
         let (mut stream, _input, mut out, mut errors) = stream();
         errors.write_all(complaints).await.unwrap();

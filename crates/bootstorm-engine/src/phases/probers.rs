@@ -1,4 +1,4 @@
-//! The prober pods of a run: made, waited for, and tried before they are relied on.
+//! The prober pods of a run: created, awaited, and tested before use.
 
 use std::time::Duration;
 
@@ -16,31 +16,31 @@ use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::{Answer, Ask, By, Family, Pace, Probe, Tool};
 use bootstorm_model::record::RunRecord;
 
-/// How long the pods may take to run, images included.
+/// Time limit for the pods to run, images included.
 const RUNNING_WITHIN: Duration = Duration::from_secs(180);
-/// A pod that complains may still recover within this time, as after a passing registry failure.
+/// A pod with errors may still recover within this time, for example after a transient registry failure.
 const GRACE: Duration = Duration::from_secs(20);
-/// VMs that a script can probe: it keeps a process for each, and an entry in its node's neighbor table for each silent one
-/// on its own link, where 1,024 are kept for all pods of the node.
+/// Maximum number of VMs for the script: it keeps a process for each, and an entry in its node's neighbor table for
+/// each silent one on its own link, where 1,024 are kept for all pods of the node.
 const MOST_FOR_SCRIPT: usize = 256;
-/// How long a pod may take to answer itself.
+/// Time limit for a pod to answer itself.
 const ITSELF_WITHIN: Duration = Duration::from_secs(5);
-/// How long the tools of a running pod may take to work.
+/// Time limit for the tools of a running pod to work.
 const WORKING_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often the VMs of a run are tried.
+/// Interval between attempts on the VMs of a run.
 pub(super) fn pace(record: &RunRecord) -> Pace {
     Pace::of(share(record), &record.plan.probe.probes)
 }
 
-/// VMs that one prober may have to probe.
+/// Maximum number of VMs for one prober.
 fn share(record: &RunRecord) -> usize {
     let probe = &record.plan.probe;
     let probers = if probe.pod.is_some() { 1 } else { probe.probers.max(1) };
     (record.plan.size() as usize).div_ceil(probers)
 }
 
-/// Where the probers of a run are; none when it needs none.
+/// Locations of the probers of a run; empty if it needs none.
 pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
     let plan = &record.plan;
     if !plan.probe.needs_prober() {
@@ -70,9 +70,9 @@ pub(super) fn places(cluster: &Cluster, record: &RunRecord) -> Vec<Place> {
     (1..=plan.probe.probers.max(1)).map(place).collect()
 }
 
-/// Makes the probers that are missing, waits until they run, and tries the probe in each.
+/// Creates missing probers, waits until they run, and tests the probe in each.
 ///
-/// Fails with what keeps them from working and what to do about it.
+/// Fails with the reason why they do not work, and hints.
 pub(super) async fn prepare(
     cluster: &Cluster,
     record: &mut RunRecord,
@@ -105,13 +105,13 @@ pub(super) async fn prepare(
     Ok(())
 }
 
-/// Makes a prober, unless it is there; gives its name and its UID.
+/// Creates a prober, unless it exists; returns its name and its UID.
 async fn make(cluster: &Cluster, record: &RunRecord, ours: &Ours) -> Result<(String, String), Failure> {
     let made = cluster.make_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe).await?;
     let name = made.name.clone();
     match Estate::of(record).judge(ownership::Kind::Prober, &made) {
         Ok(()) => Ok((made.name, made.uid)),
-        // It was made again in a phase, when it had gone away.
+        // It was recreated in a phase, after it had gone away.
         Err(Stranger::MadeAnew) if made.is_labelled_by_us() && is_of(&made, record) => {
             Ok((made.name, made.uid))
         }
@@ -128,7 +128,7 @@ fn is_of(made: &Metadata, record: &RunRecord) -> bool {
     made.labels.get(RUN_ID) == Some(&record.run_id)
 }
 
-/// Says something once.
+/// Reports an event once.
 fn tell(told: &mut Vec<Event>, event: Event, events: Listener<'_>) {
     if !told.contains(&event) {
         events(&event);
@@ -136,7 +136,7 @@ fn tell(told: &mut Vec<Event>, event: Event, events: Listener<'_>) {
     }
 }
 
-/// What is wrong with so many VMs for each script.
+/// Problem of this many VMs per script.
 fn overload(record: &RunRecord) -> String {
     let way_out = match record.plan.probe.pod {
         Some(_) => "leave out --probe-pod, so that the run makes probers of its own".to_owned(),
@@ -149,7 +149,7 @@ fn overload(record: &RunRecord) -> String {
     )
 }
 
-/// What a prober can do and cannot, by tool and family.
+/// Abilities and limitations of a prober, by tool and family.
 fn abilities(greeting: &Greeting) -> String {
     let Greeting { hello, lacks, .. } = greeting;
     let with = match hello.by {
@@ -163,7 +163,7 @@ fn abilities(greeting: &Greeting) -> String {
             parts.push(format!("{tool} over {}", families.join(" and ")));
         }
     }
-    // A family that the pod does not have at all is one thing that it lacks, not one for each tool.
+    // A family that the pod lacks completely is one limitation, not one for each tool.
     let whole = |family: Family, why: &str| {
         let both = [Tool::Ping, Tool::Tcp].map(|tool| (tool, family, why.to_owned()));
         both.iter().all(|lack| lacks.contains(lack))
@@ -189,12 +189,12 @@ fn advise(failure: Failure, record: &RunRecord) -> Failure {
     ))
 }
 
-/// Why a pod ended that may run if it is made again: its node had no room for it any more, or went down.
+/// Reasons for which a recreated pod may run: its node had no room for it any more, or went down.
 const PASSING: [&str; 7] =
     ["Evicted", "Preempting", "NodeShutdown", "Terminated", "NodeAffinity", "OutOfcpu", "OutOfmemory"];
 
-/// Makes the pods again that were deleted, or ended for a reason that passes. Pods that have ended may do so again: at
-/// most once a second.
+/// Recreates pods that were deleted, or ended for a transient reason. Recreated pods may end again: at most one attempt
+/// per second.
 async fn make_lost_again(cluster: &Cluster, record: &mut RunRecord, places: &[Place]) {
     for ours in places.iter().filter_map(|place| place.ours.as_ref()) {
         let remade = cluster.remake_prober(&ours.prefix, &ours.run_id, ours.number, &ours.probe);
@@ -234,7 +234,7 @@ async fn wait_until_running(
         }
         let complaint = known.values().find_map(|p| Some((p.name.clone(), p.complaint.clone()?)));
         let limit = match &complaint {
-            // A pod that its node refused never runs.
+            // A pod that its node rejected never runs.
             Some(_) if refused => Duration::ZERO,
             Some(_) => GRACE,
             None => RUNNING_WITHIN,
@@ -280,7 +280,7 @@ async fn wait_until_running(
     }
 }
 
-/// Runs the probe in a pod against the pod itself, until it works. A pod of ours that goes away meanwhile is made again.
+/// Runs the probe in a pod against the pod itself, until it works. Our own pod is recreated if it goes away meanwhile.
 async fn try_out(cluster: &Cluster, record: &mut RunRecord, place: &Place) -> Result<Greeting, Failure> {
     let until = monotonic_now() + WORKING_WITHIN;
     loop {
@@ -322,13 +322,13 @@ async fn try_out(cluster: &Cluster, record: &mut RunRecord, place: &Place) -> Re
     }
 }
 
-/// Whether a tool will never work. One that the image lacks may still be installed when the container has begun.
+/// Whether a tool will never work. A tool that the image lacks may still be installed after the container has started.
 fn is_final(tool: Tool, greeting: &Greeting) -> bool {
     let mut whys = greeting.lacks.iter().filter(|(lacking, ..)| *lacking == tool);
     !whys.any(|(.., why)| why.ends_with("in the image"))
 }
 
-/// The refusal of a pod that cannot use a tool which the run needs.
+/// The failure for a pod that cannot use a required tool.
 fn unable(record: &RunRecord, place: &Place, tool: Tool, greeting: &Greeting) -> Failure {
     let probe = &record.plan.probe;
     let image = if probe.pod.is_some() { String::new() } else { format!(" with image {}", probe.image) };
@@ -359,11 +359,11 @@ fn unable(record: &RunRecord, place: &Place, tool: Tool, greeting: &Greeting) ->
     advise(failure, record)
 }
 
-/// Why a try failed
+/// Reason for a failed test
 enum Fault {
     /// It will never work.
     Final(String),
-    /// It cannot use a tool that is needed.
+    /// It cannot use a required tool.
     Unable(Tool, Greeting),
     /// It may work soon.
     Passing(String),
@@ -395,7 +395,7 @@ async fn once(cluster: &Cluster, record: &RunRecord, place: &Place) -> Result<Gr
     ping_itself(&mut stream, greeting).await
 }
 
-/// Whether a ping comes back shows only when it is tried. A family over which none does is lacking.
+/// Tests whether pings come back, which cannot be known otherwise. A family without any counts as lacking.
 async fn ping_itself(stream: &mut LineStream, mut greeting: Greeting) -> Result<Greeting, Fault> {
     let broken = || Fault::Passing("the stream broke".to_owned());
     let mut open: Vec<(u32, Family)> = (0..).zip(greeting.hello.families(Tool::Ping)).collect();

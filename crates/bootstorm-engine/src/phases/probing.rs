@@ -1,4 +1,4 @@
-//! Keeps the probers' streams open while a phase goes on.
+//! Keeps the probers' streams open during a phase.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::probe::{Ask, Hello, Pace};
 use bootstorm_model::record::ProbeHealth;
 
-/// How long the streams may take to be ready before a phase begins.
+/// Time limit for the streams to be ready before a phase begins.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
 /// The streams of a phase; dropping it ends them
@@ -39,7 +39,7 @@ impl Drop for Lane {
 impl Probing {
     /// Opens a stream to every prober and waits for each hello.
     ///
-    /// Fails when a prober is not ready in time, with what it complains about.
+    /// Fails if a prober is not ready in time, with its errors.
     pub(crate) async fn open(
         cluster: &Cluster,
         places: Vec<Place>,
@@ -86,7 +86,7 @@ impl Probing {
         Ok(())
     }
 
-    /// How many probers there are.
+    /// Number of probers.
     pub(crate) fn probers(&self) -> usize {
         self.lanes.len()
     }
@@ -96,7 +96,7 @@ impl Probing {
         self.pace.interval_millis(hello.by)
     }
 
-    /// How exactly the probes can see, before anything was probed.
+    /// Resolution of the probes, before anything was probed.
     pub(crate) fn health(&self) -> ProbeHealth {
         let interval_millis = self.lanes.iter().map(|lane| lane.interval_millis).max().unwrap_or_default();
         let streams = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
@@ -114,7 +114,7 @@ impl Probing {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<ProberEvent> {
         match self.heard.poll_recv(cx) {
             Poll::Ready(Some(heard)) => Poll::Ready(heard),
-            // Every conversation goes on until it is aborted.
+            // Every session continues until it is aborted.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

@@ -1,4 +1,4 @@
-//! Following the disks of VMs while they are created, and the goal of a create that starts nothing.
+//! Disks of VMs while they are created, and the goal of a create that starts nothing.
 
 use super::context::PhaseContext;
 use super::event::Event;
@@ -8,10 +8,9 @@ use crate::cluster::{ClusterError, Kind};
 use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::{PhaseKind, PhaseRecord, RunRecord};
 
-/// Opens the watch on disks where a create makes some; gives also how many each VM gets.
+/// Opens the watch on disks if a create makes any; also returns the number per VM.
 ///
-/// Without the permission the milestone stays away, and a note says so; a create that starts nothing cannot do without
-/// it and fails.
+/// Without permission the milestone is missing, with a note; a create that starts nothing requires it and fails.
 pub(super) async fn open(
     work: &PhaseContext<'_>,
     phase: &mut PhaseRecord,

@@ -1,4 +1,4 @@
-//! Gives adopted VMs back as they were: their setting, then their power. Never deletes anything.
+//! Restores adopted VMs: their setting, then their power. Never deletes anything.
 
 mod step;
 
@@ -20,17 +20,17 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::record::RunRecord;
 use step::{Life, Step};
 
-/// How often the VMs themselves are looked at while their guests are waited for.
+/// Interval at which the VMs themselves are checked while waiting for their guests.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Time for a request to take effect before the VM is read again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How VMs are given back
+/// How VMs are restored
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     /// Requests in flight at once.
     pub concurrency: usize,
-    /// When to give up.
+    /// Time limit.
     pub deadline: Instant,
 }
 
@@ -39,16 +39,16 @@ pub struct Order {
 pub struct Restored {
     /// VMs that are as they were.
     pub as_before: usize,
-    /// VMs that are left as somebody else made them, with the reason.
+    /// VMs left as others changed them, with the reason.
     pub left: Vec<(Target, String)>,
 }
 
-/// Why VMs could not be restored
+/// Reason why VMs could not be restored
 #[derive(Debug)]
 pub enum RestoreError {
-    /// Time is over, and these are not as they were.
+    /// The time limit expired before these were restored.
     Late(Vec<(Target, String)>),
-    /// The cluster did not answer as needed.
+    /// Unexpected answer of the cluster.
     Cluster(ClusterError),
 }
 
@@ -60,7 +60,7 @@ impl From<ClusterError> for RestoreError {
 
 /// Restores every VM that the run may have touched, and waits until each is as it was.
 ///
-/// What to do is read off the VM each time, so that it can be cut short anywhere and done again.
+/// The next step is derived from the state of the VM each time, so that it can be interrupted anywhere and repeated.
 pub async fn run(
     cluster: &Cluster,
     record: &RunRecord,
@@ -157,7 +157,7 @@ fn late(
     open.iter().map(|position| (adopted[*position].target.clone(), why(position))).collect()
 }
 
-/// Sends requests. Who was faster than we, or changed the VM in between, is found out at the next look.
+/// Sends requests. Concurrent changes by others show at the next check.
 async fn send(
     cluster: &Cluster,
     requests: Vec<(usize, Timed)>,
@@ -209,7 +209,7 @@ fn life(instance: &Instance) -> Life {
     }
 }
 
-/// The VMs that would be looked at, for a dry run.
+/// VMs that would be checked, for a dry run.
 pub fn touched(record: &RunRecord) -> Vec<Target> {
     let adopted = record.plan.adopted.iter().zip(record.wishes());
     adopted.filter(|(_, wish)| wish.touched).map(|(adoptee, _)| adoptee.target.clone()).collect()

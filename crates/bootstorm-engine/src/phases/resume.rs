@@ -10,11 +10,11 @@ use bootstorm_model::observe::{Change, Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{Gap, PhaseKind, PhaseRecord};
 
-/// Brings a phase that another process began up to date; gives the VMs whose request need not be sent any more.
+/// Reconciles a phase that another process began; returns the VMs whose request need not be sent any more.
 ///
-/// The state of the VM decides, not what was saved: a request may have been carried out after the last save. A VM
-/// whose request was carried out unsaved has no known zero, so its times stay unknown. A saved request that had no
-/// effect died with the process; the VM's time begins anew with the request that is sent now.
+/// The state of the VM decides, not the saved state: a request may have been carried out after the last save. A VM
+/// whose request was carried out unsaved has no known zero, so its times stay unknown. A saved request without effect
+/// died with the process; the VM's time restarts with the request that is sent now.
 pub(super) fn reconcile(
     phase: &mut PhaseRecord,
     targets: &[Target],
@@ -29,7 +29,7 @@ pub(super) fn reconcile(
             continue;
         }
         if let (Some(machine), PhaseKind::Create) = (existing.ours.get(target), kind) {
-            // It was made, and the process ended before that was saved.
+            // It was created, but the process ended before that was saved.
             timeline.machine_uid.get_or_insert_with(|| machine.uid().into());
         }
         match (existing.ours.get(target), kind) {
@@ -58,7 +58,7 @@ pub(super) fn note_gap(phase: &mut PhaseRecord, now: Offset) {
     let seen = phase.timelines.iter().flat_map(|timeline| timeline.moments.values()).map(|moment| moment.at);
     let from = phase.watched_until.or_else(|| seen.max()).unwrap_or(Offset::ZERO).min(now);
     for gap in phase.gaps_mut().filter(|gap| gap.open) {
-        // It was open when that process ended, so nobody knows when it would have closed.
+        // It was open when that process ended, so its end is unknown.
         (gap.open, gap.to) = (false, now);
     }
     phase.watch.gaps.push(Gap { from, to: now, ..Gap::default() });
@@ -80,7 +80,7 @@ pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) 
         let uid = match &timeline.instance_uid {
             Some(uid) if here.is_some_and(|here| here.contains(uid.as_str())) => return None,
             Some(uid) => uid.clone(),
-            // Stopped before anybody saw its instance.
+            // Stopped before its instance was ever seen.
             None if stops && timeline.is_asked() && here.is_none() => String::new(),
             None => return None,
         };
@@ -100,7 +100,7 @@ pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
 
 /// Whether the instances and the state of a VM show that it was restarted.
 ///
-/// `instances` were listed after the VM: its request to stop is taken off only once the old instance is gone.
+/// `instances` were listed after the VM: its request to stop is removed only once the old instance is gone.
 pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[Change]) -> bool {
     let is_old = |change: &Change| match change {
         Change::Present(instance) => {
@@ -111,8 +111,8 @@ pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[
     machine.wish() == Some("Stop") || !instances.iter().any(is_old)
 }
 
-/// Whether the instances show that a VM was evicted: its instance ends, is gone, is on another node, or is marked to leave
-/// this one. A second request would give it a later zero, and would fail if it left meanwhile.
+/// Whether the instances show that a VM was evicted: its instance ends, is gone, is on another node, or is marked to
+/// leave this one. A second request would give it a later zero, and would fail if it left meanwhile.
 pub(super) fn is_evicted(timeline: &Timeline, nodes: &[String], instances: &[Change]) -> bool {
     let stays = |change: &Change| match change {
         Change::Present(instance) => {

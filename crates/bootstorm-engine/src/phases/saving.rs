@@ -1,4 +1,4 @@
-//! Saves the record while a phase goes on, without ever making the phase wait.
+//! Saves the record during a phase, without ever making the phase wait.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -15,29 +15,29 @@ use bootstorm_model::record::codec::{self, CodecError, StoredPhase, Tally};
 use bootstorm_model::record::{PhaseRecord, RunRecord};
 use bootstorm_model::tracker::Changed;
 
-/// Where a run is saved, and what of it
+/// Store of a run, and the data to save
 struct Place {
     store: RunStore,
-    /// The record without timelines, as far as it was handed over.
+    /// Record without timelines, as far as passed on.
     record: RunRecord,
-    /// The phase at hand, as far as it was handed over.
+    /// Current phase, as far as passed on.
     stored: StoredPhase,
 }
 
-/// The record's store, either at rest or saving in the background
+/// The record's store, either idle or saving in the background
 pub(crate) struct Saver {
-    /// Stays usable whatever becomes of the task that saves.
+    /// Stays usable whatever happens to the saving task.
     place: Arc<Mutex<Place>>,
     guard: Guard,
-    /// How long the lock may be impossible to renew.
+    /// How long the lock may be unrenewable.
     limit: Duration,
-    /// Prober pods that were made meanwhile: cleanup has to know them.
+    /// Prober pods created meanwhile, which cleanup has to know.
     made: MadeAnew,
     saving: Option<JoinHandle<Result<(), ClusterError>>>,
 }
 
 impl Saver {
-    /// Saves a phase that begins or goes on; the record holds it packed from then on, besides `phase`.
+    /// Saves a phase that begins or continues; besides `phase`, the record holds it packed from then on.
     pub(crate) async fn begin_phase(
         store: RunStore,
         record: &mut RunRecord,
@@ -53,17 +53,17 @@ impl Saver {
         Ok(saver)
     }
 
-    /// Where it is noted which prober pods are made meanwhile.
+    /// Record of prober pods created meanwhile.
     pub(crate) fn made(&self) -> &MadeAnew {
         &self.made
     }
 
-    /// Whether the last save is over.
+    /// Whether the last save has ended.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.saving.is_none()
     }
 
-    /// Begins to save what changed in the phase; only that is packed and sent.
+    /// Begins to save the changes in the phase; only these are packed and sent.
     pub(crate) fn begin(&mut self, changed: Changed) {
         let (place, mut guard, limit) = (Arc::clone(&self.place), self.guard.clone(), self.limit);
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -79,7 +79,7 @@ impl Saver {
         }));
     }
 
-    /// Waits for a save to end; for ever when there is none. Safe to cancel.
+    /// Waits for a save to end; never completes if there is none. Cancel-safe.
     pub(crate) async fn ended(&mut self) -> Result<(), ClusterError> {
         let Some(saving) = self.saving.as_mut() else { return std::future::pending().await };
         let outcome = saving.await;
@@ -88,8 +88,8 @@ impl Saver {
             .unwrap_or_else(|error| Err(ClusterError::new("save the record", Kind::Other, error.to_string())))
     }
 
-    /// Saves the phase at hand as it is in the record, after whatever is being saved; `changed` are the VMs that are
-    /// different since that.
+    /// Saves the current phase as it is in the record, after any save in progress; `changed` are the VMs that have
+    /// changed since that.
     pub(crate) async fn finish(
         &mut self,
         record: &RunRecord,
@@ -101,7 +101,7 @@ impl Saver {
         self.put(record, Tally::of(phase), Some(later)).await
     }
 
-    /// Saves now, after whatever is being saved.
+    /// Saves now, after any save in progress.
     async fn put(
         &mut self,
         whole: &RunRecord,
@@ -110,7 +110,7 @@ impl Saver {
     ) -> Result<(), ClusterError> {
         let began = tokio::time::Instant::now();
         if self.saving.is_some() {
-            // Its outcome does not matter: what it did not save is saved below.
+            // Its outcome does not matter: whatever it did not save is saved below.
             let _ = self.ended().await;
         }
         let mut place = self.place.lock().await;
@@ -119,7 +119,7 @@ impl Saver {
             debug_assert!(place.holds(whole), "every change of a timeline is noted");
         }
         place.record = whole.header();
-        // A cluster that has been silent all that time is not waited for once more.
+        // A cluster that has been silent all that time is not awaited again.
         locked(&mut self.guard, self.limit.saturating_sub(began.elapsed())).await?;
         let Place { store, record, stored } = &mut *place;
         store.save_phase(record, tally, stored).await
@@ -127,13 +127,13 @@ impl Saver {
 }
 
 impl Place {
-    /// Whether what was packed is the phase as it is in the record.
+    /// Whether the packed data is the phase as in the record.
     fn holds(&self, record: &RunRecord) -> bool {
         let packed = codec::decode_phase(self.stored.name(), &self.stored.packed());
         packed.is_ok_and(|packed| record.phase(packed.name) == Some(&packed))
     }
 
-    /// Packs what changed, where that delays nothing; `last` is what changed until the end.
+    /// Packs changes where that delays nothing; `last` marks those at the end.
     async fn add(&mut self, changed: PhaseRecord, last: bool) -> Result<(), ClusterError> {
         let failed = |error: String| ClusterError::new("save the record", Kind::Other, error);
         let mut stored = self.stored.clone();
@@ -150,9 +150,9 @@ impl Place {
     }
 }
 
-/// Waits until the lock is certainly ours.
+/// Waits until the lock is certainly held.
 ///
-/// Fails when it is lost, or when it cannot be renewed for so long.
+/// Fails if it is lost, or cannot be renewed within the limit.
 async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), ClusterError> {
     let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
         Ok(true) => return Ok(()),

@@ -16,9 +16,9 @@ use bootstorm_model::observe::Clock;
 use bootstorm_model::plan::{Extra, Plan, Template};
 use bootstorm_model::record::RunRecord;
 
-/// The store of a run that is set up by `holder`: of a new run, its record is saved.
+/// The store of a run set up by `holder`; saves the record of a new run.
 ///
-/// Fails when another process has saved a record of that name meanwhile.
+/// Fails if another process has saved a record of that name meanwhile.
 pub async fn begin(
     cluster: &Cluster,
     record: &mut RunRecord,
@@ -40,10 +40,10 @@ pub async fn begin(
     })
 }
 
-/// Makes and tries the probers, then makes the namespaces that are missing, `batch_size` at the same time, and in each the
-/// small objects that the VMs need there.
+/// Creates and tests the probers, then creates missing namespaces, `batch_size` concurrently, and in each the small
+/// objects that the VMs need there.
 ///
-/// What an earlier, interrupted setup made is kept. `originals` are the small objects of the plan, as they are to be.
+/// Objects of an earlier, interrupted setup are kept. `originals` are the small objects of the plan, as they are to be.
 pub async fn make_namespaces(
     cluster: &Cluster,
     record: &mut RunRecord,
@@ -52,7 +52,7 @@ pub async fn make_namespaces(
     mut interrupt: Interrupt,
     events: Listener<'_>,
 ) -> Result<Option<StopReason>, Failure> {
-    // What would keep the guests from being probed is known before anything is made for them.
+    // Problems with probing are detected before anything is created for the guests.
     super::probers::prepare(cluster, record, events).await?;
     let clock = Clock::start();
     let makes = record.plan.makes_namespaces();
@@ -143,12 +143,12 @@ pub async fn make_namespaces(
     Ok(None)
 }
 
-/// A namespace, what became of it, and of the small objects in it
+/// A namespace, and the results for it and for the small objects in it
 type Step = (String, Option<Result<Made, ClusterError>>, Vec<(Extra, Result<MadeExtra, ClusterError>)>);
 
-/// The small objects of a plan, as they are to be made: those that stand beside the VM, and copies of others.
+/// The small objects of a plan, as they are to be created: those beside the VM, and copies of others.
 ///
-/// Fails when one that is to be copied is not there, or cannot be read.
+/// Fails if an object to be copied does not exist, or is unreadable.
 pub async fn originals(cluster: &Cluster, plan: &Plan, template: &Template) -> Result<Vec<Value>, Failure> {
     let mut originals = template.companions().to_vec();
     let Some(from) = &plan.copy_from else { return Ok(originals) };
@@ -173,7 +173,7 @@ pub async fn originals(cluster: &Cluster, plan: &Plan, template: &Template) -> R
     Ok(originals)
 }
 
-/// Makes and tries the probers of a run that needs nothing else.
+/// Creates and tests the probers of a run that needs nothing else.
 pub async fn make_probers(
     cluster: &Cluster,
     record: &mut RunRecord,
@@ -182,13 +182,13 @@ pub async fn make_probers(
     super::probers::prepare(cluster, record, events).await
 }
 
-/// Records that setup is complete, so VMs may be created.
+/// Records that setup is complete, so that VMs may be created.
 pub async fn close(record: &mut RunRecord, store: &mut RunStore) -> Result<(), Failure> {
     record.setup.done = true;
     Ok(store.save(record, None).await?)
 }
 
-/// The guide's advice on namespaces made at once: 20 on small clusters, 30 from 10 nodes, 50 above 50.
+/// The guide's advice on concurrent namespaces: 20 on small clusters, 30 from 10 nodes, 50 above 50.
 pub fn batch_size(nodes: Option<usize>) -> usize {
     match nodes.unwrap_or(0) {
         0..10 => 20,

@@ -1,9 +1,9 @@
 //! Shards of a phase: their common start, their parts, and the joining of these.
 //!
 //! The first shard coordinates: it holds the lock of the run, lines the phase up and saves it as open. From then on
-//! each shard works on its own part, under a lock of its own, and writes nothing else. When all parts are done,
-//! whoever holds the lock of the run joins them. Every step is decided by what is stored, so that any process can be
-//! killed at any instant, and the one that follows it goes on.
+//! each shard works on its own part, under its own lock, and writes nothing else. When all parts are done, the holder
+//! of the run's lock joins them. Every step depends only on stored state, so that any process can be killed at any
+//! instant, and its successor continues.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -22,15 +22,15 @@ use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{PhaseName, PhaseRecord, PhaseState, RunRecord};
 use bootstorm_model::shards::{Shard, join};
 
-/// How often a shard looks for the start, and the coordinator for shards that are ready.
+/// Interval at which a shard checks for the start, and the coordinator for ready shards.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long shards wait for the common start. A pod may have to pull its image, or wait for a node.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// How often it is said which shards are missing.
+/// Interval at which missing shards are reported.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
 impl ShardGate<'_> {
-    /// Waits for the common start and gives its instant; one that has passed for a shard that comes late.
+    /// Waits for the common start and returns its instant, which is in the past for a late shard.
     pub(super) async fn pass(
         &self,
         work: &PhaseContext<'_>,
@@ -86,7 +86,7 @@ impl ShardGate<'_> {
             ready == Some(name.to_string().as_str())
         };
         let heads = work.cluster.part_heads(prefix, &record.run_id).await?;
-        // A shard whose part is done, since no VM of it takes part, has nothing to start.
+        // A shard whose part is done, because none of its VMs takes part, has nothing to start.
         let is_done = |shard: &Shard| {
             heads.iter().any(|head| {
                 head.index == shard.index() && head.phase == name.to_string() && is_done(&head.facts)
@@ -112,23 +112,23 @@ impl ShardGate<'_> {
     }
 }
 
-/// Whether the facts of a part say that it is done.
+/// Whether the facts of a part show that it is done.
 fn is_done(facts: &BTreeMap<String, String>) -> bool {
     facts.get("state").is_some_and(|state| state == PhaseState::Done.word())
 }
 
-/// What a shard has to do for a phase
+/// Work of a shard for a phase
 #[derive(Debug)]
 pub struct Share {
-    /// The record of the run, with the phase as the shard has it.
+    /// Record of the run, with the shard's view of the phase.
     pub record: RunRecord,
-    /// Where its part is saved.
+    /// Store of its part.
     pub store: RunStore,
-    /// Whether it begins or goes on.
+    /// Whether it begins or continues.
     pub step: Step,
 }
 
-/// Takes up the part of a shard in an open phase; nothing where it is done.
+/// Loads the part of a shard in an open phase; `None` if it is done.
 pub async fn take_up(
     cluster: &Cluster,
     record: &RunRecord,
@@ -141,7 +141,7 @@ pub async fn take_up(
         return Err(ClusterError::new("take up the part of a shard", Kind::Invalid, message).into());
     };
     let Part { phase, probers, store } = cluster.begin_part(run, record, name, shard).await?;
-    // A whole that was followed before goes on, whoever followed it.
+    // A phase that was followed before continues, whoever followed it.
     let was_followed = whole.watched_until.is_some() || whole.timelines.read().iter().any(Timeline::is_asked);
     let goes_on = phase.is_some() || was_followed;
     let part = phase.unwrap_or_else(|| shard.part(whole));
@@ -155,7 +155,7 @@ pub async fn take_up(
     Ok(Some(Share { record, store, step }))
 }
 
-/// Which shards have not done their parts of a phase.
+/// Shards that have not finished their parts of a phase.
 pub async fn unfinished(
     cluster: &Cluster,
     record: &RunRecord,
@@ -170,10 +170,10 @@ pub async fn unfinished(
     Ok(Shard::all(of).filter(is_open).collect())
 }
 
-/// Joins the parts of an open phase, saves the whole, and deletes the parts; gives its state.
+/// Joins the parts of an open phase, saves the whole, and deletes the parts; returns its state.
 ///
-/// The lock of the run is the caller's. Parts that are not done leave the phase interrupted, as if one process had
-/// been.
+/// The caller holds the lock of the run. Unfinished parts leave the phase interrupted, as if one process had been
+/// interrupted.
 pub async fn gather(
     cluster: &Cluster,
     record: &mut RunRecord,

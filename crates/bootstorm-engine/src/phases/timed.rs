@@ -43,14 +43,14 @@ use bootstorm_model::record::{
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
 
-/// How long guests that are probed on and on are probed before the first request leaves: when one stops answering is known
-/// only where it has answered before.
+/// How long continuously probed guests are probed before the first request is sent: the beginning of a silence is known
+/// only after an answer.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Runs a phase to its end, or until it is cut short.
+/// Runs a phase to its end, or until it is stopped early.
 ///
 /// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Fails
-/// only when the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
+/// only if the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
 /// not a failure.
 pub async fn run(
     work: PhaseContext<'_>,
@@ -96,7 +96,7 @@ async fn whole(
     }
     let insight = insight::open(&work, &mut phase, record).await;
     let mut migrations = migrating::open(&work, &mut phase, record).await?;
-    // Whether a VM was restarted shows if its instances are listed after it.
+    // Whether a VM was restarted shows only if its instances are listed after it.
     let early = if phase.restarts() { Some(existing(work.cluster, record).await?) } else { None };
     let mut changes = watch(work.cluster, record).await?;
     let mut first = first_list(&mut changes).await;
@@ -140,7 +140,7 @@ async fn whole(
 
     let known = Known { done, machines: machines.ours, alive, pods };
     let requests = requests(&work, record, &phase, &targets, &known)?;
-    // What of it matters is in the requests.
+    // The relevant data is in the requests.
     drop(known);
     let maker = Maker {
         record: record.header(),
@@ -206,7 +206,7 @@ async fn whole(
         migrations: match objects {
             Some(objects) => Some(MigrationFold::new(objects)),
             None if drains => {
-                // Migrations that KubeVirt makes for evictions come after the beginning; in a phase that is continued too.
+                // Migrations that KubeVirt creates for evictions come after the beginning, even in a continued phase.
                 let since = clock.zero_at(work.cluster.server_now());
                 Some(MigrationFold::of_evicted(targets.iter().cloned(), since))
             }
@@ -239,7 +239,7 @@ async fn whole(
         tokio::time::sleep(FIRST_ANSWERS).await;
     }
     launched.store(true, Ordering::Relaxed);
-    // From here on the end of the phase lifts what is cordoned.
+    // From here on the end of the phase lifts its cordons.
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
     if let Err(error) = cordoned {
         draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
@@ -300,8 +300,7 @@ struct LineUp<'a> {
 }
 
 impl LineUp<'_> {
-    /// Leaves out who cannot take part, or brings a phase that another process began up to date; gives the VMs whose
-    /// request need not be sent any more.
+    /// Excludes ineligible VMs, or reconciles a resumed phase; returns the VMs whose request need not be sent any more.
     fn of(
         self,
         work: &PhaseContext<'_>,
@@ -335,7 +334,7 @@ impl LineUp<'_> {
             }
             return HashSet::new();
         }
-        // A VM that was made anew is not ours: it counts as gone.
+        // A recreated VM is not ours: it counts as gone.
         for adoptee in adopted {
             if existing.ours.get(&adoptee.target).is_some_and(|machine| machine.uid() != adoptee.uid) {
                 existing.ours.remove(&adoptee.target);
@@ -361,7 +360,7 @@ impl LineUp<'_> {
     }
 }
 
-/// Saves how the phase ended, unless the run is somebody else's by now.
+/// Saves the end of the phase, unless the run belongs to another process by now.
 async fn phase_saved(
     saver: &mut Saver,
     record: &RunRecord,
@@ -383,7 +382,7 @@ fn begin(work: &PhaseContext<'_>, record: &RunRecord, targets: u32) -> (PhaseRec
     match record.phase(name) {
         Some(known) => {
             let mut phase = known.clone();
-            // What was begun goes on in the shape in which it was begun, and what the VMs are cannot change any more.
+            // A phase continues in the shape in which it was begun, and the kind of its VMs cannot change any more.
             let begun = std::mem::replace(&mut phase.settings, work.settings.clone());
             let PhaseSettings { halted, kind, shape, order, size, share, warm_up, nodes, .. } = begun;
             phase.settings =
@@ -412,7 +411,7 @@ pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
     }
 }
 
-/// The watch on the instances of the run: by its label, or of those VMs that it has adopted.
+/// The watch on the instances of the run: by its label, or on the VMs that it has adopted.
 pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, ClusterError> {
     let scope = Scope::of_plan(&record.plan);
     if !record.plan.is_adopted() {
@@ -421,7 +420,7 @@ pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Chang
     Changes::open_on(cluster, &scope, record.plan.targets().into_iter().collect()).await
 }
 
-/// The requests that a phase on adopted VMs would send now, in their order.
+/// The requests that a phase on adopted VMs would send now, in order.
 pub async fn rehearse(
     cluster: &Cluster,
     record: &RunRecord,
@@ -494,22 +493,22 @@ pub async fn rehearse_running(
         .collect()
 }
 
-/// Knowledge about the VMs before requests are built
+/// State of the VMs before requests are built
 struct Known {
     /// VMs whose request was already carried out.
     done: HashSet<u32>,
-    /// The VMs that exist.
+    /// Existing VMs.
     machines: HashMap<Target, Machine>,
     /// Adopted VMs with an instance.
     alive: HashSet<Target>,
-    /// Launcher pods and their nodes, by the UIDs of instances; in a drain only.
+    /// Launcher pods and their nodes, by instance UID; in a drain only.
     pods: HashMap<String, Vec<(String, Evictable)>>,
 }
 
-/// What is to be done to every VM that takes part and whose request is not done already, in the order of the queue.
+/// Work for every participant whose request is not done already, in the order of the queue.
 ///
-/// In a phase that is continued, what is left keeps its distances, and the first of it leaves at once: what was missed
-/// while nobody was there must not become a storm of its own.
+/// In a continued phase, remaining requests keep their distances, and the first of them is sent at once: requests
+/// missed meanwhile must not become a storm of their own.
 fn requests(
     work: &PhaseContext<'_>,
     record: &RunRecord,
@@ -519,7 +518,7 @@ fn requests(
 ) -> Result<Vec<Scheduled>, ClusterError> {
     let mut requests = Vec::with_capacity(targets.len());
     let objects = if phase.migrates() { objects(record, phase.name) } else { Vec::new() };
-    // The places of a shard are those of the whole: what it begins does not begin with its own first VM.
+    // A shard uses the places of the whole queue: its beginning does not depend on its own first VM.
     let mut begin = phase.participants().all(|timeline| !timeline.is_asked()).then_some(Duration::ZERO);
     for (place, vm) in phase.places() {
         let (timeline, target) = (&phase.timelines[vm as usize], &targets[vm as usize]);

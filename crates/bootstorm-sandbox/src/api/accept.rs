@@ -1,21 +1,21 @@
-//! Which representation a client asks for.
+//! Response representations, negotiated with the client.
 
 use http::{HeaderMap, header};
 
 use super::status::Failure;
 
-/// How an answer shall look
+/// Form of a response
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// The object itself.
     Object,
-    /// Rows for people.
+    /// Rows for display.
     Table,
-    /// The metadata alone.
+    /// Metadata only.
     Metadata,
 }
 
-/// The first form among those a client accepts that we can produce.
+/// The first form accepted by the client that the server can produce.
 pub(super) fn form(headers: &HeaderMap) -> Result<Form, Failure> {
     let Some(accept) = text(headers) else { return Ok(Form::Object) };
     for media in accept.split(',') {
@@ -48,7 +48,7 @@ pub(super) fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
         .find_map(|media| offers.iter().find(|(version, _)| wanted(media, version)).map(|(_, name)| *name))
 }
 
-/// Whether the client would take any form at all, as virt-api demands where it answers without a body.
+/// Whether the client accepts any form, as virt-api requires if it answers without a body.
 pub(super) fn anything(headers: &HeaderMap) -> bool {
     text(headers).is_none_or(|accept| accept.split(',').any(|media| media.trim().starts_with("*/*")))
 }

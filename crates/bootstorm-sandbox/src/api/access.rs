@@ -1,4 +1,4 @@
-//! Who may do what, and the questions about it.
+//! Authorization, and access reviews.
 
 use super::payload::Body;
 use http::{Method, Response, StatusCode};
@@ -11,10 +11,10 @@ use crate::ledger::Ledger;
 use crate::store::{Store, seconds};
 use bootstorm_model::observe::clock::wall_now;
 
-/// The user behind the sandbox's token.
+/// User behind the sandbox's token.
 pub(super) const USER: &str = "bootstorm-sandbox";
 
-/// The refusal of a denied request, in the API server's words.
+/// Refusal of a denied request, in the API server's words.
 pub(super) fn forbidden(user: &str, request: &Attributes<'_>) -> Failure {
     let plural = request.resource.split('/').next().unwrap_or_default();
     let qualified =
@@ -38,7 +38,7 @@ pub(super) fn forbidden(user: &str, request: &Attributes<'_>) -> Failure {
     failure
 }
 
-/// Asking what others may do takes a permission; asking about oneself does not.
+/// Reviewing others' access requires a permission; reviewing one's own does not.
 const ABOUT_OTHERS: Attributes<'static> = Attributes {
     verb: "create",
     group: "authorization.k8s.io",
@@ -47,7 +47,7 @@ const ABOUT_OTHERS: Attributes<'static> = Attributes {
     name: "",
 };
 
-/// Who asks, and what decides about the answer
+/// The caller, and what its access depends on
 pub(super) struct Asker<'a> {
     pub(super) faults: &'a Faults,
     pub(super) store: &'a Store,
@@ -55,7 +55,7 @@ pub(super) struct Asker<'a> {
     pub(super) user: &'a str,
 }
 
-/// Answers a question about the caller.
+/// Answers a review of the caller's access.
 pub(super) fn review(
     asker: &Asker<'_>,
     plural: &str,

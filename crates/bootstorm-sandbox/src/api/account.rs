@@ -1,4 +1,4 @@
-//! Tokens of service accounts, as `kubectl create token` asks for them.
+//! Tokens of service accounts, as requested by `kubectl create token`.
 
 use super::payload::Body;
 use http::{Method, Response, StatusCode};
@@ -13,15 +13,15 @@ use crate::store::kind::SERVICE_ACCOUNTS;
 use crate::store::seconds;
 use bootstorm_model::observe::clock::wall_now;
 
-/// How long a token is said to be good, in seconds; it is good as long as the sandbox runs.
+/// Stated lifetime of a token in seconds; it is actually valid as long as the sandbox runs.
 const GOOD_FOR: i64 = 3_600;
 
-/// Whether a request is about such a token.
+/// Whether a request is for such a token.
 pub(super) fn is_token(target: &Resource) -> bool {
     target.kind.is(&SERVICE_ACCOUNTS) && target.subresource.as_deref() == Some("token")
 }
 
-/// Issues one.
+/// Issues a token.
 pub(super) fn issue(api: &Api, call: &Call, target: &Resource) -> Result<Response<Body>, Failure> {
     if call.method != Method::POST {
         return Err(Failure::method_not_allowed());
@@ -30,7 +30,7 @@ pub(super) fn issue(api: &Api, call: &Call, target: &Resource) -> Result<Respons
     if api.store.get(target.kind, target.space(), name).is_none() {
         return Err(Failure::not_found(target.kind, name));
     }
-    // kubectl asks in protocol buffers. Nothing in the request but the time matters, and that has a default.
+    // kubectl sends protocol buffers. Only the lifetime matters in the request, and it has a default.
     let mut request = body::object(&call.body).unwrap_or_else(|_| json!({"spec": {}}));
     let good_for = request["spec"]["expirationSeconds"].as_i64().unwrap_or(GOOD_FOR);
     let end = wall_now() + jiff::SignedDuration::from_secs(good_for);

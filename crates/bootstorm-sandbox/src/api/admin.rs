@@ -1,4 +1,4 @@
-//! The sandbox's own paths below `/bootstorm`: the faults in force, and the books.
+//! The sandbox's own paths below `/bootstorm`: the faults in force, and the record of requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,8 +62,8 @@ fn add(api: &Api, call: &Call) -> Result<Response<Body>, Failure> {
     Ok(answer::value(StatusCode::CREATED, &value))
 }
 
-/// Does something at once; `?for=5s` says how long, where it takes a while. A power cut is about each `node` named, and
-/// they come back `apart`.
+/// Performs an action at once; `?for=5s` sets its duration, if it has one. A power cut applies to each `node` named,
+/// and they come back `apart`.
 fn now(api: &Api, call: &Call, word: &str) -> Result<Value, Failure> {
     let time = call.query.get("for").map(faults::time).transpose();
     let mut action = time.and_then(|time| faults::action_named(word, time)).map_err(Failure::bad_request)?;

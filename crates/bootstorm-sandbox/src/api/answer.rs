@@ -1,4 +1,4 @@
-//! Answers that carry objects, in the form the client asked for.
+//! Responses that carry objects, in the form requested by the client.
 
 use super::payload::Body;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,7 +9,7 @@ use super::accept::Form;
 use super::{payload, table};
 use crate::store::{Kind, Object};
 
-/// What a list is called and where it was taken
+/// Metadata of a list
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ListMeta {
     pub(super) revision: u64,
@@ -43,7 +43,7 @@ pub(super) fn value(code: StatusCode, value: &Value) -> Response<Body> {
     json(code, value.to_string())
 }
 
-/// One object in the wanted form.
+/// One object in the requested form.
 pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns: table::Include) -> Value {
     match form {
         Form::Object => object.clone(),
@@ -57,7 +57,7 @@ pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns:
     }
 }
 
-/// One stored object, without writing its text again where that can be avoided.
+/// One stored object, avoiding reserialisation if possible.
 pub(super) fn text(kind: &'static Kind, object: &Object, form: Form, columns: table::Include) -> Bytes {
     match form {
         Form::Object => object.json(),
@@ -65,7 +65,7 @@ pub(super) fn text(kind: &'static Kind, object: &Object, form: Form, columns: ta
     }
 }
 
-/// A list in the wanted form.
+/// A list in the requested form.
 pub(super) fn list(
     kind: &'static Kind,
     objects: &[Object],
@@ -92,7 +92,7 @@ fn revision(object: &Value) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// Puts the texts of the objects into a list; ten thousand objects are never parsed or written again for it.
+/// Joins the texts of objects into a list; even ten thousand objects are not parsed or reserialised for it.
 fn joined(api_version: &str, kind: &str, meta: &ListMeta, objects: &[Object]) -> Bytes {
     let texts: Vec<Bytes> = objects.iter().map(|object| object.json()).collect();
     let mut body = BytesMut::with_capacity(256 + texts.iter().map(|text| text.len() + 1).sum::<usize>());

@@ -1,4 +1,4 @@
-//! The bodies of requests.
+//! Bodies of requests.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::protobuf;
 use super::status::Failure;
 
-/// The largest request an API server reads.
+/// Maximum size of a request to an API server.
 const LARGEST_REQUEST: usize = 3 * 1024 * 1024;
-/// The largest object that etcd takes.
+/// Maximum size of an object in etcd.
 const LARGEST_OBJECT: usize = 1_572_864;
 
 /// Reads a whole body.
@@ -26,7 +26,7 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes, Failure> {
     }
 }
 
-/// The value in a body: JSON, YAML, or what a client sends in protocol buffers.
+/// The value in a body: JSON, YAML, or protocol buffers.
 pub(super) fn value(body: &[u8]) -> Result<Value, Failure> {
     if protobuf::is_protobuf(body) {
         return protobuf::object(body)
@@ -36,7 +36,7 @@ pub(super) fn value(body: &[u8]) -> Result<Value, Failure> {
         Ok(value) => Ok(value),
         Err(error) => {
             let text = std::str::from_utf8(body).unwrap_or_default();
-            // YAML begins where JSON does not; a damaged JSON text gets the message about JSON.
+            // YAML begins where JSON cannot; damaged JSON gets the message about JSON.
             let yaml = (!text.trim_start().starts_with(['{', '[']) && !text.trim().is_empty())
                 .then(|| serde_saphyr::from_str::<Value>(text).ok())
                 .flatten();
@@ -60,7 +60,7 @@ pub(super) fn object(body: &[u8]) -> Result<Value, Failure> {
     Err(Failure::bad_request("the object provided is unrecognized (must be of type Object)"))
 }
 
-/// Refuses what a real cluster's storage would not take.
+/// Rejects objects that a real cluster could not store.
 pub(super) fn check_size(object: &Value) -> Result<(), Failure> {
     let size = object.to_string().len();
     if size <= LARGEST_OBJECT {

@@ -1,4 +1,4 @@
-//! A request, taken apart: what it is about and what it asks for.
+//! A parsed request: its subject and its parameters.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ledger::Power;
 use crate::store::Store;
 use crate::store::kind::VIRTUAL_MACHINES;
 
-/// A request, taken apart
+/// A parsed request
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -22,11 +22,11 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) user: String,
     pub(super) body: bytes::Bytes,
-    /// The name in the body of a creation, which the path does not tell.
+    /// Name in the body of a creation, which is not in the path.
     newborn: String,
 }
 
-/// The one field of a new object that is looked at before the object is.
+/// The only field of a new object that is read before the object is parsed.
 #[derive(Deserialize)]
 struct Named {
     metadata: Metadata,
@@ -56,7 +56,7 @@ impl Call {
         call
     }
 
-    /// The verb of a request on a stored kind.
+    /// Verb of a request on a stored kind.
     pub(super) fn verb(&self, target: &Resource) -> &'static str {
         let named = target.name.is_some();
         match self.method {
@@ -72,13 +72,13 @@ impl Call {
         }
     }
 
-    /// Names what a request is about, and hands that to `ask`; requests that are about nothing stored have no attributes.
+    /// Passes the attributes of a request to `ask`; requests for nothing stored have none.
     pub(super) fn with_attributes<T>(&self, ask: impl FnOnce(&Attributes<'_>) -> T) -> Option<T> {
         match &self.target {
             Target::Resource(target) => {
                 let resource = target.permission();
                 let name = target.name.as_deref().unwrap_or_default();
-                // A namespace's own requests count as made in that namespace.
+                // Requests on a namespace count as made in that namespace.
                 let namespace = if target.kind.plural == "namespaces" { name } else { target.space() };
                 let group = target.kind.group;
                 Some(ask(&Attributes {
@@ -103,7 +103,7 @@ impl Call {
         }
     }
 
-    /// The same, but a creation has the name of what it creates, which permissions never see.
+    /// The same, but a creation includes the name of the new object, which permissions never see.
     pub(super) fn with_subject<T>(&self, ask: impl FnOnce(&Attributes<'_>) -> T) -> Option<T> {
         self.with_attributes(|request| {
             if self.newborn.is_empty() {
@@ -114,7 +114,7 @@ impl Call {
         })
     }
 
-    /// What the request asks of the power of a machine; a dry run asks nothing.
+    /// Change of power requested for a machine; none for a dry run.
     pub(super) fn asked(&self) -> Option<Power> {
         if self.query.is_dry_run() == Ok(true) {
             return None;
@@ -136,7 +136,7 @@ impl Call {
         }
     }
 
-    /// The labels of what the request is about: of the object, of the new object, or those a collection is selected by.
+    /// Labels of the request's subject: of the object, of the new object, or in the selector of a collection.
     pub(super) fn labels(&self, store: &Store) -> BTreeMap<String, String> {
         let own = |value: &Value| -> BTreeMap<String, String> {
             let labels = value["metadata"]["labels"].as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The sandbox's own certificate authority, made anew at every start.
+//! The sandbox's own certificate authority, created anew at every start.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the server shows and what clients trust
+/// Certificate of the server, and the authority that clients trust
 pub(super) struct Identity {
     pub(super) config: Arc<ServerConfig>,
     pub(super) ca_pem: String,
@@ -19,7 +19,7 @@ pub(super) struct Identity {
     server_der: Vec<u8>,
 }
 
-/// Makes an authority and a server certificate for loopback.
+/// Creates an authority and a server certificate for loopback.
 pub(super) fn create() -> Result<Identity, Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
@@ -34,7 +34,7 @@ pub(super) fn create() -> Result<Identity, Error> {
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    // RFC 5280 demands it, and Python checks that from 3.13 on.
+    // Required by RFC 5280, and checked by Python from 3.13 on.
     server.use_authority_key_identifier_extension = true;
     let issuer = Issuer::new(authority, authority_key);
     let server_certificate = server.signed_by(&server_key, &issuer)?;
@@ -46,7 +46,7 @@ pub(super) fn create() -> Result<Identity, Error> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    // One request after the other on a connection, as exec over WebSocket needs it.
+    // One request at a time per connection, as exec over WebSocket requires.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Identity {
         config: Arc::new(config),
@@ -68,7 +68,7 @@ mod tests {
     fn the_servers_certificate_names_its_authoritys_key() {
         let identity = create().unwrap();
         ServerConnection::new(identity.config.clone()).unwrap();
-        // The authority's own key identifier, 2.5.29.14, is what the server's certificate has to repeat in 2.5.29.35.
+        // The authority's own key identifier, 2.5.29.14, must be repeated in 2.5.29.35 of the server's certificate.
         let body: String = identity.ca_pem.lines().filter(|line| !line.starts_with("---")).collect();
         let authority = BASE64_STANDARD.decode(body).unwrap();
         let find = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).position(|part| part == wanted);

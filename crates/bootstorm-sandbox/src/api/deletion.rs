@@ -1,4 +1,4 @@
-//! Deleting one object or a whole selection.
+//! Deletion of one object or a whole selection.
 
 use super::payload::Body;
 use http::{Response, StatusCode};
@@ -15,7 +15,7 @@ use crate::store::kind::{
 };
 use crate::store::{DeleteOptions, Deleted, Kind, Object, Propagation, StoreError};
 
-/// Namespaces no cluster lets go.
+/// Namespaces that a cluster never deletes.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// `DELETE` of an object.
@@ -55,7 +55,7 @@ pub(super) fn many(request: &Request<'_>) -> Result<Response<Body>, Failure> {
         if dry_run {
             gone.push(object);
         } else if let Ok(deleted) = delete(request, kind, object.namespace(), object.name(), &options) {
-            // What vanished in the meantime is deleted, too.
+            // An object that vanished in the meantime is deleted, too.
             if kind.is(&VIRTUAL_MACHINES) {
                 request.ledger.ask(object.namespace(), object.name(), Power::Delete);
             }
@@ -66,7 +66,7 @@ pub(super) fn many(request: &Request<'_>) -> Result<Response<Body>, Failure> {
     Ok(answer::list(kind, &gone, &meta, request.form, table::Include::default()))
 }
 
-/// Deletes an object, and books it where it is a machine that was not being deleted yet.
+/// Deletes an object, and records the deletion of a machine that was not being deleted yet.
 fn delete(
     request: &Request<'_>,
     kind: &'static Kind,
@@ -120,7 +120,7 @@ fn options(request: &Request<'_>) -> Result<(DeleteOptions, bool), Failure> {
     Ok((options, dry_run))
 }
 
-/// A few built-in kinds show what they deleted even when it is gone already.
+/// A few built-in kinds return the deleted object even if it is gone already.
 fn returns_object(kind: &Kind) -> bool {
     [&PODS, &PERSISTENT_VOLUME_CLAIMS, &PERSISTENT_VOLUMES, &SERVICE_ACCOUNTS]
         .iter()

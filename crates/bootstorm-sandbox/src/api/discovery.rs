@@ -1,4 +1,4 @@
-//! Discovery: which kinds there are, in the old form and in one piece.
+//! Discovery: the served kinds, in the old form and aggregated.
 
 use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -12,14 +12,14 @@ use crate::store::{Kind, Store};
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/// A group with its one version and what is in it.
+/// A group with its one version and its resources.
 struct Group {
     name: &'static str,
     version: &'static str,
     resources: Vec<Resource>,
 }
 
-/// One resource as discovery shows it.
+/// One resource in discovery.
 struct Resource {
     plural: &'static str,
     singular: &'static str,
@@ -68,7 +68,7 @@ pub(super) fn serve(
     Ok(answer::value(StatusCode::OK, &body))
 }
 
-/// Whether a group is there: CDI may be taken away with the definitions of its kinds.
+/// Whether a group is served: CDI can be removed with the definitions of its kinds.
 fn is_defined(group: &str, store: &Store) -> bool {
     let ours = || kind::all().iter().filter(|kind| kind.group == group && group == kind::CDIS.group);
     let defined =
@@ -167,7 +167,7 @@ fn resources(group: &Group) -> Value {
                 "kind": kind,
                 "verbs": verbs,
             });
-            // kubectl looks here for how it may evict.
+            // kubectl checks here whether it may evict.
             if let Some((group, version)) = elsewhere(kind) {
                 (entry["group"], entry["version"]) = (json!(group), json!(version));
             }
@@ -181,7 +181,7 @@ fn resources(group: &Group) -> Value {
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": list})
 }
 
-/// Group and version of what a subresource takes, where they are not those of its resource.
+/// Group and version of a subresource's input, if they differ from those of its resource.
 fn elsewhere(kind: &str) -> Option<(&'static str, &'static str)> {
     (kind == "Eviction").then_some(("policy", "v1"))
 }
@@ -195,7 +195,7 @@ fn aggregate(version: &str, wanted: impl Fn(&Group) -> bool) -> Response<Body> {
         "items": items,
     });
     let mut response = answer::value(StatusCode::OK, &list);
-    // Clients look here to see which form they got.
+    // Clients check here which form they got.
     let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
     if let Ok(media) = HeaderValue::from_str(&media) {
         response.headers_mut().insert(header::CONTENT_TYPE, media);

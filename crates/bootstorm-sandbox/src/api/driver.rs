@@ -1,4 +1,4 @@
-//! Does what happens by the clock, when its time has come.
+//! Performs scheduled actions when they are due.
 
 use tokio::sync::watch;
 

@@ -1,6 +1,7 @@
-//! `pods/eviction`: what `kubectl drain` asks for, disruption budgets, and `KubeVirt`'s say in it.
+//! `pods/eviction`: the request of `kubectl drain`, disruption budgets, and `KubeVirt`'s interception.
 //!
-//! After `pod-eviction-admitter.go` of `KubeVirt` 1.5 and later, and `pkg/registry/core/pod/storage/eviction.go` of Kubernetes.
+//! After `pod-eviction-admitter.go` of `KubeVirt` 1.5 and later, and `pkg/registry/core/pod/storage/eviction.go` of
+//! Kubernetes.
 
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -19,12 +20,12 @@ use crate::store::{DeleteOptions, Object, Store, seconds};
 
 const WEBHOOK: &str = "virt-launcher-eviction-interceptor.kubevirt.io";
 
-/// Whether a request is one.
+/// Whether a request is an eviction.
 pub(super) fn is_eviction(target: &Resource) -> bool {
     target.kind.is(&PODS) && target.subresource.as_deref() == Some("eviction")
 }
 
-/// Evicts a pod, or says why not.
+/// Evicts a pod, or refuses with a reason.
 pub(super) fn evict(api: &Api, call: &Call, target: &Resource) -> Result<Response<Body>, Failure> {
     if call.method != Method::POST {
         return Err(Failure::method_not_allowed());
@@ -65,7 +66,7 @@ pub(super) fn evict(api: &Api, call: &Call, target: &Resource) -> Result<Respons
     Ok(answer::value(StatusCode::CREATED, &success))
 }
 
-/// What virt-api does with the eviction of a launcher pod: an instance that is to migrate is marked, and keeps its pod.
+/// virt-api's handling of the eviction of a launcher pod: an instance that is to migrate is marked, and keeps its pod.
 fn intercept(store: &Store, pod: &Object, dry_run: bool) -> Result<(), Failure> {
     let value = pod.value();
     if pod.label("kubevirt.io") != Some("virt-launcher") || is_final(value) {
@@ -113,14 +114,14 @@ fn strategy(store: &Store, vmi: &Value) -> String {
     own.unwrap_or_else(|| eviction_strategy(store))
 }
 
-/// A budget, and what it comes to now
+/// A budget, with its current numbers
 struct Budget {
     name: String,
     needed: i64,
     healthy: i64,
 }
 
-/// The first budget that the loss of a pod would break.
+/// The first budget that the loss of a pod would violate.
 fn broken(store: &Store, pod: &Object) -> Option<Budget> {
     let (budgets, _) = store.list(&POD_DISRUPTION_BUDGETS, Some(pod.namespace()));
     if budgets.is_empty() {
@@ -145,7 +146,7 @@ fn broken(store: &Store, pod: &Object) -> Option<Budget> {
     })
 }
 
-/// Whether a budget is about a pod. An empty selector is about all, none about nothing.
+/// Whether a budget applies to a pod. An empty selector matches all pods, a missing one none.
 fn covers(budget: &Value, pod: &Object) -> bool {
     let selector = &budget["spec"]["selector"];
     let has = |(key, value): (&String, &Value)| pod.label(key) == value.as_str();

@@ -1,4 +1,4 @@
-//! What faults make of a request.
+//! Effects of faults on requests.
 
 use super::payload::Body;
 use bytes::Bytes;
@@ -12,22 +12,22 @@ use super::shared::Api;
 use super::status::Failure;
 use crate::faults::{Action, Attributes, Effect, Refusal};
 
-/// What is left of a request once its faults have struck
+/// What remains of a request after its faults
 pub(super) enum Fate {
-    /// It is carried out.
+    /// Carried out.
     Served {
-        /// Its answer is never sent.
+        /// Whether its answer is dropped.
         lost: bool,
-        /// Its answer is sent in part.
+        /// Whether its answer is truncated.
         truncated: bool,
     },
-    /// It is answered without being carried out.
+    /// Answered without being carried out.
     Answered(Failure),
     /// Its connection is cut.
     Cut,
 }
 
-/// Lets the faults in force strike a request, in their order.
+/// Applies the faults in force to a request, in their order.
 pub(super) async fn strike(api: &Api, call: &Call) -> Fate {
     let (mut lost, mut truncated) = (false, false);
     for effect in struck(api, call) {
@@ -40,7 +40,7 @@ pub(super) async fn strike(api: &Api, call: &Call) -> Fate {
             Effect::PatchRace => return Fate::Answered(power::lost_race()),
             Effect::Cut => return Fate::Cut,
             Effect::Hang => {
-                // Until the client gives up, or the server does.
+                // Until the client or the server gives up.
                 let _ = api.stop.clone().changed().await;
                 return Fate::Cut;
             }
@@ -55,7 +55,7 @@ pub(super) async fn strike(api: &Api, call: &Call) -> Fate {
                     return Fate::Cut;
                 }
             }
-            // Asked for where permissions are.
+            // Handled by the permission check.
             Effect::Deny => {}
         }
     }
@@ -69,7 +69,7 @@ fn struck(api: &Api, call: &Call) -> Vec<Effect> {
         .unwrap_or_else(|| api.faults.strike(&everything))
 }
 
-/// What an injected error says: what a real server says with that code, unless the words are given.
+/// Content of an injected error: that of a real server with the same code, unless given.
 fn refusal(words: &Refusal) -> Failure {
     let (reason, message) = match words.code {
         400 => ("BadRequest", "the server rejected our request for an unknown reason"),
@@ -92,7 +92,7 @@ fn refusal(words: &Refusal) -> Failure {
         _ => ("Unknown", "the sandbox was told to answer like this"),
     };
     let failure = if words.code == 429 && words.reason.is_none() && words.message.is_none() {
-        // The API server's own limit answers before it knows about Status objects.
+        // The API server's own limit answers before it can produce Status objects.
         Failure::text(429, message)
     } else {
         let message = words.message.clone().unwrap_or_else(|| message.to_owned());
@@ -106,7 +106,7 @@ pub(super) fn truncate(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let whole = body.size_hint().exact();
     if let Some(length) = whole {
-        // The client is told how much there should have been.
+        // The client is told the full length.
         parts.headers.insert(header::CONTENT_LENGTH, length.into());
     }
     let half = async move {
@@ -121,7 +121,7 @@ pub(super) fn truncate(response: Response<Body>) -> Response<Body> {
             Some(half) => Some((Ok(half.await), (None, false))),
             None if over => None,
             None => {
-                // The first half leaves before the connection does.
+                // The first half is sent before the connection is cut.
                 tokio::task::yield_now().await;
                 Some((cut(), (None, true)))
             }

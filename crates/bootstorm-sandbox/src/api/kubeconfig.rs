@@ -1,4 +1,4 @@
-//! The kubeconfig that leads to the sandbox.
+//! The kubeconfig for the sandbox.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -10,25 +10,25 @@ use serde_json::{Value, json};
 use bootstorm_model::platform;
 use bootstorm_model::platform::output::{self, Readers};
 
-/// The most bytes of a file of a sandbox.
+/// Maximum size of a file of a sandbox in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
-/// The name of the context, the cluster and the user.
+/// Name of the context, the cluster and the user.
 const NAME: &str = "bootstorm-sandbox";
 
-/// How a client gets its token
+/// Source of a client's token
 pub(super) enum User<'a> {
-    /// It stands in the kubeconfig.
+    /// In the kubeconfig.
     Token(&'a str),
-    /// A plugin says it, which shows this file.
+    /// From a plugin that prints this file.
     Plugin(&'a Path),
 }
 
 impl User<'_> {
-    /// What comes after `user:`.
+    /// Text after `user:`.
     fn text(&self) -> String {
         match self {
             Self::Token(token) => format!("\n    token: {token}"),
-            // Every JSON text is YAML, too.
+            // All JSON is YAML, too.
             Self::Plugin(path) => format!(" {}", Self::plugin(path)),
         }
     }
@@ -72,31 +72,31 @@ preferences: {{}}
     )
 }
 
-/// How a kubeconfig of a sandbox begins; what follows is which one wrote it.
+/// Beginning of a sandbox's kubeconfig; the rest of the line identifies the sandbox.
 const MARK: &str = "# kubectl-bootstorm sandbox ";
 
-/// The field that says so in a credential, which is JSON and has no comments.
+/// The corresponding field of a credential, which is JSON and has no comments.
 pub(super) const MARK_FIELD: &str = "sandbox.bootstorm.dev";
 
-/// Who wrote a file, as far as it says
+/// Writer of a file, as far as it states it
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {
-    /// There is none.
+    /// No file.
     Nobody,
     /// This sandbox.
     Us,
     /// Another sandbox, which may have ended without removing it.
     Another,
-    /// Somebody else, or it is no file.
+    /// Another program, or it is not a file.
     Foreign,
 }
 
-/// A kubeconfig, marked as that of the sandbox `mark`.
+/// A kubeconfig, marked as written by the sandbox `mark`.
 pub(super) fn marked(mark: &str, text: &str) -> String {
     format!("{MARK}{mark}\n{text}")
 }
 
-/// Who wrote what is at this place: only a file of a sandbox may be replaced, and only our own removed.
+/// The writer of the file at a path: only files of sandboxes may be replaced, and only our own removed.
 pub(super) fn author(path: &Path, mark: &str) -> Author {
     let Ok(found) = std::fs::symlink_metadata(path) else { return Author::Nobody };
     if !found.is_file() {
@@ -112,9 +112,9 @@ pub(super) fn author(path: &Path, mark: &str) -> Author {
     }
 }
 
-/// Writes a file, with the mark in its text, that only its owner can read, since it holds a token.
+/// Writes a file, with the mark in its text, readable only by its owner, since it holds a token.
 ///
-/// Fails when there is something that no sandbox wrote.
+/// Fails if the path holds something that no sandbox wrote.
 pub(super) fn write(path: &Path, mark: &str, text: &str) -> io::Result<()> {
     if author(path, mark) == Author::Foreign {
         let message = "it exists already, and no sandbox wrote it";

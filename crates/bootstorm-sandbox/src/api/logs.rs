@@ -1,4 +1,4 @@
-//! `pods/log`: what containers wrote, once or as it comes.
+//! `pods/log`: output of containers, at once or followed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,12 +18,12 @@ use super::status::{Cause, Failure};
 use crate::processes::logs::{Line, Log};
 use crate::store::kind::PODS;
 
-/// Whether a request is about a log.
+/// Whether a request is for a log.
 pub(super) fn is_log(target: &Resource) -> bool {
     target.kind.is(&PODS) && target.subresource.as_deref() == Some("log")
 }
 
-/// What is asked for
+/// Requested options
 struct Wanted {
     follow: bool,
     previous: bool,
@@ -44,7 +44,7 @@ pub(super) fn open(api: &Api, target: &Resource, call: &Call) -> Result<Response
         api.store.get(&PODS, target.space(), name).ok_or_else(|| Failure::not_found(target.kind, name))?;
     let container = choose(pod.value(), name, call.query.get("container"))?;
     if pod.value()["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
-        // A pod that is nowhere yet has written nothing.
+        // A pod without a node has no output yet.
         return Ok(text(payload::full("")));
     }
     if is_unplugged(&api.store, &pod) {
@@ -64,7 +64,7 @@ pub(super) fn open(api: &Api, target: &Resource, call: &Call) -> Result<Response
         let message = format!("container \"{container}\" in pod \"{name}\" is waiting to start: {reason}");
         return Err(Failure::bad_request(message));
     }
-    // What is only simulated runs nothing that would write.
+    // A simulated pod runs nothing that would write.
     Ok(text(payload::full("")))
 }
 
@@ -124,7 +124,7 @@ fn text(body: Body) -> Response<Body> {
     response
 }
 
-/// A log that is being read
+/// A log being read
 struct Reading {
     log: Log,
     wanted: Wanted,
@@ -145,7 +145,7 @@ fn stream(log: Log, wanted: Wanted, stop: watch::Receiver<bool>) -> Body {
 }
 
 impl Reading {
-    /// The next piece; nothing at the end.
+    /// The next piece; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.left == Some(0) || *self.stop.borrow() {

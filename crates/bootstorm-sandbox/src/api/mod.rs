@@ -1,4 +1,4 @@
-//! The HTTPS server: what `kubectl` and every other client of the simulated cluster talks to.
+//! The HTTPS server for `kubectl` and every other client of the simulated cluster.
 
 mod accept;
 mod access;

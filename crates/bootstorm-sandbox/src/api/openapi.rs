@@ -1,4 +1,4 @@
-//! The little of `OpenAPI` that `kubectl` needs to validate on the server and to explain a kind.
+//! The subset of `OpenAPI` that `kubectl` needs to validate on the server and to explain a kind.
 
 use super::payload::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -9,7 +9,7 @@ use super::{accept, answer};
 use crate::store::Kind;
 use crate::store::kind;
 
-/// What every document says about itself.
+/// Title of every document.
 const TITLE: &str = "Kubernetes";
 const VERSION: &str = "v1.36.0";
 
@@ -29,7 +29,7 @@ pub(super) fn serve(path: &str, headers: &HeaderMap) -> Result<Response<Body>, F
     }
 }
 
-/// Where the kinds of a version are described.
+/// Path of the document that describes a version's kinds.
 fn home(kind: &Kind) -> String {
     if kind.group.is_empty() {
         format!("api/{}", kind.version)
@@ -54,7 +54,7 @@ fn document(kinds: &[&Kind]) -> Value {
         let id = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
         let space = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
         let path = format!("/{}{space}/{}/{{name}}", home(kind), kind.plural);
-        // kubectl leaves validation to servers whose patch operation takes these options.
+        // kubectl leaves validation to servers whose patch operation has these options.
         let option = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
         paths[path] = json!({
             "get": {"operationId": format!("read{}", kind.kind), "responses": {"200": {"description": "OK"}}, "x-kubernetes-action": "get", "x-kubernetes-group-version-kind": id},

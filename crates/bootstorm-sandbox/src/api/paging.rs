@@ -1,4 +1,4 @@
-//! Lists: from which moment, in which portions.
+//! Lists: their revision, and paging.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::selector::Selector;
 use super::status::Failure;
 use crate::store::{Kind, Object, Store};
 
-/// Where the next portion begins.
+/// Position of the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Token {
     revision: u64,
@@ -16,7 +16,7 @@ struct Token {
     name: String,
 }
 
-/// Reads a list as the query wants it.
+/// Reads a list according to the query.
 pub(super) fn read(
     store: &Store,
     kind: &'static Kind,
@@ -30,7 +30,7 @@ pub(super) fn read(
     let limit = query.number::<usize>("limit")?.filter(|limit| *limit > 0);
     // Version 0 is answered from the cache, which does not page.
     let limit = if asked == Some(0) && token.is_none() { None } else { limit };
-    // A portion of a version that was named is that version, too, unless a newer one would do.
+    // A page of a named version has exactly that version, unless a newer one would do.
     let pins = matching == Some("Exact") || (limit.is_some() && matching.is_none());
     let pinned = asked.filter(|revision| *revision > 0 && pins && token.is_none());
     let past = token.as_ref().map(|token| token.revision).or(pinned);
@@ -50,7 +50,7 @@ pub(super) fn read(
     if let Some(limit) = limit
         && objects.len() > limit
     {
-        // With a selector the API server does not know how many are left.
+        // With a selector the API server does not know the remaining number.
         meta.remaining = selector.is_empty().then(|| wanted.count() + 1);
         objects.truncate(limit);
         meta.next = objects.last().map(|last| {
@@ -61,7 +61,7 @@ pub(super) fn read(
     Ok((objects, meta))
 }
 
-/// The refusal of a version the server has not reached; given after waiting for it.
+/// Refusal of a version that the server has not reached; sent after waiting for it.
 pub(super) fn too_large(asked: u64, current: u64) -> Failure {
     let cause = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
     Failure::new(504, "Timeout", format!("Too large resource version: {asked}, current: {current}"))

@@ -1,28 +1,28 @@
-//! What a request's path points at.
+//! Targets of request paths.
 
 use crate::store::Kind;
 use crate::store::kind::{self, NAMESPACES};
 
-/// What a path points at
+/// Target of a path
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// `/version`.
     Version,
-    /// `/healthz` and its kin.
+    /// `/healthz` and similar.
     Health,
-    /// `/api`, `/apis`, and what is below down to a version.
+    /// `/api`, `/apis`, and everything below down to a version.
     Discovery(Discovery),
     /// `/openapi/v2`, or a document of `/openapi/v3`.
     OpenApi(String),
     /// A stored kind.
     Resource(Resource),
-    /// A question about the caller's own rights, by its plural.
+    /// A review of the caller's own rights, by its plural.
     Review(String),
-    /// `KubeVirt`'s own API: what follows its version.
+    /// `KubeVirt`'s own API: the path below its version.
     KubeVirt(Vec<String>),
-    /// The sandbox's own paths, outside of Kubernetes: what follows `/bootstorm`.
+    /// The sandbox's own paths, outside Kubernetes: the path below `/bootstorm`.
     Admin(Vec<String>),
-    /// Nothing we serve.
+    /// Not served.
     Unknown,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// The namespace as the store wants it.
+    /// Namespace in the store's form.
     pub(super) fn space(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()
     }
@@ -59,9 +59,9 @@ impl Resource {
     }
 }
 
-/// The group of `KubeVirt`'s own API.
+/// Group of `KubeVirt`'s own API.
 pub(super) const SUBRESOURCES: &str = "subresources.kubevirt.io";
-/// The groups that answer questions instead of storing objects.
+/// Groups that answer reviews instead of storing objects.
 pub(super) const REVIEWS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 impl Target {

@@ -1,4 +1,4 @@
-//! The bodies of answers.
+//! Bodies of answers.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::{Value, json};
 
-/// The body of an answer: one piece, or a stream of them that may break
+/// Body of an answer: one piece, or a stream of pieces that may break
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A body of one piece.
@@ -22,7 +22,7 @@ pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 's
     StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
 }
 
-/// The metadata alone, as an object of its own kind.
+/// The metadata only, as an object of its own kind.
 pub(super) fn metadata(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }

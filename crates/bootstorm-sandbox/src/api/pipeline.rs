@@ -1,4 +1,4 @@
-//! What happens to every request, in order: identity, faults, permission, and then its work.
+//! Handling of every request, in order: identity, faults, permission, and then its work.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +25,7 @@ use crate::faults::Attributes;
 use crate::model::admission::Write as Admitted;
 use crate::store::Store;
 
-/// How long an API server waits for a version it has not reached yet.
+/// How long an API server waits for a version that it has not reached yet.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The connection ends here, without an answer.
@@ -35,7 +35,7 @@ pub(super) struct Cut;
 
 /// Serves one request.
 ///
-/// `spared` is set where the answer has to arrive although all connections are about to be cut.
+/// `spared` is set if the answer has to arrive although all connections are about to be cut.
 pub(super) async fn serve(
     api: Arc<Api>,
     request: Request<Incoming>,
@@ -96,7 +96,7 @@ async fn prepare(
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let known =
         token.and_then(|token| token.strip_prefix("Bearer ")).and_then(|token| api.tokens.user(token.trim()));
-    // With an account go its tokens.
+    // The tokens of a deleted account are invalid.
     let known = known.filter(|user| rbac::is_there(&api.store, user));
     if known.is_none() && !open {
         return Err(Failure::unauthorized());
@@ -113,7 +113,7 @@ fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
         if api.faults.denies(request) || !rbac::allows(&api.store, &call.user, request) {
             return Err(access::forbidden(&call.user, request));
         }
-        // Running something with GET is no mere reading, so newer API servers ask for both rights.
+        // Running a command with GET is more than reading, so newer API servers require both permissions.
         let create = Attributes { verb: "create", ..*request };
         let denied = || api.faults.denies(&create) || !rbac::allows(&api.store, &call.user, &create);
         if request.resource == "pods/exec" && denied() {
@@ -124,7 +124,7 @@ fn permit(api: &Api, call: &Call) -> Result<(), Failure> {
     call.with_attributes(ask).unwrap_or(Ok(()))
 }
 
-/// Waits as long as the API server and virt-api take for a write, where they have a model.
+/// Waits as long as the API server and virt-api take for a write, if they are modelled.
 async fn admit(api: &Api, call: &Call) {
     let Some(admission) = &api.admission else { return };
     if matches!(call.method, Method::GET | Method::HEAD) {
@@ -244,7 +244,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
     }
 }
 
-/// Waits for the version a list asks for, as long as an API server would.
+/// Waits for the version that a list requests, as long as an API server would.
 async fn reach(store: &Store, query: &Query) -> Result<(), Failure> {
     let Some(asked) = query.number::<u64>("resourceVersion")? else { return Ok(()) };
     let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -1,4 +1,4 @@
-//! `KubeVirt`'s own API: starting, stopping and restarting a machine.
+//! `KubeVirt`'s own API: start, stop and restart of a machine.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, Power};
 use crate::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{Object, Store};
 
-/// The release that is simulated.
+/// The simulated release.
 pub(crate) const KUBEVIRT_VERSION: &str = "v1.9.0";
 
 /// An action on a machine
@@ -48,22 +48,22 @@ pub(super) struct Call<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
-    /// How long virt-api takes between reading a machine and writing it.
+    /// Time that virt-api takes between reading a machine and writing it.
     pub(super) latency: Duration,
     pub(super) body: &'a [u8],
 }
 
-/// What virt-api found out about a machine.
+/// The state of a machine as read by virt-api.
 struct Machine<'a> {
     name: &'a str,
     vm: Object,
     instance: Option<Object>,
 }
 
-/// What virt-api writes, provided that nobody was faster.
+/// virt-api's write, if no other writer was faster.
 enum Change {
     Nothing,
-    /// The run strategy, or `running` where the machine uses that.
+    /// The run strategy, or `running` if the machine uses that.
     Strategy(&'static str),
     Requests(Value),
 }
@@ -176,7 +176,7 @@ fn check_options(action: Action, options: &Value) -> Result<(), Failure> {
     Err(Failure::bad_request(why).indented())
 }
 
-/// A shorter grace is written into the instance before anything else.
+/// Writes a shorter grace period into the instance before anything else.
 fn shorten_grace(store: &Store, machine: &Machine<'_>, action: Action, options: &Value) {
     let grace = match action {
         Action::Start => None,
@@ -210,7 +210,7 @@ impl Machine<'_> {
             .map(|instance| instance.value()["status"]["phase"].as_str().unwrap_or_default())
     }
 
-    /// Whether an instance lives; one that is being deleted does until its phase is final.
+    /// Whether an instance is active; one that is being deleted is active until its phase is final.
     fn is_active(&self) -> bool {
         self.phase().is_some_and(|phase| !matches!(phase, "Succeeded" | "Failed" | "Unknown" | ""))
     }
@@ -277,7 +277,7 @@ impl Machine<'_> {
     fn restart(&self) -> Result<Change, Failure> {
         let strategy = self.strategy()?;
         if matches!(strategy, "Halted" | "Once") {
-            // Spelt like this in every release.
+            // Spelt this way in every release.
             return Err(
                 self.conflict(&format!("RunStategy {strategy} does not support manual restart requests"))
             );
@@ -286,7 +286,7 @@ impl Machine<'_> {
         self.queue(json!([self.stop_request(), {"action": "Start"}]))
     }
 
-    /// Requests that contain a start wait for an empty queue.
+    /// Requests that contain a start require an empty queue.
     fn queue(&self, requests: Value) -> Result<Change, Failure> {
         let underway =
             self.vm.value()["status"]["stateChangeRequests"].as_array().is_some_and(|list| !list.is_empty());
@@ -296,7 +296,7 @@ impl Machine<'_> {
         Ok(Change::Requests(requests))
     }
 
-    /// Writes the change if what it rests on is still as it was read.
+    /// Writes the change if the fields on which it is based are unchanged.
     fn write(&self, store: &Store, change: Change) -> Result<(), Failure> {
         let read = self.vm.value();
         let requests = |vm: &Value| vm["status"]["stateChangeRequests"].clone();
@@ -331,7 +331,7 @@ impl Machine<'_> {
     }
 }
 
-/// What virt-api says when the machine was changed between its reading and its writing.
+/// virt-api's answer if the machine was changed between its read and its write.
 pub(super) fn lost_race() -> Failure {
     internal("the server rejected our request due to an error in our request")
 }

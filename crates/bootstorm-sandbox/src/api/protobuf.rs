@@ -1,13 +1,13 @@
-//! Objects in protocol buffers, which `kubectl` sends for a few built-in kinds; the answers are JSON.
+//! Objects in protocol buffers, which `kubectl` sends for a few built-in kinds; answers are JSON.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
-/// What every such body begins with.
+/// Prefix of every such body.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// A field of a message: its number, its name, what it holds.
+/// A field of a message: its number, its name, its type.
 type Field = (u64, &'static str, Shape);
 
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,7 @@ enum Shape {
     Texts,
     TextMap,
     BytesMap,
-    /// Quantities by name; each is a message that holds a text.
+    /// Quantities by name; each is a message with a text.
     Quantities,
     Message(&'static [Field]),
     Messages(&'static [Field]),
@@ -67,7 +67,7 @@ const ROLE_REFERENCE: &[Field] =
     &[(1, "apiGroup", Shape::Text), (2, "kind", Shape::Text), (3, "name", Shape::Text)];
 const BINDING: &[Field] =
     &[META, (2, "subjects", Shape::Messages(SUBJECT)), (3, "roleRef", Shape::Message(ROLE_REFERENCE))];
-/// As much of a Job as `kubectl create job` sets.
+/// The fields of a Job that `kubectl create job` sets.
 const JOB: &[Field] = &[
     (1, "parallelism", Shape::Number),
     (2, "completions", Shape::Number),
@@ -88,7 +88,7 @@ const CONTAINER: &[Field] = &[
 ];
 const RULES: &[Field] = &[(1, "namespace", Shape::Text)];
 
-/// The fields of a kind; none if it is not understood in this form.
+/// Fields of a kind; `None` if it is not supported in this form.
 fn fields(kind: &str) -> Option<&'static [Field]> {
     let fields: &'static [Field] = match kind {
         "Namespace" | "ServiceAccount" | "SelfSubjectReview" => &[META],
@@ -121,7 +121,7 @@ pub(super) fn is_protobuf(body: &[u8]) -> bool {
     body.starts_with(MAGIC)
 }
 
-/// The object in a body; none if it is damaged or of a kind that is not understood in this form.
+/// The object in a body; `None` if it is damaged or of an unsupported kind.
 pub(super) fn object(body: &[u8]) -> Option<Value> {
     const TYPE: &[Field] = &[(1, "apiVersion", Shape::Text), (2, "kind", Shape::Text)];
     let envelope = parts(body.strip_prefix(MAGIC)?)?;
@@ -133,7 +133,7 @@ pub(super) fn object(body: &[u8]) -> Option<Value> {
     Some(Value::Object(object))
 }
 
-/// What stands behind a field number.
+/// The value after a field number.
 enum Part<'a> {
     Number(u64),
     Bytes(&'a [u8]),
@@ -160,7 +160,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
             object.remove(*name).filter(|known| !known.is_null()).unwrap_or(empty)
         };
         let value = match shape {
-            // An empty text is what the format writes for none.
+            // An empty text is the format's encoding for none.
             Shape::Text => match part.text()? {
                 text if text.is_empty() => continue,
                 text => json!(text),
@@ -204,7 +204,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
     Some(object)
 }
 
-/// Cuts a message into its fields.
+/// Splits a message into its fields.
 fn parts(mut bytes: &[u8]) -> Option<Vec<(u64, Part<'_>)>> {
     let mut parts = Vec::new();
     while !bytes.is_empty() {
@@ -230,7 +230,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(head)
 }
 
-/// A number of variable length, seven bits a byte, the lowest first.
+/// A variable-length number, seven bits per byte, the lowest first.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for place in 0..10 {

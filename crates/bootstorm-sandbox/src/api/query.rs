@@ -1,4 +1,4 @@
-//! The options in a request's query.
+//! Options in a request's query.
 
 use http::Uri;
 
@@ -13,13 +13,13 @@ impl Query {
         Self(form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
-    /// The value of an option; an empty value counts as none.
+    /// Value of an option; an empty value counts as none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// All values of an option that may be given several times.
+    /// All values of a repeatable option.
     pub(super) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
     }
@@ -39,7 +39,7 @@ impl Query {
         self.get(name).map(parse).transpose()
     }
 
-    /// Whether nothing shall be stored.
+    /// Whether nothing is to be stored.
     pub(super) fn is_dry_run(&self) -> Result<bool, Failure> {
         match self.get("dryRun") {
             None => Ok(false),

@@ -1,4 +1,4 @@
-//! What the roles bound to a service account allow. Everybody else may do everything.
+//! Permissions from the roles bound to a service account. Other users may do everything.
 
 use serde_json::Value;
 
@@ -7,27 +7,27 @@ use crate::faults::Attributes;
 use crate::store::kind::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS};
 use crate::store::{Kind, Object, Store};
 
-/// How the user names of service accounts begin.
+/// Prefix of service accounts' user names.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
-/// The user name of a service account.
+/// User name of a service account.
 pub(super) fn user_of(namespace: &str, name: &str) -> String {
     format!("{SERVICE_ACCOUNT}{namespace}:{name}")
 }
 
-/// The namespace and the name of a service account.
+/// Namespace and name of a service account.
 fn account(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')
 }
 
-/// Whether a user exists. Those who are no service accounts do, and every namespace has the account `default`.
+/// Whether a user exists. Users that are not service accounts always do, and every namespace has the account `default`.
 pub(super) fn is_there(store: &Store, user: &str) -> bool {
     account(user).is_none_or(|(namespace, name)| {
         name == "default" || store.get(&SERVICE_ACCOUNTS, namespace, name).is_some()
     })
 }
 
-/// The groups that a user is in.
+/// Groups of a user.
 pub(super) fn groups(user: &str) -> Vec<String> {
     match account(user) {
         None => vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
@@ -39,7 +39,7 @@ pub(super) fn groups(user: &str) -> Vec<String> {
     }
 }
 
-/// Whether a user may do that.
+/// Whether a user has a permission.
 pub(super) fn allows(store: &Store, user: &str, asked: &Attributes<'_>) -> bool {
     if account(user).is_none() {
         return true;
@@ -55,19 +55,19 @@ pub(super) fn allows(store: &Store, user: &str, asked: &Attributes<'_>) -> bool 
     })
 }
 
-/// What a service account may give away: what it has itself
+/// Escalation check: a service account may grant only the permissions that it has
 ///
-/// After `pkg/registry/rbac` of Kubernetes 1.36. The verbs `escalate` and `bind` are for those who may do so all the same.
+/// After `pkg/registry/rbac` of Kubernetes 1.36. The verbs `escalate` and `bind` are exceptions.
 pub(super) struct Grants<'a> {
     user: &'a str,
-    /// Its rules, and in which namespace they hold if not everywhere.
+    /// Its rules, each with its namespace if not cluster-wide.
     held: Vec<(Option<String>, Value)>,
     /// All roles.
     roles: Vec<Object>,
 }
 
 impl<'a> Grants<'a> {
-    /// Those that a write of this kind has to heed; nothing for users who may do everything, and for other kinds.
+    /// The check for a write of this kind; `None` for users who may do everything, and for other kinds.
     pub(super) fn of(store: &Store, user: &'a str, kind: &'static Kind) -> Option<Self> {
         let all = [&ROLES, &CLUSTER_ROLES, &ROLE_BINDINGS, &CLUSTER_ROLE_BINDINGS];
         if account(user).is_none() || !all.iter().any(|known| known.is(kind)) {
@@ -90,7 +90,7 @@ impl<'a> Grants<'a> {
         self.held.iter().any(|(place, rule)| holds(place) && covers(rule, asked))
     }
 
-    /// Refuses a role, or a binding to one, that gives away more.
+    /// Refuses a role, or a binding to one, that grants more.
     pub(super) fn check(
         &self,
         kind: &'static Kind,
@@ -137,7 +137,7 @@ impl<'a> Grants<'a> {
         Err(Failure::forbidden(kind, name, &message))
     }
 
-    /// The rules of a role that the account does not have, as the API server shows them.
+    /// The rules of a role that the account lacks, as shown by the API server.
     fn missing(&self, namespace: &str, role: &Value) -> Vec<String> {
         let mut missing = Vec::new();
         for rule in rules(role) {
@@ -159,7 +159,7 @@ impl<'a> Grants<'a> {
                 }
             }
             for url in words("nonResourceURLs") {
-                // No account has paths here, since none is ever asked about one.
+                // No account has paths here, since none are ever checked.
                 missing.push(format!("{{NonResourceURLs:[\"{url}\"], Verbs:[{}]}}", quoted(&words("verbs"))));
             }
         }

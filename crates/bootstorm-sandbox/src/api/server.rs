@@ -1,4 +1,4 @@
-//! The listener: TLS connections in, requests to the pipeline, and an orderly end.
+//! The listener: accepts TLS connections, passes requests to the pipeline, and shuts down in order.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,27 +35,27 @@ use crate::programs::Programs;
 use crate::store::Store;
 use bootstorm_model::platform;
 
-/// How many connections may wait to be accepted; a storm opens thousands at once.
+/// Maximum number of connections waiting to be accepted; a storm opens thousands at once.
 const BACKLOG: u32 = 8_192;
-/// How long open requests may go on once the server stops.
+/// Time limit for open requests once the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Bytes that may be on their way on a connection in the same process.
+/// Bytes in flight on a connection in the same process.
 const LOCAL_BUFFER: usize = 256 * 1024;
 
-/// How to serve
+/// Options of the server
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// The port on 127.0.0.1; 0 for any free one.
+    /// Port on 127.0.0.1; 0 means any free one.
     pub port: u16,
-    /// How long virt-api takes between reading a machine and writing it.
+    /// Time that virt-api takes between reading a machine and writing it.
     pub virt_api_latency: Duration,
-    /// How long writes take; without it they are let in at once.
+    /// Cost of writes; without it they are admitted at once.
     pub admission: Option<Admission>,
-    /// What somebody in a pod can reach.
+    /// Network of the pods.
     pub network: Arc<dyn Network>,
-    /// The draws of what runs in containers.
+    /// Random draws of commands in containers.
     pub dice: Dice,
-    /// What containers wrote.
+    /// Output of containers.
     pub logs: Logs,
 }
 
@@ -72,18 +72,18 @@ impl Default for ServerOptions {
     }
 }
 
-/// Why the server did not start
+/// Reason why the server did not start
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The port is taken, or the like.
+    /// The port is in use, or similar.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
     Listen {
-        /// The port asked for.
+        /// Requested port.
         port: u16,
-        /// What the system said.
+        /// System error.
         source: io::Error,
     },
-    /// No certificate could be made.
+    /// No certificate could be created.
     #[error("cannot make a certificate: {0}")]
     Certificate(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -92,14 +92,14 @@ pub enum StartError {
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
-/// A running server; it stops when this is dropped
+/// A running server; stops on drop
 #[derive(Debug)]
 pub struct Running {
     /// `https://127.0.0.1:<port>`.
     pub url: String,
-    /// The bearer token that opened it when it started.
+    /// Bearer token at the start.
     pub token: String,
-    /// The authority its certificate was signed by, as PEM.
+    /// Authority that signed its certificate, as PEM.
     pub ca_pem: String,
     ledger: Ledger,
     hand: Hand,
@@ -108,12 +108,12 @@ pub struct Running {
 }
 
 impl Server {
-    /// Starts to serve.
+    /// Starts the server.
     pub async fn start(store: Store, faults: Faults, options: ServerOptions) -> Result<Running, StartError> {
         let listen = |source| StartError::Listen { port: options.port, source };
         let listener = listen_on(options.port).map_err(listen)?;
         let url = format!("https://{}", listener.local_addr().map_err(listen)?);
-        // Making keys takes a moment that other tasks of this thread should not have to wait for.
+        // Creating keys takes a moment that other tasks of this thread should not have to wait for.
         let made = tokio::task::spawn_blocking(certificate::create).await;
         let identity =
             made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
@@ -127,7 +127,7 @@ impl Server {
     }
 }
 
-/// What serves, however connections come in
+/// The serving part, independent of the transport
 struct Assembled {
     api: Arc<Api>,
     hand: Hand,
@@ -160,7 +160,7 @@ fn assemble(store: Store, faults: Faults, options: ServerOptions, url: &str, ca_
     Assembled { api: Arc::new(api), hand, ledger, stop, stopping }
 }
 
-/// The API server for clients in the same process: connections without sockets and TLS, which paused time can carry
+/// The API server for clients in the same process: connections without sockets and TLS, which work on paused time
 pub struct Local {
     assembled: Assembled,
 }
@@ -172,7 +172,7 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    /// Starts to serve.
+    /// Starts the server.
     pub fn start(store: Store, faults: Faults, options: ServerOptions) -> Self {
         let assembled = assemble(store, faults, options, "https://sandbox", String::new());
         tokio::spawn(driver::drive(assembled.hand.clone(), assembled.stop.subscribe()));
@@ -193,17 +193,17 @@ impl Local {
         Ok(theirs)
     }
 
-    /// The bearer token that opens it now.
+    /// Current bearer token.
     pub fn current_token(&self) -> String {
         self.assembled.hand.tokens.current()
     }
 
-    /// Does something to the server or to its objects at once.
+    /// Performs an action on the server or its objects at once.
     pub fn act(&self, action: &Action) {
         self.assembled.hand.perform(action);
     }
 
-    /// Which requests came.
+    /// Record of requests.
     pub fn ledger(&self) -> &Ledger {
         &self.assembled.ledger
     }
@@ -216,17 +216,17 @@ impl Drop for Local {
 }
 
 impl Running {
-    /// The kubeconfig that leads here.
+    /// A kubeconfig for this server.
     pub fn kubeconfig(&self) -> String {
         self.hand.tokens.kubeconfig()
     }
 
-    /// The token that opens it now.
+    /// Current bearer token.
     pub fn current_token(&self) -> String {
         self.hand.tokens.current()
     }
 
-    /// Writes the kubeconfig to a file that only its owner can read; it is written again when the token changes.
+    /// Writes the kubeconfig to a file readable only by its owner; rewritten when the token changes.
     pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
         self.hand.tokens.write_kubeconfig(path)
     }
@@ -236,17 +236,17 @@ impl Running {
         self.hand.tokens.write_exec_kubeconfig(path)
     }
 
-    /// How processes in pods reach it.
+    /// Access for processes in pods.
     pub fn entrance(&self) -> Arc<dyn Entrance> {
         Arc::new(self.hand.tokens.clone())
     }
 
-    /// Which requests came, and what became of each machine.
+    /// Record of requests, and of each machine's history.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Does something to the server or to its objects at once.
+    /// Performs an action on the server or its objects at once.
     pub fn act(&self, action: &Action) {
         self.hand.perform(action);
     }
@@ -280,7 +280,7 @@ async fn accept(
                     connections.spawn(serve(stream, acceptor.clone(), api.clone(), stop.clone()));
                 }
                 Err(error) => {
-                    // Out of file handles, most likely: wait until some connection ends.
+                    // Probably out of file handles: wait until some connection ends.
                     tracing::warn!(%error, "the sandbox could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -296,7 +296,7 @@ async fn accept(
     }
 }
 
-/// An answer with the time of the cluster's clock.
+/// Adds the cluster's time to an answer.
 fn dated<E>(api: &Api, answer: Result<Response<Body>, E>) -> Result<Response<Body>, E> {
     let mut answer = answer?;
     let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&api.store.now());
@@ -306,19 +306,19 @@ fn dated<E>(api: &Api, answer: Result<Response<Body>, E>) -> Result<Response<Bod
     Ok(answer)
 }
 
-/// Ends a connection as a server does that is not there: without a word, not even goodbye.
+/// Ends a connection as if there were no server: a reset, without TLS closure.
 fn reset(stream: &TcpStream) {
-    // Where this is not possible, the client sees an orderly end in the middle of its handshake.
+    // If that is impossible, the client sees an orderly end in the middle of its handshake.
     let _ = stream.set_zero_linger();
 }
 
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>, stop: watch::Receiver<bool>) {
-    // Heard first, asked second: no connection slips through between the cut and the gate.
+    // Subscribed before checking: no connection slips through between the cut and the gate.
     let mut cut = api.faults.connection_cuts();
     if api.faults.is_out() {
         return reset(&stream);
     }
-    // A small answer must not wait for a bigger one.
+    // A small answer must not wait for a larger one.
     let _ = stream.set_nodelay(true);
     let accepted = tokio::select! {
         accepted = acceptor.accept(stream) => accepted,
@@ -348,7 +348,7 @@ async fn converse(
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
-        // A client that went away is nothing to report.
+        // A client that is gone is not worth reporting.
         _ = connection.as_mut() => return,
         _ = cut.changed() => {
             if !spared.load(Ordering::Acquire) {

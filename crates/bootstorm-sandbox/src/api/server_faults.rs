@@ -1,4 +1,4 @@
-//! Does what happens to the server or to the objects as a whole.
+//! Performs actions on the server or the objects as a whole.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +12,18 @@ use crate::model::misbehaviour::{DOWN, POWER};
 use crate::store::Store;
 use crate::store::kind::NODES;
 
-/// Everything an action reaches
+/// Everything that an action needs
 #[derive(Debug, Clone)]
 pub(super) struct Hand {
     pub(super) store: Store,
     pub(super) faults: Faults,
     pub(super) tokens: Tokens,
-    /// How often the second writer has written.
+    /// Number of writes of the second writer.
     pub(super) writes: Arc<AtomicU64>,
 }
 
 impl Hand {
-    /// Does something once.
+    /// Performs an action once.
     pub(super) fn perform(&self, action: &Action) {
         match action {
             Action::CutWatches => self.faults.cut_watches(),
@@ -31,7 +31,7 @@ impl Hand {
             Action::Expire => self.store.expire(),
             Action::Outage(window) => self.faults.outage(*window),
             Action::Restart(window) => {
-                // Closed first: whoever is back early must not see the history once more.
+                // Closed first: a client that is back early must not see the history once more.
                 self.faults.outage(*window);
                 self.store.expire();
             }
@@ -47,7 +47,7 @@ impl Hand {
         }
     }
 
-    /// Takes the power from nodes, and gives it back later, one after the other in the order of their names.
+    /// Cuts the power of nodes, and restores it later, one after the other in the order of their names.
     fn cut_power(&self, cut: &PowerCut) {
         let store = self.store.clone();
         let names = store.list(&NODES, None).0.into_iter().map(|node| node.name().to_owned());

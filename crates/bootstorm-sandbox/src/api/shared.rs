@@ -1,4 +1,4 @@
-//! What all requests share.
+//! State shared by all requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::processes::Logs;
 use crate::programs::Programs;
 use crate::store::Store;
 
-/// What all requests share
+/// State shared by all requests
 pub(super) struct Api {
     pub(super) store: Store,
     pub(super) faults: Faults,

@@ -1,4 +1,4 @@
-//! Refusals, as the `Status` objects a real API server sends.
+//! Refusals as `Status` objects, like those of a real API server.
 
 use std::borrow::Cow;
 
@@ -22,12 +22,12 @@ pub(super) struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Status,
-    /// virt-api indents what it sends by one space.
+    /// virt-api indents its output by one space.
     Indented,
     Text,
 }
 
-/// One field at fault
+/// One invalid field
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cause {
     pub(super) reason: &'static str,
@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// An answer that is no `Status` at all, only text.
+    /// An answer that is not a `Status`, but text.
     pub(super) fn text(code: u16, message: impl Into<String>) -> Self {
         Self { form: Form::Text, ..Self::new(code, "", message) }
     }
@@ -110,7 +110,7 @@ impl Failure {
         Self::conflict(kind, name, why)
     }
 
-    /// Fields the API server itself does not accept.
+    /// Fields rejected by the API server itself.
     pub(super) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
         let qualified = if kind.group.is_empty() {
             kind.kind.to_owned()
@@ -129,19 +129,19 @@ impl Failure {
         failure.because(causes)
     }
 
-    /// Fields an admission webhook does not accept.
+    /// Fields rejected by an admission webhook.
     pub(super) fn denied(webhook: &str, causes: &[Cause]) -> Self {
         let said: Vec<&str> = causes.iter().take(10).map(|cause| cause.message.as_str()).collect();
         let message = format!("admission webhook \"{webhook}\" denied the request: {}", said.join(", "));
         Self::new(422, "Invalid", message).because(&causes[..causes.len().min(10)])
     }
 
-    /// A list or watch from a past that is forgotten.
+    /// A list or watch from a revision that is forgotten.
     pub(super) fn expired(error: TooOld) -> Self {
         Self::new(410, "Expired", error.to_string())
     }
 
-    /// Adds which object it is about.
+    /// Adds the object.
     pub(super) fn about(mut self, kind: &Kind, name: &str) -> Self {
         if !name.is_empty() {
             self.details.insert("name".to_owned(), json!(name));
@@ -153,7 +153,7 @@ impl Failure {
         self
     }
 
-    /// Adds the fields at fault.
+    /// Adds the invalid fields.
     pub(super) fn because(mut self, causes: &[Cause]) -> Self {
         let causes: Vec<Value> = causes
             .iter()
@@ -205,7 +205,7 @@ impl Failure {
         status
     }
 
-    /// The answer as it goes over the wire.
+    /// The answer as sent.
     pub(super) fn response(&self) -> Response<Body> {
         let (kind, body) = match self.form {
             Form::Text => ("text/plain; charset=utf-8", self.message.clone()),
@@ -263,7 +263,7 @@ fn indent(value: &Value) -> String {
     let mut text = Vec::new();
     let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, format);
-    // Values always serialise, and into memory nothing fails.
+    // Values always serialise, and writing to memory cannot fail.
     let _ = value.serialize(&mut serializer);
     String::from_utf8(text).unwrap_or_default()
 }

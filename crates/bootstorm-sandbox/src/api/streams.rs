@@ -1,4 +1,4 @@
-//! What pods stream and simulated ones do not: attach, port-forward.
+//! Streams of pods that simulated ones lack: attach, port-forward.
 
 use super::path::Resource;
 use super::status::Failure;
@@ -8,7 +8,7 @@ pub(super) fn is_stream(target: &Resource) -> bool {
     target.kind.plural == "pods" && matches!(target.subresource.as_deref(), Some("attach" | "portforward"))
 }
 
-/// The refusal of a stream: simulated pods run nothing that could be talked to.
+/// Refusal of a stream: simulated pods run nothing to connect to.
 pub(super) fn refuse(target: &Resource) -> Failure {
     let subresource = target.subresource.as_deref().unwrap_or_default();
     let message = format!("the sandbox has no {subresource} of pods");

@@ -1,4 +1,4 @@
-//! The bearer tokens, and the files that tell the first of them to clients.
+//! Bearer tokens, and the files that pass the first of them to clients.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,7 +11,7 @@ use super::kubeconfig::Author;
 use super::{access, kubeconfig, rbac};
 use crate::processes::Entrance;
 
-/// The token that opens the server now; it can be replaced
+/// The current token, which can be replaced
 #[derive(Debug, Clone)]
 pub(super) struct Tokens(Arc<Inner>);
 
@@ -19,15 +19,15 @@ pub(super) struct Tokens(Arc<Inner>);
 struct Inner {
     url: String,
     ca_pem: String,
-    /// Which sandbox this is, in the files that it writes.
+    /// Mark of this sandbox in the files that it writes.
     mark: String,
     token: RwLock<String>,
-    /// The tokens of service accounts, and whose they are.
+    /// Tokens of service accounts, with their users.
     accounts: RwLock<HashMap<String, String>>,
     written: Mutex<Vec<Written>>,
 }
 
-/// A file that names the token, or where it is.
+/// A file that contains the token, or refers to it.
 #[derive(Debug, Clone)]
 enum Written {
     Kubeconfig(PathBuf),
@@ -56,12 +56,12 @@ impl Tokens {
         Self(Arc::new(inner))
     }
 
-    /// The token.
+    /// Current token.
     pub(super) fn current(&self) -> String {
         self.0.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whose token this is: the user who may do everything, or a service account.
+    /// User of a token: the one who may do everything, or a service account.
     pub(super) fn user(&self, token: &str) -> Option<String> {
         if *self.0.token.read().unwrap_or_else(PoisonError::into_inner) == token {
             return Some(access::USER.to_owned());
@@ -76,7 +76,7 @@ impl Tokens {
         token
     }
 
-    /// Ends a token of a service account.
+    /// Revokes a token of a service account.
     fn end(&self, token: &str) {
         self.0.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
@@ -91,7 +91,7 @@ impl Tokens {
         self.remember(Written::Kubeconfig(path.to_owned()))
     }
 
-    /// Writes a kubeconfig that reads the token from a file beside it, each time a client wants to know it.
+    /// Writes a kubeconfig whose plugin reads the token from a file beside it, whenever a client asks.
     pub(super) fn write_exec_kubeconfig(&self, path: &Path) -> io::Result<()> {
         let credential = credential_beside(&std::path::absolute(path)?);
         self.remember(Written::Credential(credential.clone()))?;
@@ -99,7 +99,7 @@ impl Tokens {
         self.remember(Written::Plugin(path.to_owned(), text))
     }
 
-    /// Replaces the token; files that name it follow, as long as they are ours.
+    /// Replaces the token; files that contain it are updated, as long as they are ours.
     pub(super) fn rotate(&self) -> io::Result<()> {
         *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = fresh();
         let written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +107,7 @@ impl Tokens {
         written.iter().filter(ours).try_for_each(|file| self.write(file))
     }
 
-    /// Removes the files that were written and are still ours; the token opens nothing any more.
+    /// Removes the files that were written and are still ours; the token is no longer valid.
     pub(super) fn forget(&self) {
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         for file in written.drain(..) {
@@ -118,7 +118,7 @@ impl Tokens {
     }
 
     fn remember(&self, file: Written) -> io::Result<()> {
-        // Written under the lock, so that a rotation at the same time is not overwritten with the old token.
+        // Written under the lock, so that a concurrent rotation is not overwritten with the old token.
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.write(&file)?;
         written.push(file);
@@ -137,7 +137,7 @@ impl Tokens {
         kubeconfig::write(path, &self.0.mark, &kubeconfig::marked(&self.0.mark, text))
     }
 
-    /// What a client expects an exec plugin to say.
+    /// The output that a client expects from an exec plugin.
     fn credential(&self) -> String {
         let credential = json!({
             "apiVersion": "client.authentication.k8s.io/v1",

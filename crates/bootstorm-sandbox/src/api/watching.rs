@@ -21,14 +21,14 @@ use super::table;
 use crate::ledger::Ledger;
 use crate::store::{Action, Entry, Kind, Object, Store, TooOld, Watcher};
 
-/// How a watch ends before its time
+/// Reasons for an early end of a watch
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     /// The server stops: the stream ends cleanly.
     pub(super) stop: watch::Receiver<bool>,
-    /// Someone cuts: the connection breaks.
+    /// The watch is cut: the connection breaks.
     pub(super) cut: watch::Receiver<u64>,
-    /// Where it is noted what was delivered.
+    /// Record of delivered bytes.
     pub(super) ledger: Ledger,
 }
 
@@ -47,7 +47,7 @@ struct Stream {
     ends: Ends,
 }
 
-/// What a watch is about
+/// Scope of a watch
 pub(super) struct Subject {
     pub(super) kind: &'static Kind,
     pub(super) namespace: Option<String>,
@@ -67,7 +67,7 @@ pub(super) fn open(
     let asked = query.number::<u64>("resourceVersion")?.unwrap_or(0);
     let initial = wants_initial_events(query, asked)?;
     let timeout = query.number::<u64>("timeoutSeconds")?.filter(|seconds| *seconds > 0);
-    // Without a wish, the API server picks a time between half an hour and an hour.
+    // Without a timeout, the API server picks one between half an hour and an hour.
     let timeout = timeout.unwrap_or_else(|| rand::random_range(1_800..3_600));
     let Subject { kind, namespace, selector, form, columns } = subject;
     let mut stream = Stream {
@@ -122,7 +122,7 @@ fn wants_initial_events(query: &Query, asked: u64) -> Result<bool, Failure> {
 }
 
 impl Stream {
-    /// The next lines; none when the watch is over; an error to break the connection.
+    /// The next lines; `None` when the watch has ended; an error to break the connection.
     async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
         loop {
             if !self.queue.is_empty() {
@@ -148,7 +148,7 @@ impl Stream {
         }
     }
 
-    /// All waiting lines in one piece: fewer writes, and the order stays.
+    /// All waiting lines in one piece: fewer writes, and the order is kept.
     fn drain(&mut self) -> Bytes {
         if self.queue.len() == 1
             && let Some(line) = self.queue.pop_front()
@@ -170,7 +170,8 @@ impl Stream {
         }
     }
 
-    /// The event a change is to this watch: an object may enter and leave a selection without being born or gone.
+    /// The event of a change for this watch: an object may enter and leave a selection without being created or
+    /// deleted.
     fn line(&self, entry: &Entry) -> Option<Bytes> {
         let fits = |object: &Object| self.selector.fits(object);
         let before = entry.previous.as_ref().is_some_and(fits);
@@ -185,7 +186,7 @@ impl Stream {
             && entry.action != Action::Deleted
             && let Some(previous) = &entry.previous
         {
-            // What has left is shown as it was while it was in, at the version at which it left.
+            // An object that has left is shown as it last was in the selection, at the version at which it left.
             let mut object = previous.value().clone();
             object["metadata"]["resourceVersion"] = json!(entry.revision.to_string());
             let shown = answer::rendered(self.kind, &object, self.form, self.columns);
@@ -196,7 +197,7 @@ impl Stream {
 
     fn remind(&mut self) {
         self.next_bookmark = bookmark_time();
-        // Read before looking for changes: whatever comes later has a higher revision.
+        // Read before looking for changes: later ones have a higher revision.
         let revision = self.store.revision();
         match self.watcher.as_mut().map(Watcher::ready) {
             Some(Ok(entries)) if entries.is_empty() => self.queue.push_back(self.bookmark(revision, false)),

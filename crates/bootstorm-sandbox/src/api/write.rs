@@ -15,7 +15,7 @@ use crate::ledger::{Ledger, Power};
 use crate::store::kind::{LEASES, MIGRATIONS, VIRTUAL_MACHINES};
 use crate::store::{Kind, Object, Store, UpdateError};
 
-/// What a write needs to know of its request
+/// Context of a write
 pub(super) struct Request<'a> {
     pub(super) store: &'a Store,
     pub(super) ledger: &'a Ledger,
@@ -44,12 +44,12 @@ impl Request<'_> {
         Strictness::parse(self.query.get("fieldValidation"))
     }
 
-    /// The name under which this write owns fields, if it shall own any.
+    /// Name under which this write owns fields, if any.
     fn manager(&self, before: Option<&Value>) -> Option<String> {
         if let Some(name) = self.query.get("fieldManager") {
             return Some(name.to_owned());
         }
-        // Anonymous writers matter only where somebody else keeps account.
+        // Anonymous writers matter only if fields are already managed.
         before?["metadata"].get("managedFields")?;
         let agent = self.headers.get(header::USER_AGENT)?.to_str().ok()?;
         Some(agent.split('/').next().unwrap_or("unknown").to_owned())
@@ -154,7 +154,7 @@ pub(super) fn update(request: &Request<'_>) -> Result<Response<Body>, Failure> {
         return Err(Failure::invalid(kind, request.name(), &[cause]));
     }
     change(request, |after| {
-        // A whole object names every field; it asks for power only where it differs.
+        // A whole object names every field; it requests a change of power only where it differs.
         if kind.is(&VIRTUAL_MACHINES)
             && let Some(power) = Power::between(after, &object)
         {
@@ -262,7 +262,7 @@ fn change(
     }
 }
 
-/// The caller must mean this object in this version.
+/// Fails unless the caller refers to this object in this version.
 fn check_unmoved(kind: &Kind, before: &Value, after: &Value) -> Result<(), Failure> {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     let text =
@@ -279,7 +279,7 @@ fn check_unmoved(kind: &Kind, before: &Value, after: &Value) -> Result<(), Failu
     Ok(())
 }
 
-/// A write to the object leaves its status alone, a write to the status everything else.
+/// A write to the object preserves its status, a write to the status everything else.
 fn keep_the_other_half(kind: &Kind, write: Write, before: &Value, after: &mut Value) {
     match write {
         Write::Status => {
@@ -323,7 +323,7 @@ fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
     }
 }
 
-/// Puts an object where the path says it is.
+/// Sets namespace and name from the path.
 fn place(target: &Resource, object: &mut Value) -> Result<(), Failure> {
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});

@@ -1,40 +1,40 @@
-//! What is counted: requests, and per machine what they asked for and what came of it.
+//! Counters: requests, and per machine its requested and actual changes.
 
 use serde_json::{Value, json};
 
 use super::power::Power;
 
-/// How many requests
+/// A number of requests
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Count {
-    /// That came in, whatever became of them.
+    /// Received, whatever their result.
     pub received: u64,
-    /// That did what they asked for.
+    /// Carried out.
     pub carried_out: u64,
 }
 
-/// How often a change of a machine was asked for, and how often that changed anything
+/// Number of requested changes of a machine, and of effective ones
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Tally {
-    /// Requests that came in, whatever became of them.
+    /// Received requests, whatever their result.
     pub requests: u64,
-    /// Changes of state that were accepted.
+    /// Accepted changes of state.
     pub changes: u64,
 }
 
-/// What requests did to the machines of one name
+/// Effects of requests on the machines of one name
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Account {
     /// Creations.
     pub creates: Tally,
-    /// Starts of a machine that was off: by its run strategy, or by the subresource. A machine created running is
-    /// created, not started.
+    /// Starts of a machine that was off: by its run strategy, or by the subresource. A machine created running counts
+    /// as created, not started.
     pub starts: Tally,
     /// Stops of a machine that was on.
     pub stops: Tally,
     /// Restarts by the subresource.
     pub restarts: Tally,
-    /// Deletions; the change is the mark, not the moment at which it is gone.
+    /// Deletions; counted when marked, not when gone.
     pub deletes: Tally,
 }
 

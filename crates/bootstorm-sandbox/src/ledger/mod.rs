@@ -1,4 +1,4 @@
-//! The books of the sandbox: which requests came, which were carried out, and what became of each machine.
+//! The sandbox's record of requests, executed requests, and each machine's history.
 
 mod account;
 mod power;
@@ -14,7 +14,7 @@ use super::faults::Attributes;
 
 /// Counts every request on objects since the start of the server
 ///
-/// What controllers and the second writer do is no request, and not in here.
+/// Writes by controllers and the second writer are not requests, and are not counted.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
 
@@ -24,15 +24,15 @@ type Names = BTreeMap<(Box<str>, Box<str>), Count>;
 struct Book {
     requests: HashMap<(Box<str>, Box<str>), Page>,
     machines: BTreeMap<(Box<str>, Box<str>), Account>,
-    /// Bytes that watches of a resource delivered.
+    /// Bytes delivered by watches of a resource.
     delivered: BTreeMap<Box<str>, u64>,
-    /// Bytes in the bodies of requests about a resource.
+    /// Bytes in the bodies of requests on a resource.
     sent: BTreeMap<Box<str>, u64>,
-    /// Identities of machines whose deletion is in the books.
+    /// UIDs of machines whose deletion is recorded.
     deleted: HashSet<Box<str>>,
-    /// Identities of objects that a request changed or deleted.
+    /// UIDs of objects that a request changed or deleted.
     written: HashSet<Box<str>>,
-    /// Verb and resource of each permission that somebody asked about for themselves.
+    /// Verb and resource of each permission that a caller reviewed for itself.
     reviewed: BTreeSet<(Box<str>, Box<str>)>,
 }
 
@@ -50,52 +50,52 @@ impl Ledger {
         book.requests.get(&(verb.into(), resource.into())).map(|page| page.total).unwrap_or_default()
     }
 
-    /// The requests of one verb about one object; collections have an empty name.
+    /// Requests of one verb on one object; collections have an empty name.
     pub fn count_of(&self, verb: &str, resource: &str, namespace: &str, name: &str) -> Count {
         let book = self.lock();
         let page = book.requests.get(&(verb.into(), resource.into()));
         page.and_then(|page| page.objects.get(&(namespace.into(), name.into()))).copied().unwrap_or_default()
     }
 
-    /// What became of one machine; also after it is gone, and over all machines that ever had its name.
+    /// History of one machine, even after it is gone, over all machines that ever had its name.
     pub fn machine(&self, namespace: &str, name: &str) -> Account {
         self.lock().machines.get(&(namespace.into(), name.into())).copied().unwrap_or_default()
     }
 
-    /// What became of every machine, by namespace and name.
+    /// History of every machine, by namespace and name.
     pub fn machines(&self) -> BTreeMap<(String, String), Account> {
         let own = |text: &str| text.to_owned();
         let book = self.lock();
         book.machines.iter().map(|((namespace, name), it)| ((own(namespace), own(name)), *it)).collect()
     }
 
-    /// Whether a request changed or deleted the object of this identity.
+    /// Whether a request changed or deleted the object with this UID.
     pub fn has_written(&self, uid: &str) -> bool {
         self.lock().written.contains(uid)
     }
 
-    /// Verb and resource of each permission that a caller asked about for itself, in order.
+    /// Verb and resource of each permission that a caller reviewed for itself, in order.
     pub fn reviewed(&self) -> Vec<(String, String)> {
         let own = |(verb, resource): &(Box<str>, Box<str>)| (verb.to_string(), resource.to_string());
         self.lock().reviewed.iter().map(own).collect()
     }
 
-    /// How many bytes the watches of one resource delivered.
+    /// Bytes delivered by the watches of one resource.
     pub fn delivered(&self, resource: &str) -> u64 {
         self.lock().delivered.get(resource).copied().unwrap_or_default()
     }
 
-    /// How many bytes the bodies of requests about one resource had.
+    /// Bytes in the bodies of requests on one resource.
     pub fn sent(&self, resource: &str) -> u64 {
         self.lock().sent.get(resource).copied().unwrap_or_default()
     }
 
-    /// Begins again with empty books.
+    /// Resets all counters.
     pub fn clear(&self) {
         *self.lock() = Book::default();
     }
 
-    /// The books as JSON: totals, requests by object, and machines, each in order.
+    /// The record as JSON: totals, requests by object, and machines, each in order.
     pub fn json(&self) -> Value {
         let book = self.lock();
         let pages: BTreeMap<_, _> = book.requests.iter().collect();
@@ -124,7 +124,8 @@ impl Ledger {
         json!({"totals": totals, "requests": requests, "machines": machines, "delivered": delivered, "sent": sent})
     }
 
-    /// A request came in, with a body of so many bytes; `asked` is what it wants of a machine's power.
+    /// Records a received request, with the size of its body; `asked` is the change of a machine's power that it
+    /// requests.
     pub(crate) fn receive(&self, request: &Attributes<'_>, asked: Option<Power>, bytes: usize) {
         let mut book = self.lock();
         if bytes > 0 {
@@ -136,32 +137,32 @@ impl Ledger {
         }
     }
 
-    /// A caller asked whether it may send such a request.
+    /// Records a caller's review of such a request.
     pub(crate) fn review(&self, request: &Attributes<'_>) {
         self.lock().reviewed.insert((request.verb.into(), request.resource.into()));
     }
 
-    /// A watch delivered so many bytes.
+    /// Records bytes delivered by a watch.
     pub(crate) fn deliver(&self, resource: &str, bytes: usize) {
         *self.lock().delivered.entry(resource.into()).or_default() += bytes as u64;
     }
 
-    /// A request was carried out.
+    /// Records that a request was carried out.
     pub(crate) fn carry_out(&self, request: &Attributes<'_>) {
         self.lock().note(request, |count| count.carried_out += 1);
     }
 
-    /// A request changed or deleted an object.
+    /// Records that a request changed or deleted an object.
     pub(crate) fn write(&self, uid: &str) {
         self.lock().written.insert(uid.into());
     }
 
-    /// A machine was created, started, stopped, restarted or deleted by a request.
+    /// Records that a request created, started, stopped, restarted or deleted a machine.
     pub(crate) fn change(&self, namespace: &str, name: &str, power: Power) {
         self.lock().account(namespace, name).tally(power).changes += 1;
     }
 
-    /// A machine was marked for deletion; several requests at the same time mark it once.
+    /// Records that a machine was marked for deletion; concurrent requests mark it only once.
     pub(crate) fn delete(&self, namespace: &str, name: &str, uid: &str) {
         let mut book = self.lock();
         if book.deleted.insert(uid.into()) {
@@ -169,7 +170,7 @@ impl Ledger {
         }
     }
 
-    /// A request, seen only now to be about a machine's power.
+    /// Records a request that turns out late to concern a machine's power.
     pub(crate) fn ask(&self, namespace: &str, name: &str, power: Power) {
         self.lock().account(namespace, name).tally(power).requests += 1;
     }

@@ -1,19 +1,19 @@
-//! What a request means for a machine: read from its body, or from the machine before and after it.
+//! Effect of a request on a machine: derived from its body, or from the machine before and after it.
 
 use serde_json::Value;
 
-/// What a request does to a machine as a whole
+/// Effect of a request on a machine as a whole
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Power {
-    /// It comes into being.
+    /// Created.
     Create,
-    /// It is switched on.
+    /// Switched on.
     Start,
-    /// It is switched off.
+    /// Switched off.
     Stop,
-    /// It is switched off and on.
+    /// Switched off and on.
     Restart,
-    /// It is deleted.
+    /// Deleted.
     Delete,
 }
 
@@ -32,7 +32,7 @@ impl Power {
         if on { Self::Start } else { Self::Stop }
     }
 
-    /// What a patch of a machine asks for, going by the fields it names.
+    /// The effect requested by a patch of a machine, by the fields it names.
     pub(crate) fn asked_by_patch(patch: &Value) -> Option<Self> {
         let Some(steps) = patch.as_array() else { return wanted(&patch["spec"]).map(Self::of) };
         let named = |step: &&Value| {
@@ -44,13 +44,13 @@ impl Power {
         wanted(&serde_json::json!({field: step["value"]})).map(Self::of)
     }
 
-    /// What has become of a machine between two versions.
+    /// The change of a machine between two versions.
     pub(crate) fn between(before: &Value, after: &Value) -> Option<Self> {
         let (before, after) = (wanted(&before["spec"]), wanted(&after["spec"]));
         after.filter(|_| before != after).map(Self::of)
     }
 
-    /// What an action of virt-api asks for.
+    /// The effect requested by an action of virt-api.
     pub(crate) fn of_action(action: &str) -> Option<Self> {
         match action {
             "start" => Some(Self::Start),

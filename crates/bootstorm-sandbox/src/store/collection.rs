@@ -1,4 +1,4 @@
-//! All objects of one kind, found by name or by owner, with the log of their changes.
+//! All objects of one kind, indexed by name and by owner, with the log of their changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::log::{Action, Entry, Log};
 use super::object::Object;
 use bootstorm_model::observe::clock::monotonic_now;
 
-/// How many packed objects that were asked for may stay unpacked.
+/// Maximum number of requested packed objects that may stay unpacked.
 const WARM: usize = 1_024;
 
 type Key = (Box<str>, Box<str>);
@@ -21,7 +21,7 @@ type Names = BTreeMap<Box<str>, Object>;
 pub(super) struct Shelf {
     objects: BTreeMap<Box<str>, Names>,
     owned: HashMap<Box<str>, BTreeSet<Key>>,
-    /// Packed objects that were asked for lately: they may have been unpacked.
+    /// Packed objects that were requested recently: they may have been unpacked.
     warm: VecDeque<Key>,
     pub(super) log: Log,
     wake: watch::Sender<u64>,
@@ -42,7 +42,7 @@ impl Shelf {
         self.objects.get(namespace)?.get(name)
     }
 
-    /// One object, to be read: what is unpacked of it is kept for a while.
+    /// One object, for reading: its unpacked form is kept for a while.
     pub(super) fn fetch(&mut self, namespace: &str, name: &str) -> Option<Object> {
         let object = self.get(namespace, name)?.clone();
         if object.room().is_some() && !object.is_open() {
@@ -62,7 +62,7 @@ impl Shelf {
         self.objects.get_mut(namespace)?.get_mut(name)
     }
 
-    /// All objects, or those of a namespace; what is unpacked of them goes with the list.
+    /// All objects, or those of a namespace; their unpacked forms are freed with the list.
     pub(super) fn list(&self, namespace: Option<&str>) -> Vec<Object> {
         let all = || self.objects.values().flat_map(Names::values);
         let here = |namespace| self.objects.get(namespace).into_iter().flat_map(Names::values);
@@ -72,7 +72,7 @@ impl Shelf {
         }
     }
 
-    /// The objects as they were at `revision`: the present, with the later changes undone.
+    /// The objects as of `revision`: the present, with later changes undone.
     pub(super) fn list_at(&self, namespace: Option<&str>, revision: u64) -> Result<Vec<Object>, TooOld> {
         let mut then: BTreeMap<Key, Object> =
             self.list(namespace).into_iter().map(|object| (key(&object), object)).collect();
@@ -124,7 +124,7 @@ impl Shelf {
         }
         let entry = Arc::new(Entry { revision: object.revision(), action, object, previous });
         let settled = self.log.push(monotonic_now(), entry.clone());
-        // What has not changed for a while is packed here, too.
+        // Objects that have not changed for a while are packed here, too.
         if let Some(settled) = settled
             && let Some(live) = self.live(settled.namespace(), settled.name())
             && live.revision() == settled.revision()
@@ -150,7 +150,7 @@ impl Shelf {
     }
 }
 
-/// An object for somebody who may unpack it and does not keep it.
+/// An object for a reader that may unpack it and does not keep it.
 fn apart(object: &Object) -> Object {
     match object.cold() {
         Some(cold) if !object.is_open() => Arc::new(cold),

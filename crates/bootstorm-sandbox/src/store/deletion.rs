@@ -1,32 +1,32 @@
-//! How an object is deleted, and what becomes of that.
+//! Deletion of an object: options and result.
 
 use super::object::Object;
 use super::rules::Propagation;
 
-/// How to delete an object
+/// Options of a deletion
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeleteOptions {
-    /// Delete only the object with this identity.
+    /// Delete only the object with this UID.
     pub uid: Option<String>,
     /// Delete only this version.
     pub resource_version: Option<String>,
-    /// What becomes of its dependents.
+    /// Handling of its dependents.
     pub propagation: Propagation,
-    /// How long a pod may take, instead of what it asked for itself.
+    /// Grace period of a pod, instead of its own.
     pub grace_period: Option<i64>,
 }
 
-/// What became of a deletion
+/// Result of a deletion
 #[derive(Debug, Clone)]
 pub enum Deleted {
-    /// It is marked, and goes when its finalizers are gone or its kubelet is done.
+    /// Marked; removed when its finalizers are gone or its kubelet is done.
     Marked(Object),
-    /// It is gone; this was its last state.
+    /// Removed; this was its last state.
     Removed(Object),
 }
 
 impl Deleted {
-    /// The object as it was left.
+    /// The object in its last state.
     pub fn object(&self) -> &Object {
         match self {
             Self::Marked(object) | Self::Removed(object) => object,

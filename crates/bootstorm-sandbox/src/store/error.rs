@@ -1,11 +1,11 @@
-//! Why the store turned a write down.
+//! Reasons why the store refuses a write.
 
 use thiserror::Error;
 
-/// A write the store refused
+/// A write that the store refused
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// There is no such object.
+    /// No such object.
     #[error("{kind} \"{name}\" not found")]
     NotFound {
         /// The qualified plural.
@@ -21,13 +21,13 @@ pub enum StoreError {
         /// The object's name.
         name: String,
     },
-    /// The namespace is missing.
+    /// The namespace does not exist.
     #[error("namespaces \"{namespace}\" not found")]
     NoNamespace {
-        /// The namespace asked for.
+        /// Requested namespace.
         namespace: String,
     },
-    /// The namespace is going away and takes nothing new.
+    /// The namespace is terminating and accepts no new objects.
     #[error(
         "{kind} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated"
     )]
@@ -36,20 +36,20 @@ pub enum StoreError {
         kind: String,
         /// The object's name.
         name: String,
-        /// The namespace that is going away.
+        /// Terminating namespace.
         namespace: String,
     },
-    /// A quota has no room for it.
+    /// A quota is exceeded.
     #[error("{kind} \"{name}\" is forbidden: {why}")]
     OverQuota {
         /// The qualified plural.
         kind: String,
         /// The object's name.
         name: String,
-        /// What the quota says.
+        /// The quota's message.
         why: String,
     },
-    /// The object is not the one the caller meant.
+    /// The object is not the one that the caller referred to.
     #[error(
         "Operation cannot be fulfilled on {kind} \"{name}\": Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"
     )]
@@ -60,30 +60,30 @@ pub enum StoreError {
         name: String,
         /// `UID` or `ResourceVersion`.
         field: &'static str,
-        /// What the caller named.
+        /// The caller's value.
         wanted: String,
-        /// What the object has.
+        /// The object's value.
         found: String,
     },
 }
 
-/// Why an update did not happen
+/// Reason why an update did not happen
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UpdateError<E> {
-    /// There is no such object.
+    /// No such object.
     #[error("not found")]
     NotFound,
-    /// The caller's own change said no.
+    /// The caller's own change failed.
     #[error("{0}")]
     Refused(E),
 }
 
-/// The revision asked for has been forgotten; list again
+/// The requested revision has been forgotten; list again
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("too old resource version: {asked} ({oldest})")]
 pub struct TooOld {
-    /// The revision that was asked for.
+    /// Requested revision.
     pub asked: u64,
-    /// The oldest revision that would have done.
+    /// Oldest available revision.
     pub oldest: u64,
 }

@@ -1,15 +1,15 @@
-//! The selector of a Job, which names the identity that it has only once it is stored.
+//! The selector of a Job, which contains a UID that it has only once it is stored.
 
 use serde_json::{Value, json};
 
-/// The identity of a pod's Job, as its label.
+/// Label with the UID of a pod's Job.
 const OWNER: &str = "batch.kubernetes.io/controller-uid";
-/// Its name, as its label.
+/// Label with its name.
 const NAME: &str = "batch.kubernetes.io/job-name";
-/// What these labels were called first; pods carry both.
+/// Earlier names of these labels; pods carry both.
 const OLD: [&str; 2] = ["controller-uid", "job-name"];
 
-/// Makes a new Job select the pods of its template and no others, unless it brings a selector of its own.
+/// Makes a new Job select the pods of its template and no others, unless it has a selector of its own.
 pub(super) fn select_own_pods(job: &mut Value) {
     let (uid, name) = (job["metadata"]["uid"].clone(), job["metadata"]["name"].clone());
     if !job["spec"].is_object() || job["spec"]["manualSelector"] == true {

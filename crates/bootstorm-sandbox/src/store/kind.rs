@@ -1,4 +1,4 @@
-//! The resource kinds the sandbox knows, and what sets one apart from another.
+//! Resource kinds that the sandbox knows, and their differences.
 
 /// One resource kind of one API version
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -7,27 +7,27 @@ pub struct Kind {
     pub group: &'static str,
     /// The served version.
     pub version: &'static str,
-    /// The kind as it stands in an object, `VirtualMachine`.
+    /// Kind as in an object, `VirtualMachine`.
     pub kind: &'static str,
-    /// The plural as it stands in a path, `virtualmachines`.
+    /// Plural as in a path, `virtualmachines`.
     pub plural: &'static str,
     /// The singular name.
     pub singular: &'static str,
-    /// What people type instead of the plural.
+    /// Short names.
     pub short_names: &'static [&'static str],
-    /// Groups of kinds it belongs to, such as `all`.
+    /// Categories, such as `all`.
     pub categories: &'static [&'static str],
-    /// Whether its objects live in a namespace.
+    /// Whether its objects are namespaced.
     pub namespaced: bool,
-    /// Whether status is a subresource: then status changes leave the generation alone, and writes to the main
-    /// resource ignore the status.
+    /// Whether status is a subresource: then status changes leave the generation alone, and writes to the main resource
+    /// ignore the status.
     pub has_status: bool,
     /// Whether it is built into Kubernetes: then it accepts strategic merge patches.
     pub builtin: bool,
 }
 
 impl Kind {
-    /// `v1` or `kubevirt.io/v1`, as it stands in an object's `apiVersion`.
+    /// `v1` or `kubevirt.io/v1`, as in an object's `apiVersion`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.to_owned()
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// `pods` or `virtualmachines.kubevirt.io`, as it stands in the API server's messages.
+    /// `pods` or `virtualmachines.kubevirt.io`, as in the API server's messages.
     pub fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
@@ -46,13 +46,13 @@ impl Kind {
         !self.builtin || matches!(self.plural, "pods" | "jobs" | "customresourcedefinitions")
     }
 
-    /// Whether this is the very same registered kind.
+    /// Whether this is the same registered kind.
     pub fn is(&self, other: &Self) -> bool {
         self.plural == other.plural && self.group == other.group
     }
 }
 
-/// What most kinds have in common; every registered kind states how it differs.
+/// Common properties of most kinds; every registered kind states its differences.
 const PLAIN: Kind = Kind {
     group: "",
     version: "v1",
@@ -85,7 +85,7 @@ macro_rules! kinds {
             kind: $kind, plural: $plural, singular: $singular, $($field: $value,)* ..$base
         };)+
 
-        /// Every kind, in the order discovery lists them.
+        /// Every kind, in the order of discovery.
         pub fn all() -> &'static [&'static Kind] {
             static ALL: &[&Kind] = &[$(&$name),+];
             ALL
@@ -118,49 +118,49 @@ kinds! {
     SERVICES = "Service" "services" "service" { short_names: &["svc"], categories: &["all"], has_status: true } ..PLAIN;
     /// Identities of pods.
     SERVICE_ACCOUNTS = "ServiceAccount" "serviceaccounts" "serviceaccount" { short_names: &["sa"] } ..PLAIN;
-    /// Definitions of the kinds that are not built in.
+    /// Definitions of kinds that are not built in.
     CUSTOM_RESOURCE_DEFINITIONS = "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" { group: "apiextensions.k8s.io", short_names: &["crd", "crds"], categories: &["api-extensions"], namespaced: false, has_status: true } ..PLAIN;
-    /// Stored revisions, as `KubeVirt` keeps of instance types.
+    /// Stored revisions, which `KubeVirt` uses for instance types.
     CONTROLLER_REVISIONS = "ControllerRevision" "controllerrevisions" "controllerrevision" { group: "apps" } ..PLAIN;
     /// Jobs: pods that run to their end.
     JOBS = "Job" "jobs" "job" { group: "batch", categories: &["all"], has_status: true } ..PLAIN;
     /// Leases.
     LEASES = "Lease" "leases" "lease" { group: "coordination.k8s.io" } ..PLAIN;
-    /// Who has which cluster-wide permissions.
+    /// Cluster-wide role bindings.
     CLUSTER_ROLE_BINDINGS = "ClusterRoleBinding" "clusterrolebindings" "clusterrolebinding" { namespaced: false } ..RBAC;
-    /// Permissions in all namespaces.
+    /// Cluster-wide roles.
     CLUSTER_ROLES = "ClusterRole" "clusterroles" "clusterrole" { namespaced: false } ..RBAC;
-    /// Who has which permissions in a namespace.
+    /// Role bindings of a namespace.
     ROLE_BINDINGS = "RoleBinding" "rolebindings" "rolebinding" {} ..RBAC;
-    /// Permissions in a namespace.
+    /// Roles of a namespace.
     ROLES = "Role" "roles" "role" {} ..RBAC;
-    /// How many pods of a group may be missing.
+    /// Limits on missing pods of a group.
     POD_DISRUPTION_BUDGETS = "PodDisruptionBudget" "poddisruptionbudgets" "poddisruptionbudget" { group: "policy", short_names: &["pdb"], has_status: true } ..PLAIN;
-    /// Ways of providing storage.
+    /// Storage provisioning classes.
     STORAGE_CLASSES = "StorageClass" "storageclasses" "storageclass" { group: "storage.k8s.io", short_names: &["sc"], namespaced: false } ..PLAIN;
     /// Snapshots of claims.
     VOLUME_SNAPSHOTS = "VolumeSnapshot" "volumesnapshots" "volumesnapshot" { group: "snapshot.storage.k8s.io", short_names: &["vs"], has_status: true, builtin: false } ..PLAIN;
-    /// Networks of multus.
+    /// Multus networks.
     NETWORK_ATTACHMENTS = "NetworkAttachmentDefinition" "network-attachment-definitions" "network-attachment-definition" { group: "k8s.cni.cncf.io", short_names: &["net-attach-def"], builtin: false } ..PLAIN;
     /// Sizes of machines.
     CLUSTER_INSTANCETYPES = "VirtualMachineClusterInstancetype" "virtualmachineclusterinstancetypes" "virtualmachineclusterinstancetype" { short_names: &["vmcf", "vmcfs"] } ..INSTANCETYPE;
-    /// What suits the guests of machines.
+    /// Cluster-wide preferences.
     CLUSTER_PREFERENCES = "VirtualMachineClusterPreference" "virtualmachineclusterpreferences" "virtualmachineclusterpreference" { short_names: &["vmcp", "vmcps"] } ..INSTANCETYPE;
     /// Sizes of the machines of a namespace.
     INSTANCETYPES = "VirtualMachineInstancetype" "virtualmachineinstancetypes" "virtualmachineinstancetype" { short_names: &["vmf", "vmfs"], namespaced: true } ..INSTANCETYPE;
-    /// What suits the guests of a namespace.
+    /// Preferences of a namespace.
     PREFERENCES = "VirtualMachinePreference" "virtualmachinepreferences" "virtualmachinepreference" { short_names: &["vmp", "vmps"], namespaced: true } ..INSTANCETYPE;
     /// CDI installations.
     CDIS = "CDI" "cdis" "cdi" { short_names: &["cdi", "cdis"], namespaced: false } ..CDI;
     /// Golden images.
     DATA_SOURCES = "DataSource" "datasources" "datasource" { short_names: &["das"], categories: &["all"] } ..CDI;
-    /// Disks in the making.
+    /// Disks and their filling.
     DATA_VOLUMES = "DataVolume" "datavolumes" "datavolume" { short_names: &["dv", "dvs"], categories: &["all"], has_status: true } ..CDI;
-    /// What CDI knows about a storage class.
+    /// CDI's settings for a storage class.
     STORAGE_PROFILES = "StorageProfile" "storageprofiles" "storageprofile" { namespaced: false, has_status: true } ..CDI;
     /// `KubeVirt` installations.
     KUBEVIRTS = "KubeVirt" "kubevirts" "kubevirt" { short_names: &["kv", "kvs"], has_status: true } ..KUBEVIRT;
-    /// Running machines; their status is no subresource, so each status write counts as a generation.
+    /// Running machines; their status is not a subresource, so each status write counts as a generation.
     VIRTUAL_MACHINE_INSTANCES = "VirtualMachineInstance" "virtualmachineinstances" "virtualmachineinstance" { short_names: &["vmi", "vmis"] } ..KUBEVIRT;
     /// Live migrations.
     MIGRATIONS = "VirtualMachineInstanceMigration" "virtualmachineinstancemigrations" "virtualmachineinstancemigration" { short_names: &["vmim", "vmims"], has_status: true } ..KUBEVIRT;

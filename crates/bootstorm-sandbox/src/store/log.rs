@@ -7,43 +7,43 @@ use std::time::{Duration, Instant};
 use super::error::TooOld;
 use super::object::{Object, Stored};
 
-/// How many changes of one kind are remembered.
+/// Maximum number of changes of one kind that are kept.
 const CAPACITY: usize = 100_000;
-/// How long a change is remembered at most; an API server keeps five minutes of history, too.
+/// Maximum age of a kept change; an API server also keeps five minutes of history.
 const MEMORY: Duration = Duration::from_secs(300);
-/// How many changes are kept as values; what is older is packed, which takes a hundredth of the room.
+/// Number of changes kept as values; older ones are packed, which takes a hundredth of the room.
 const FRESH: usize = 256;
-/// How many changes later an object that has not changed since is packed outside of the log, too. Controllers read what has
-/// changed lately again and again.
+/// Number of later changes after which an unchanged object is packed outside the log, too. Controllers read recently
+/// changed objects again and again.
 const SETTLED: usize = 2_048;
-/// The most bytes of a dictionary: what is packed finds no more.
+/// Maximum size of a dictionary in bytes: packed texts cannot refer further back.
 const LONGEST: usize = 48 * 1024;
-/// How many versions are packed before a dictionary is looked at again.
+/// Number of packed versions after which a dictionary is re-evaluated.
 const TRIED: u32 = 64;
-/// How many changes one reading takes at most, so that a reader holds the lock briefly.
+/// Maximum number of changes per read, so that a reader holds the lock briefly.
 const BATCH: usize = 2_000;
 
-/// What happened to an object
+/// Kind of a change
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// It came into being.
+    /// Created.
     Added,
-    /// It changed.
+    /// Changed.
     Modified,
-    /// It is gone.
+    /// Deleted.
     Deleted,
 }
 
 /// One committed change
 #[derive(Debug)]
 pub struct Entry {
-    /// The revision at which it happened.
+    /// Revision.
     pub revision: u64,
-    /// What happened.
+    /// Kind.
     pub action: Action,
-    /// The object afterwards; for a deletion its last state, with the revision of the deletion.
+    /// Object afterwards; for a deletion its last state, with the revision of the deletion.
     pub object: Object,
-    /// The object before, unless it is new.
+    /// Object before, unless it is new.
     pub previous: Option<Object>,
 }
 
@@ -51,29 +51,29 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     entries: VecDeque<(Instant, Arc<Entry>)>,
-    /// Reading may begin at this revision or later.
+    /// Lowest revision from which reading may begin.
     floor: u64,
-    /// The revision of the newest entry that was dropped.
+    /// Revision of the newest dropped entry.
     dropped: u64,
-    /// How many entries at the front are packed.
+    /// Number of packed entries at the front.
     packed: usize,
-    /// What texts of this kind have in common.
+    /// Common content of texts of this kind.
     dictionary: Dictionary,
 }
 
-/// Texts by which others of their kind are packed
+/// Texts relative to which others of their kind are packed
 #[derive(Debug, Default)]
 struct Dictionary {
     texts: Arc<[u8]>,
-    /// Versions that were packed since it is this one, the room that they take, and their texts.
+    /// Versions packed with this dictionary: number, packed size, and text size.
     packed: (u32, usize, usize),
 }
 
 impl Dictionary {
-    /// A version, packed.
+    /// Packs a version.
     fn pack(&mut self, stored: &Stored) -> Stored {
         let (count, room, length) = self.packed;
-        // Texts that have little in common with these begin the next dictionary.
+        // Texts with little in common with these begin the next dictionary.
         if self.texts.is_empty() || count >= TRIED && room * 5 > length {
             let text = stored.json();
             let kept = LONGEST.saturating_sub(text.len()).min(self.texts.len());
@@ -91,12 +91,12 @@ impl Dictionary {
 }
 
 impl Log {
-    /// A log that knows nothing up to and including `floor`.
+    /// A log without history up to and including `floor`.
     pub(super) fn new(floor: u64) -> Self {
         Self { entries: VecDeque::new(), floor, dropped: 0, packed: 0, dictionary: Dictionary::default() }
     }
 
-    /// Appends a change; returns a version, packed, after which there were so many others that nobody may read it soon.
+    /// Appends a change; returns a packed version, old enough that it is probably not read soon.
     pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
         self.entries.push_back((now, entry));
         while let Some((at, oldest)) = self.entries.front() {
@@ -119,7 +119,7 @@ impl Log {
     /// Packs a change.
     fn shrink(&mut self, place: usize) {
         let entry = self.entries[place].1.clone();
-        // The version before is that of an older change, which is packed already, unless that was dropped.
+        // The previous version is that of an older change, which is packed already, unless that was dropped.
         let previous = entry.previous.as_ref().map(|previous| {
             self.at(previous.revision()).unwrap_or_else(|| Arc::new(self.dictionary.pack(previous)))
         });
@@ -128,7 +128,7 @@ impl Log {
             Arc::new(Entry { revision: entry.revision, action: entry.action, object, previous });
     }
 
-    /// The version that a change in the log made.
+    /// The version produced by a change in the log.
     fn at(&self, revision: u64) -> Option<Object> {
         let place = self.entries.partition_point(|(_, entry)| entry.revision < revision);
         let (_, entry) = self.entries.get(place).filter(|(_, entry)| entry.revision == revision)?;

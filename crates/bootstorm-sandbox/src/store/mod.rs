@@ -1,4 +1,4 @@
-//! The simulated cluster's memory: objects, resource versions, and the log that watches read.
+//! The simulated cluster's storage: objects, resource versions, and the log that watches read.
 
 mod collection;
 mod defaults;
@@ -34,7 +34,7 @@ use self::truth::Truth;
 pub use self::watcher::Watcher;
 use bootstorm_model::observe::clock::wall_now;
 
-/// The revision of an empty store. Not 0 or 1, so that these are always too old, as on a cluster with a past.
+/// Revision of an empty store. Not 0 or 1, so that these are always too old, as on a cluster with a past.
 const BEGINNING: u64 = 1_000;
 
 /// The objects of the simulated cluster
@@ -70,12 +70,12 @@ impl Store {
         })))
     }
 
-    /// Sets the cluster's clock, so far ahead of this computer's.
+    /// Sets the cluster's clock ahead of this computer's.
     pub fn set_clock_ahead(&self, ahead: SignedDuration) {
         self.lock().ahead = ahead;
     }
 
-    /// What the cluster's clock shows.
+    /// Reading of the cluster's clock.
     pub fn now(&self) -> Timestamp {
         self.lock().now()
     }
@@ -87,7 +87,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes into the truth what a guest does now and no object tells: `network`, `agent`.
+    /// Records in the truth a guest's action that no object shows: `network`, `agent`.
     pub fn note_guest(&self, namespace: &str, name: &str, uid: &str, action: &str, address: &str) {
         if let Some(truth) = &self.lock().truth {
             truth.tell(json!({
@@ -96,7 +96,7 @@ impl Store {
         }
     }
 
-    /// Ends the truth file; everything that was committed is in it afterwards.
+    /// Completes the truth file with everything committed so far.
     pub fn close_truth(&self) {
         let truth = self.lock().truth.take();
         // Dropped here, outside the lock: it waits for the disk.
@@ -113,13 +113,13 @@ impl Store {
         self.lock().shelf_mut(kind).fetch(namespace, name)
     }
 
-    /// All objects of a kind, or those of a namespace, in order of their names, and the revision this is true for.
+    /// All objects of a kind, or those of a namespace, in order of their names, and the revision of this state.
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>) -> (Vec<Object>, u64) {
         let contents = self.lock();
         (contents.shelf(kind).list(namespace), contents.revision)
     }
 
-    /// The objects as they were at a revision of the past.
+    /// The objects as of a past revision.
     pub fn list_at(
         &self,
         kind: &'static Kind,
@@ -129,7 +129,7 @@ impl Store {
         self.lock().shelf(kind).list_at(namespace, revision)
     }
 
-    /// The objects of a kind whose owner references name this identity.
+    /// The objects of a kind whose owner references contain this UID.
     pub fn owned_by(&self, kind: &'static Kind, owner_uid: &str) -> Vec<Object> {
         self.lock().shelf(kind).owned_by(owner_uid)
     }
@@ -139,7 +139,7 @@ impl Store {
         self.lock().shelf(kind).is_empty(namespace)
     }
 
-    /// Stores a new object and fills in what the API machinery fills in.
+    /// Stores a new object with the fields that the API machinery fills in.
     pub fn create(&self, kind: &'static Kind, mut object: Value) -> Result<Object, StoreError> {
         let generate = object["metadata"]["name"].as_str().is_none_or(str::is_empty);
         loop {
@@ -147,7 +147,7 @@ impl Store {
                 object["metadata"]["name"] = Value::String(name);
             }
             match self.lock().create(kind, &mut object) {
-                // A taken name is drawn again; with one that was asked for that would never end.
+                // A generated name that is taken is drawn again; a requested name cannot be.
                 Err(StoreError::AlreadyExists { .. })
                     if generate && rules::generated_name(&object).is_some() => {}
                 result => return result,
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// What creating an object would store, without storing it.
+    /// The object that a creation would store, without storing it.
     pub fn rehearse(&self, kind: &'static Kind, mut object: Value) -> Result<Value, StoreError> {
         if object["metadata"]["name"].as_str().is_none_or(str::is_empty)
             && let Some(name) = rules::generated_name(&object)
@@ -168,8 +168,8 @@ impl Store {
 
     /// Reads, changes and writes an object under the lock
     ///
-    /// A change that changes nothing returns the same object and makes no event. Identity, creation and deletion
-    /// times cannot be changed. An object that waited for its last finalizer vanishes with it.
+    /// A change without effect returns the same object and makes no event. Identity, creation and deletion times cannot
+    /// be changed. An object that waited for its last finalizer is removed with it.
     pub fn update<E>(
         &self,
         kind: &'static Kind,
@@ -180,7 +180,7 @@ impl Store {
         self.lock().update(kind, namespace, name, change)
     }
 
-    /// Changes an object if it is there.
+    /// Changes an object if it exists.
     pub fn modify(
         &self,
         kind: &'static Kind,
@@ -195,7 +195,7 @@ impl Store {
         self.update(kind, namespace, name, infallible).ok()
     }
 
-    /// Deletes an object, or marks it if somebody still has to let it go.
+    /// Deletes an object, or marks it if something still holds it.
     pub fn delete(
         &self,
         kind: &'static Kind,
@@ -206,7 +206,7 @@ impl Store {
         self.lock().delete(kind, namespace, name, options)
     }
 
-    /// Removes an object whatever holds it: the kubelet's last word on a pod, the end of a namespace.
+    /// Removes an object unconditionally: the kubelet's final deletion of a pod, the end of a namespace.
     pub fn remove(&self, kind: &'static Kind, namespace: &str, name: &str, uid: &str) -> bool {
         let mut contents = self.lock();
         let Some(object) =
@@ -218,7 +218,7 @@ impl Store {
         true
     }
 
-    /// Reads the changes after a revision; 0 means all there ever were.
+    /// Reads the changes after a revision; 0 means all.
     pub fn watch(
         &self,
         kind: &'static Kind,
@@ -246,7 +246,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        // Every change is made on a copy and committed whole, so a panic elsewhere leaves nothing half done.
+        // Every change is made on a copy and committed as a whole, so a panic elsewhere leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -293,7 +293,7 @@ impl Contents {
         Ok(made)
     }
 
-    /// Completes a new object and checks that there is a place for it.
+    /// Completes a new object and checks that it can be stored.
     fn check_new(&self, kind: &'static Kind, object: &mut Value) -> Result<(), StoreError> {
         rules::prepare(kind, object, self.now());
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -367,7 +367,7 @@ impl Contents {
 }
 
 fn place(kind: &Kind) -> usize {
-    // Every kind there is comes from the registry.
+    // Every kind comes from the registry.
     kind::all().iter().position(|known| std::ptr::eq(*known, kind) || known.is(kind)).unwrap_or_default()
 }
 

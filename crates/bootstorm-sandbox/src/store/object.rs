@@ -6,13 +6,13 @@ use bytes::Bytes;
 use lz4_flex::block;
 use serde_json::Value;
 
-/// A version of an object, shared by everybody who reads it
+/// A version of an object, shared by its readers
 pub type Object = Arc<Stored>;
 
 /// One immutable version of an object
 ///
-/// It is kept as values, as text, or both: values are quick to read and take many times the room of the text. One that is
-/// hardly ever read again is packed.
+/// Stored as values, as text, or both: values are quick to read and take many times the room of the text. A version
+/// that is rarely read again is packed.
 #[derive(Debug)]
 pub struct Stored {
     value: OnceLock<Value>,
@@ -24,19 +24,19 @@ pub struct Stored {
     revision: u64,
 }
 
-/// The text of a version, by what it has in common with texts of the same kind
+/// The text of a version, relative to other texts of the same kind
 #[derive(Debug, Clone)]
 struct Packed {
     bytes: Arc<[u8]>,
     length: usize,
     dictionary: Arc<[u8]>,
-    /// The labels, by which many objects are selected at once.
+    /// Labels, by which many objects are selected at once.
     labels: Option<Arc<Value>>,
 }
 
 impl Packed {
     fn text(&self) -> Vec<u8> {
-        // What we packed ourselves is always unpacked.
+        // Our own packed data always unpacks.
         block::decompress_with_dict(&self.bytes, self.length, &self.dictionary).unwrap_or_default()
     }
 }
@@ -58,30 +58,30 @@ impl Stored {
         }
     }
 
-    /// The same version by what its text has in common with this one, a tenth of the room of the text, as versions mostly are.
+    /// The version packed relative to this one, mostly a tenth of the size of the text.
     pub(super) fn packed(&self, dictionary: &Arc<[u8]>) -> Self {
         let json = self.json();
         let bytes = block::compress_with_dict(&json, dictionary).into();
         self.with(Packed { bytes, length: json.len(), dictionary: dictionary.clone(), labels: None })
     }
 
-    /// The same version with its labels at hand; nothing where it is not packed.
+    /// The version with its labels available; `None` if it is not packed.
     pub(super) fn labelled(&self, labels: Value) -> Option<Self> {
         let labels = Some(Arc::new(labels));
         self.packed.as_ref().map(|packed| self.with(Packed { labels, ..packed.clone() }))
     }
 
-    /// The same version without what was unpacked of it; nothing where it is not packed.
+    /// The version without its unpacked form; `None` if it is not packed.
     pub(super) fn cold(&self) -> Option<Self> {
         self.packed.as_ref().map(|packed| self.with(packed.clone()))
     }
 
-    /// Whether its values are at hand.
+    /// Whether its values are available.
     pub(super) fn is_open(&self) -> bool {
         self.value.get().is_some()
     }
 
-    /// How much room it takes packed, and as text; nothing where it is not packed.
+    /// Its packed size, and its size as text; `None` if it is not packed.
     pub(super) fn room(&self) -> Option<(usize, usize)> {
         self.packed.as_ref().map(|packed| (packed.bytes.len(), packed.length))
     }
@@ -111,20 +111,20 @@ impl Stored {
         }
     }
 
-    /// A copy of the values; what is packed stays so.
+    /// A copy of the values; a packed version stays packed.
     pub fn to_value(&self) -> Value {
         self.value.get().cloned().unwrap_or_else(|| self.parse())
     }
 
     fn parse(&self) -> Value {
-        // Text that we wrote ourselves is always read back.
+        // Our own text always parses.
         match (&self.packed, self.json.get()) {
             (Some(packed), None) => serde_json::from_slice(&packed.text()).unwrap_or_default(),
             _ => serde_json::from_slice(&self.json()).unwrap_or_default(),
         }
     }
 
-    /// The object as JSON text, written once however many watchers want it.
+    /// The object as JSON text, serialised once however many watchers need it.
     pub fn json(&self) -> Bytes {
         if let (None, Some(packed)) = (self.json.get(), &self.packed) {
             return packed.text().into();
@@ -134,7 +134,7 @@ impl Stored {
             .clone()
     }
 
-    /// `metadata.labels` where they are at hand.
+    /// `metadata.labels` if available.
     pub fn ready_labels(&self) -> Option<&Value> {
         match (self.value.get(), &self.packed) {
             (Some(value), _) => Some(&value["metadata"]["labels"]),
@@ -153,7 +153,7 @@ impl Stored {
         &self.name
     }
 
-    /// The identity that a namesake does not share.
+    /// The UID, which differs between objects of the same name.
     pub fn uid(&self) -> &str {
         &self.uid
     }
@@ -174,7 +174,7 @@ impl Stored {
         labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
-    /// Whether deletion has been asked for.
+    /// Whether deletion has been requested.
     pub fn is_deleting(&self) -> bool {
         self.value()["metadata"]["deletionTimestamp"].is_string()
     }
@@ -184,7 +184,7 @@ impl Stored {
         self.value()["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// The identities of its owners.
+    /// UIDs of its owners.
     pub fn owners(&self) -> impl Iterator<Item = &str> {
         let owners = self.value()["metadata"]["ownerReferences"].as_array();
         owners.into_iter().flatten().filter_map(|owner| owner["uid"].as_str())

@@ -1,5 +1,4 @@
-//! What the API server refuses new pods for beside quotas: a missing account, limit ranges, and the Pod Security level of
-//! the namespace.
+//! Policies for new pods beside quotas: service accounts, limit ranges, and the Pod Security level of the namespace.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +10,7 @@ use crate::model::quantity;
 const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 /// Label with the version of the level.
 const VERSION: &str = "pod-security.kubernetes.io/enforce-version";
-/// Capabilities that containers may have under `baseline`.
+/// Capabilities permitted under `baseline`.
 const BASELINE: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
@@ -27,7 +26,7 @@ const BASELINE: [&str; 13] = [
     "SETUID",
     "SYS_CHROOT",
 ];
-/// Kinds of volumes that pods may have under `restricted`.
+/// Volume kinds permitted under `restricted`.
 const VOLUMES: [&str; 9] = [
     "configMap",
     "csi",
@@ -41,7 +40,7 @@ const VOLUMES: [&str; 9] = [
 ];
 
 impl Contents {
-    /// Fills in the defaults of limit ranges, then refuses a pod that its namespace does not take.
+    /// Applies the defaults of limit ranges, then rejects a pod that its namespace does not permit.
     pub(super) fn check_policy(
         &self,
         namespace: &str,
@@ -49,7 +48,7 @@ impl Contents {
         pod: &mut Value,
     ) -> Result<(), StoreError> {
         let refused = |why| StoreError::OverQuota { kind: PODS.qualified(), name: name.to_owned(), why };
-        // Every namespace has the account `default`, as nobody ever deletes it.
+        // Every namespace has the account `default`, as it is never deleted.
         if let Some(account) = pod["spec"]["serviceAccountName"].as_str().filter(|name| *name != "default")
             && self.shelf(&SERVICE_ACCOUNTS).get(namespace, account).is_none()
         {
@@ -84,14 +83,14 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     list("containers").chain(list("initContainers"))
 }
 
-/// Gives containers the requests and limits that they do not name.
+/// Sets requests and limits that containers do not name.
 fn fill(limit: &Value, pod: &mut Value) {
     if limit["type"] != "Container" {
         return;
     }
     let amounts = |key: &str| limit[key].as_object().cloned().unwrap_or_default();
     let mut defaults = [("limits", amounts("default")), ("requests", amounts("defaultRequest"))];
-    // Without a default of its own, a request is what the limit is.
+    // Without a default of its own, a request equals the limit.
     for (resource, amount) in defaults[0].1.clone() {
         defaults[1].1.entry(resource).or_insert(amount);
     }
@@ -114,7 +113,7 @@ fn fill(limit: &Value, pod: &mut Value) {
     }
 }
 
-/// Why a pod does not fit between the limits of a range.
+/// Reason why a pod is outside the limits of a range.
 fn outside(limit: &Value, pod: &Value) -> Option<String> {
     let word = limit["type"].as_str()?;
     let each: Vec<Vec<&Value>> = match word {
@@ -168,7 +167,7 @@ fn outside(limit: &Value, pod: &Value) -> Option<String> {
     None
 }
 
-/// What a pod has that its namespace's level does not allow, in the API server's words.
+/// Properties of a pod that its namespace's level forbids, in the API server's words.
 fn violations(level: &str, pod: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if !matches!(level, "baseline" | "restricted") {

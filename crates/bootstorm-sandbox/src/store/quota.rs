@@ -1,4 +1,4 @@
-//! Resource quotas: what the pods of a namespace take, and whether one more is allowed.
+//! Resource quotas: usage of a namespace's pods, and admission of another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use super::kind::{PODS, RESOURCE_QUOTAS};
 use super::{Contents, Object, StoreError};
 use crate::model::quantity;
 
-/// Resources that every container must name where a quota counts them.
+/// Resources that every container must specify if a quota counts them.
 const DEMANDED: [&str; 6] =
     ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 
-/// What the pods of a namespace take of a resource, as quotas name it; `None` if pods do not count for it.
+/// Usage of a resource by the pods of a namespace, as quotas name it; `None` if pods do not count for it.
 pub fn used(resource: &str, pods: &[Object]) -> Option<f64> {
     let alive = pods.iter().filter(|pod| !is_over(pod.value()));
     alive
@@ -21,7 +21,7 @@ pub fn used(resource: &str, pods: &[Object]) -> Option<f64> {
         .filter(|_| counts(resource))
 }
 
-/// An amount as a quota's status shows it.
+/// An amount as in a quota's status.
 pub fn shown(resource: &str, amount: f64) -> String {
     if resource.ends_with("cpu") { quantity::cores(amount) } else { quantity::canonical(amount) }
 }
@@ -34,7 +34,7 @@ fn counts(resource: &str) -> bool {
     of(resource, &Value::Null).is_some()
 }
 
-/// What one pod takes of a resource.
+/// Usage of a resource by one pod.
 fn of(resource: &str, pod: &Value) -> Option<f64> {
     match resource {
         "pods" | "count/pods" => Some(1.0),
@@ -48,7 +48,7 @@ fn of(resource: &str, pod: &Value) -> Option<f64> {
     }
 }
 
-/// The containers of a pod that run as long as it does.
+/// Containers of a pod that run for its whole life.
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     let list = |name: &str| pod["spec"][name].as_array().map_or(&[][..], Vec::as_slice).iter();
     list("containers").chain(list("initContainers").filter(|one| one["restartPolicy"] == "Always"))
@@ -58,13 +58,13 @@ fn sum(pod: &Value, list: &str, resource: &str) -> f64 {
     let one = |container: &Value| {
         let resources = &container["resources"];
         let asked = quantity::of(&resources[list][resource]);
-        // A limit stands in for a request that is missing.
+        // A limit stands in for a missing request.
         asked.or_else(|| quantity::of(&resources["limits"][resource])).unwrap_or(0.0)
     };
     containers(pod).map(one).sum()
 }
 
-/// Whether a container of the pod does not say how much of a resource it wants.
+/// Whether a container of the pod does not specify a resource.
 fn is_silent(pod: &Value, resource: &str) -> bool {
     let (list, plain) = resource.split_once('.').unwrap_or(("requests", resource));
     containers(pod).any(|container| {
@@ -74,7 +74,7 @@ fn is_silent(pod: &Value, resource: &str) -> bool {
 }
 
 impl Contents {
-    /// Refuses a pod that a quota of its namespace has no room for.
+    /// Rejects a pod that exceeds a quota of its namespace.
     pub(super) fn check_quota(&self, namespace: &str, name: &str, pod: &Value) -> Result<(), StoreError> {
         let quotas = self.shelf(&RESOURCE_QUOTAS).list(Some(namespace));
         if quotas.is_empty() {
@@ -90,7 +90,7 @@ impl Contents {
     }
 }
 
-/// What the API server says about a pod that a quota refuses.
+/// The API server's message about a pod that a quota rejects.
 fn refusal(quota: &Object, pods: &[Object], pod: &Value) -> Option<String> {
     let hard = quota.value()["spec"]["hard"].as_object()?;
     let silent: BTreeSet<&str> =
@@ -103,7 +103,7 @@ fn refusal(quota: &Object, pods: &[Object], pod: &Value) -> Option<String> {
     for (resource, limit) in hard {
         let (Some(limit), Some(asked)) = (quantity::of(limit), of(resource, pod)) else { continue };
         let taken = used(resource, pods).unwrap_or(0.0);
-        // A thousandth of a thousandth is an error of the sum.
+        // A thousandth of a thousandth is a rounding error of the sum.
         if asked > 0.0 && taken + asked > limit + 1e-6 {
             for (list, amount) in lists.iter_mut().zip([asked, taken, limit]) {
                 list.insert(resource, shown(resource, amount));

@@ -1,4 +1,4 @@
-//! What the API machinery writes into metadata: identity, times, generations, deletion marks.
+//! Metadata written by the API machinery: identity, times, generations, deletion marks.
 
 use jiff::Timestamp;
 use rand::RngExt;
@@ -7,18 +7,18 @@ use serde_json::{Map, Value, json};
 use super::kind::{self, Kind};
 use bootstorm_model::observe::clock::wall_now;
 
-/// The letters of generated names: no vowels, so no words; no digits that look like letters.
+/// Letters of generated names: no vowels, so no words; no digits that look like letters.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// How dependents fare when their owner is deleted
+/// Handling of dependents when their owner is deleted
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Propagation {
-    /// The owner goes at once, dependents are collected afterwards.
+    /// The owner is removed at once, dependents are collected afterwards.
     #[default]
     Background,
     /// The owner stays until its dependents are gone, held by the finalizer `foregroundDeletion`.
     Foreground,
-    /// Dependents stay and lose their owner; the finalizer `orphan` holds the owner until the collector did that.
+    /// Dependents stay and lose their owner; the finalizer `orphan` holds the owner until the collector has done that.
     Orphan,
 }
 
@@ -32,7 +32,7 @@ pub fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Turns what a client sent into a new object: everything but the resource version.
+/// Prepares a client's object for creation: everything but the resource version.
 pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     if !object.is_object() {
         *object = json!({});
@@ -69,7 +69,7 @@ pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     }
 }
 
-/// The name that `generateName` asks for.
+/// Name requested by `generateName`.
 pub(super) fn generated_name(object: &Value) -> Option<String> {
     let prefix = object["metadata"]["generateName"].as_str().filter(|prefix| !prefix.is_empty())?;
     let mut random = rand::rng();
@@ -77,7 +77,7 @@ pub(super) fn generated_name(object: &Value) -> Option<String> {
     Some(prefix.chars().chain(suffix).collect())
 }
 
-/// Restores what no update may change, and counts the generation; false if nothing has changed.
+/// Restores fields that no update may change, and counts the generation; false if nothing has changed.
 pub(super) fn settle(kind: &Kind, before: &Value, after: &mut Value) -> bool {
     for fixed in ["apiVersion", "kind"] {
         if let Some(value) = before.get(fixed) {
@@ -142,7 +142,7 @@ fn count_generation(object: &mut Value) {
     object["metadata"]["generation"] = json!(generation + 1);
 }
 
-/// How long a deletion of this object is graceful: only pods on a node wait for somebody.
+/// Grace period of a deletion: only pods on a node wait for their kubelet.
 pub(super) fn grace(kind: &Kind, object: &Value, asked: Option<i64>) -> i64 {
     let idle = !kind.is(&kind::PODS)
         || object["spec"]["nodeName"].as_str().is_none_or(str::is_empty)
@@ -153,7 +153,7 @@ pub(super) fn grace(kind: &Kind, object: &Value, asked: Option<i64>) -> i64 {
     asked.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30).max(0)
 }
 
-/// Adds the finalizer that the way of deletion brings along.
+/// Adds the finalizer for the mode of propagation.
 pub(super) fn add_propagation(object: &mut Value, propagation: Propagation) {
     let finalizer = match propagation {
         Propagation::Background => return,
@@ -168,13 +168,13 @@ pub(super) fn add_propagation(object: &mut Value, propagation: Propagation) {
     }
 }
 
-/// Whether an object waits for somebody before it may vanish.
+/// Whether something holds an object before it may be removed.
 pub(super) fn is_held(kind: &Kind, object: &Value) -> bool {
     kind.is(&kind::NAMESPACES)
         || object["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty())
 }
 
-/// Marks an object for deletion, or shortens the grace of one that is marked; false if nothing has changed.
+/// Marks an object for deletion, or shortens the grace period of a marked one; false if nothing has changed.
 pub(super) fn mark(kind: &Kind, object: &mut Value, grace: i64, now: Timestamp) -> bool {
     let metadata = &object["metadata"];
     let known = metadata["deletionGracePeriodSeconds"].as_i64();

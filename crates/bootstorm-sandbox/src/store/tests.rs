@@ -1,4 +1,4 @@
-//! The store as a whole: objects come, change and go, and everybody who looks sees the same.
+//! End-to-end tests of the store: creation, change and deletion of objects, with a consistent view for all readers.
 
 use serde_json::json;
 

@@ -15,21 +15,21 @@ use super::log::{Action, Entry};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
 use bootstorm_model::platform::output::{self, Readers};
 
-/// How stale the file may get.
+/// Maximum staleness of the file.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// What a line is about
+/// Content of a line
 #[derive(Debug)]
 enum Subject {
     /// A change of an object; its text is made on the writer's thread.
     Change(&'static Kind, Arc<Entry>),
-    /// Something that no object tells.
+    /// An event that no object shows.
     Told(Value),
 }
 
 type Line = (i64, Subject);
 
-/// Writes changes to a file on a thread of its own, so that no writer of the store waits for a disk
+/// Writes changes to a file on a separate thread, so that no writer of the store waits for a disk
 #[derive(Debug)]
 pub(super) struct Truth {
     sender: Option<Sender<Line>>,
@@ -48,12 +48,12 @@ impl Truth {
         Ok(Self { sender: Some(sender), writer: Some(writer) })
     }
 
-    /// Records a change at this very instant; the text is made later, on the writer's thread.
+    /// Records a change at this instant; the text is made later, on the writer's thread.
     pub(super) fn record(&self, kind: &'static Kind, entry: &Arc<Entry>) {
         self.send(Subject::Change(kind, entry.clone()));
     }
 
-    /// Records something that happens at this very instant without any object changing.
+    /// Records an event at this instant that changes no object.
     pub(super) fn tell(&self, what: Value) {
         self.send(Subject::Told(what));
     }
@@ -61,7 +61,7 @@ impl Truth {
     fn send(&self, subject: Subject) {
         let at = wall_now().as_nanosecond() as i64;
         if let Some(sender) = &self.sender {
-            // A writer that gave up has already said so.
+            // A writer that gave up has already reported it.
             let _ = sender.send((at, subject));
         }
     }
@@ -76,7 +76,7 @@ impl Drop for Truth {
     }
 }
 
-/// Whether a file begins as the truth does.
+/// Whether a file begins like a truth file.
 fn is_truth(begin: &[u8]) -> bool {
     let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
     serde_json::from_slice::<Value>(line).is_ok_and(|line| line["at"].is_i64())

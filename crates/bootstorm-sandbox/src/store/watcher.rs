@@ -30,13 +30,13 @@ impl Watcher {
         Self { store, kind, namespace: namespace.map(str::to_owned), position, wake }
     }
 
-    /// Waits for changes and returns all that are there, oldest first
+    /// Waits for changes and returns all available ones, oldest first
     ///
-    /// Nothing is lost if the future is dropped while it waits. Fails when the reader fell so far behind that
-    /// changes were forgotten; it must list again then.
+    /// Nothing is lost if the future is dropped while it waits. Fails if the reader fell so far behind that changes
+    /// were forgotten; it must list again then.
     pub async fn next(&mut self) -> Result<Vec<Arc<Entry>>, TooOld> {
         loop {
-            // Seen first, read second: a change in between wakes us once more for nothing, but is never missed.
+            // Marked as seen before reading: a change in between causes one more wake-up, but is never missed.
             self.wake.borrow_and_update();
             let entries = self.ready()?;
             if !entries.is_empty() {
@@ -49,7 +49,7 @@ impl Watcher {
         }
     }
 
-    /// The changes that are already there, without waiting.
+    /// The changes that are already available, without waiting.
     pub fn ready(&mut self) -> Result<Vec<Arc<Entry>>, TooOld> {
         loop {
             let mut entries = self.store.entries_after(self.kind, self.position)?;
@@ -64,7 +64,7 @@ impl Watcher {
         }
     }
 
-    /// The revision up to which this reader has seen everything of its kind.
+    /// Revision up to which this reader has seen everything of its kind.
     pub fn position(&self) -> u64 {
         self.position
     }

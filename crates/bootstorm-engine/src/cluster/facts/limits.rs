@@ -1,11 +1,11 @@
-//! How fast the components of `KubeVirt` may talk to the API server.
+//! Client rate limits of `KubeVirt`'s components.
 
 use serde_json::Value;
 
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::record::{MigrationLimits, RateLimit, Workers};
 
-/// Component → its part of `spec.configuration`.
+/// Component → its section of `spec.configuration`.
 const COMPONENTS: [(&str, &str); 4] = [
     ("virt-api", "apiConfiguration"),
     ("virt-controller", "controllerConfiguration"),
@@ -16,9 +16,10 @@ const COMPONENTS: [(&str, &str); 4] = [
 /// Flags of virt-controller that set numbers of workers.
 const WORKERS: [&str; 2] = ["vm-controller-threads", "vmi-controller-threads"];
 
-/// Live migrations at a time in a cluster (`KubeVirt` v1.0 to v1.9, `pkg/virt-config/virt-config.go`).
+/// Default number of concurrent live migrations in a cluster (`KubeVirt` v1.0 to v1.9,
+/// `pkg/virt-config/virt-config.go`).
 const MIGRATIONS_PER_CLUSTER: u32 = 5;
-/// The same away from one node.
+/// Default number away from one node.
 const MIGRATIONS_PER_NODE: u32 = 2;
 
 /// Limits in effect: those set in the `KubeVirt` object, else the known defaults of that version.
@@ -35,7 +36,7 @@ pub(super) fn of(configuration: &Value, version: Option<&str>) -> Vec<RateLimit>
     COMPONENTS.iter().filter_map(limit).collect()
 }
 
-/// Numbers of workers that somebody set by flags of virt-controller.
+/// Numbers of workers set by flags of virt-controller.
 pub(super) fn workers(flags: &Value) -> Vec<Workers> {
     let count = |flag: &&str| {
         let value = &flags["controller"][*flag];
@@ -46,7 +47,7 @@ pub(super) fn workers(flags: &Value) -> Vec<Workers> {
     WORKERS.iter().filter_map(count).collect()
 }
 
-/// Live migrations at a time: those set in the `KubeVirt` object, else its defaults.
+/// Limits on concurrent live migrations: those set in the `KubeVirt` object, else its defaults.
 pub(super) fn migrations(configuration: &Value) -> MigrationLimits {
     let set = |key: &str| u32::try_from(configuration["migrations"][key].as_u64()?).ok();
     let (cluster, node) = (set("parallelMigrationsPerCluster"), set("parallelOutboundMigrationsPerNode"));

@@ -1,4 +1,4 @@
-//! Reads what must not change during a run, with three small requests.
+//! Reads properties that must not change during a run, with three small requests.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::{KubeVirtState, built, on, path};
 use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::record::ClusterMark;
 
-/// A cluster that does not answer within this time is not waited for: the phase matters more.
+/// A cluster that does not answer within this time is skipped: the phase takes precedence.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A page of a list, of which only the length of the whole is of interest
+/// A page of a list, for the length of the whole
 #[derive(Debug, Deserialize)]
 struct Page {
     metadata: Rest,
@@ -29,7 +29,7 @@ struct Rest {
 }
 
 impl Cluster {
-    /// Versions, settings and number of nodes; what may not be looked at, or does not answer in time, is left out.
+    /// Versions, settings and number of nodes; absent if they may not be read, or are not answered in time.
     pub async fn mark(&self) -> ClusterMark {
         let looking = join3(self.version(), self.kubevirt(), self.number_of_nodes());
         let Ok((kubernetes, kubevirt, nodes)) = tokio::time::timeout(PATIENCE, looking).await else {

@@ -18,7 +18,7 @@ use bootstorm_model::plan::Disk;
 use bootstorm_model::plan::sizing::Settings;
 use bootstorm_model::record::{MigrationLimits, RateLimit, StorageClassFacts, Workers};
 
-/// The `KubeVirt` object, decoded only as far as it is used
+/// The `KubeVirt` object, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
 struct KubeVirt {
@@ -55,7 +55,7 @@ struct KubeVirtStatus {
     default_architecture: String,
 }
 
-/// The `CDI` object, decoded only as far as it is used
+/// The `CDI` object, with only the used fields decoded
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct Cdi {
@@ -76,29 +76,29 @@ struct KubeVirts {
 /// Whether `KubeVirt` can run VMs here
 #[derive(Debug, Clone, PartialEq)]
 pub enum KubeVirtState {
-    /// It is deployed.
+    /// Deployed.
     Deployed {
-        /// Its version, as far as known.
+        /// Version, as far as known.
         version: Option<String>,
         /// Settings that affect the sizes of VMs.
         settings: Settings,
-        /// How fast its components may talk to the API server.
+        /// Client rate limits of its components.
         limits: Vec<RateLimit>,
         /// Generation of the object: changes with its settings.
         generation: Option<i64>,
-        /// How many workers they have, where somebody set that.
+        /// Their numbers of workers, if configured.
         workers: Vec<Workers>,
-        /// How many live migrations it runs at a time.
+        /// Limits on concurrent live migrations.
         migrations: MigrationLimits,
     },
-    /// It is there, but not deployed: the phase it reports.
+    /// Present, but not deployed: the phase it reports.
     Unfinished(String),
-    /// There is none.
+    /// Not present.
     Absent,
 }
 
 impl Cluster {
-    /// The version of the API server; also shows that it can be reached and knows us.
+    /// Version of the API server; also shows that it can be reached and accepts our credentials.
     pub async fn version(&self) -> Result<String, ClusterError> {
         let doing = "reach the API server";
         let request = http::Request::get("/version")
@@ -136,7 +136,7 @@ impl Cluster {
         })
     }
 
-    /// Whether CDI's kinds are served, so VMs can have disks of their own. Needs no permission.
+    /// Whether CDI's kinds are served, so that VMs can have disks of their own. Needs no permission.
     pub async fn has_cdi(&self) -> Result<bool, ClusterError> {
         let doing = "look for CDI";
         let request = http::Request::get("/apis/cdi.kubevirt.io")
@@ -149,14 +149,14 @@ impl Cluster {
         }
     }
 
-    /// The version of CDI; `None` when it is not there, or may not be looked at.
+    /// Version of CDI; `None` if it is missing, or may not be read.
     pub async fn cdi_version(&self) -> Result<Option<String>, ClusterError> {
         let path = path("cdi.kubevirt.io/v1beta1", None, "cdis");
         let cdis: Vec<Cdi> = self.optional("look for CDI", &path).await?;
         Ok(cdis.into_iter().next().and_then(|cdi| cdi.status.observed_version))
     }
 
-    /// The storage classes that these disks use, and the default ones; none when they may not be looked at.
+    /// The storage classes that these disks use, and the default ones; empty if they may not be read.
     pub async fn storage_classes(&self, disks: &[Disk]) -> Result<Vec<StorageClassFacts>, ClusterError> {
         let path = path("storage.k8s.io/v1", None, "storageclasses");
         let classes: Vec<StorageClass> = self.optional("list storage classes", &path).await?;
@@ -174,7 +174,7 @@ impl Cluster {
         }
     }
 
-    /// A collection that is not essential; empty when it may not be read or does not exist.
+    /// An optional collection; empty if it may not be read or does not exist.
     async fn optional<T: serde::de::DeserializeOwned>(
         &self,
         doing: &str,

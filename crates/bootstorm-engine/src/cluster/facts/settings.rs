@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use bootstorm_model::plan::sizing::Settings;
 
-/// `spec.configuration`, decoded only as far as it is used here
+/// `spec.configuration`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Configuration {
@@ -28,7 +28,7 @@ struct Developer {
 
 /// Settings as `KubeVirt` interprets them: missing or non-positive values are defaults.
 ///
-/// Fails when the configuration has another form.
+/// Fails if the configuration has another form.
 pub(super) fn of(
     configuration: &Value,
     version: Option<&str>,

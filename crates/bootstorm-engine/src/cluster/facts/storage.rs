@@ -1,17 +1,17 @@
-//! The storage classes that matter to a run.
+//! Storage classes relevant to a run.
 
 use k8s_openapi::api::storage::v1::StorageClass;
 
 use bootstorm_model::plan::Disk;
 use bootstorm_model::record::StorageClassFacts;
 
-/// Marks the class for volumes that name none, and the one for those of VMs.
+/// Annotations of the default class for volumes, and of the one for those of VMs.
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 const VIRT_DEFAULT: &str = "storageclass.kubevirt.io/is-default-virt-class";
 
 /// The classes that the disks use, and the default ones.
 ///
-/// A data volume that names no class gets the default for VMs, else the default of the cluster.
+/// A data volume without a class gets the default for VMs, else the default of the cluster.
 pub(super) fn of(classes: Vec<StorageClass>, disks: &[Disk]) -> Vec<StorageClassFacts> {
     let marked = |class: &StorageClass, annotation: &str| {
         let annotations = class.metadata.annotations.as_ref();

@@ -1,4 +1,4 @@
-//! The nodes, like ones together.
+//! Nodes, grouped by shape.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

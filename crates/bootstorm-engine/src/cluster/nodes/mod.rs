@@ -1,4 +1,4 @@
-//! The nodes, and what the pods on them request.
+//! The nodes, and the requests of pods on them.
 
 mod kinds;
 
@@ -20,7 +20,7 @@ use bootstorm_model::plan::sizing::quantity::add;
 use bootstorm_model::plan::sizing::{Amounts, Node, Quantity, Taint};
 use bootstorm_model::record::NodeKind;
 
-/// A node, decoded only as far as it is used
+/// A node, with only the used fields decoded
 #[derive(Debug, Deserialize)]
 struct Found {
     metadata: Metadata,
@@ -65,14 +65,14 @@ struct Info {
     kubelet_version: String,
 }
 
-/// A pod, decoded only as far as it takes room
+/// A pod, decoded only as far as it occupies room
 #[derive(Debug, Deserialize)]
 struct Pod {
     #[serde(default)]
     spec: PodSpec,
 }
 
-/// A launcher pod, decoded only as far as it takes room
+/// A launcher pod, decoded only as far as it occupies room
 #[derive(Debug, Deserialize)]
 struct Launcher {
     metadata: Metadata,
@@ -80,19 +80,19 @@ struct Launcher {
     spec: PodSpec,
 }
 
-/// What the launcher pod of a VM requests, and where
+/// Requests of a VM's launcher pod, and its node
 #[derive(Debug, Clone, PartialEq)]
 pub struct Footprint {
     /// The VM.
     pub target: Target,
-    /// The node on which its pod is.
+    /// Node of its pod.
     pub node: String,
-    /// The requests of the pod, the pod itself included.
+    /// Requests of the pod, the pod itself included.
     pub requests: Amounts,
 }
 
 impl Launcher {
-    /// `None` for a pod that has no node, goes, or that no VMI owns.
+    /// `None` for a pod that has no node, is being deleted, or is not owned by a VMI.
     fn footprint(self) -> Option<Footprint> {
         let owner =
             self.metadata.owner_references.iter().find(|owner| owner.kind == "VirtualMachineInstance")?;
@@ -127,9 +127,9 @@ struct Resources {
 /// The nodes of a cluster
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nodes {
-    /// Every node, as if nothing ran there.
+    /// Every node, without its pods.
     pub all: Vec<Node>,
-    /// Like ones together, the most frequent first.
+    /// Grouped by shape, the most frequent first.
     pub kinds: Vec<NodeKind>,
 }
 
@@ -190,7 +190,7 @@ impl Cluster {
         Ok(usage)
     }
 
-    /// What the launcher pods in a scope request that have not ended.
+    /// Requests of the launcher pods in a scope that have not ended.
     pub async fn footprints(&self, scope: &Scope) -> Result<Vec<Footprint>, ClusterError> {
         let alive =
             ListParams::default().labels(LAUNCHERS).fields("status.phase!=Succeeded,status.phase!=Failed");

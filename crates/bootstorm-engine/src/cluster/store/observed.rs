@@ -18,31 +18,31 @@ use bootstorm_model::record::RunRecord;
 use bootstorm_model::record::codec::{self, CodecError, Tally};
 use bootstorm_model::shards::Shard;
 
-/// The part of an observation that a shard has saved
+/// A shard's saved part of an observation
 #[derive(Debug)]
 pub struct ObservedPart {
-    /// The observation of its VMs; absent where nothing was saved yet.
+    /// Observation of its VMs; absent if nothing has been saved yet.
     pub observation: Option<Observation>,
-    /// Where it goes on being saved.
+    /// Store for further saves.
     pub store: RunStore,
 }
 
-/// An observation as it was saved
+/// A saved observation
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
-    /// How many shards share its VMs.
+    /// Number of shards that share its VMs.
     pub shards: u32,
-    /// What they have saved; absent where none has saved anything.
+    /// Their saved observation; absent if none has saved anything.
     pub observation: Option<Observation>,
 }
 
-/// How many VMs of a plan are in the share of a shard.
+/// Number of VMs of a plan in a shard's share.
 fn share(shard: Shard, record: &RunRecord) -> usize {
     (0..record.plan.size()).filter(|vm| shard.has(*vm)).count()
 }
 
 impl Cluster {
-    /// The part of an observation that a shard has saved; begins one where there is none.
+    /// A shard's saved part of an observation; begins one if there is none.
     pub async fn observed_part(
         &self,
         run: &RunStore,
@@ -76,7 +76,7 @@ impl Cluster {
         Ok(ObservedPart { observation: None, store })
     }
 
-    /// The part of the shard of an index, and how many shards there are.
+    /// The part of the shard with an index, and the number of shards.
     async fn find_observed(
         &self,
         run: &RunStore,
@@ -111,7 +111,7 @@ impl Cluster {
         Ok(Some((shard.of(), ObservedPart { observation, store })))
     }
 
-    /// What the shards of an observation have saved, as one; `None` where none has begun.
+    /// The saved parts of all shards as one; `None` if none has begun.
     pub async fn observed(&self, run: &RunStore, record: &RunRecord) -> Result<Option<Observed>, LoadError> {
         let heads = self.part_heads(&record.plan.prefix, &record.run_id).await?;
         let mut shards = None;
@@ -131,9 +131,9 @@ impl Cluster {
 }
 
 impl RunStore {
-    /// Saves the part of an observation that this store is for; where only time has passed, just its head.
+    /// Saves this store's part of an observation; if only time has passed, just its head.
     ///
-    /// Fails with [`Kind::Conflict`] when somebody else changed it meanwhile.
+    /// Fails with [`Kind::Conflict`] if another client changed it meanwhile.
     pub async fn save_observed(
         &mut self,
         record: &RunRecord,
@@ -142,7 +142,7 @@ impl RunStore {
         let Some(ObservedIndex { shards, chunks: known, .. }) = self.observed.clone() else {
             return Err(ClusterError::new("save the observation", Kind::Invalid, "it is no part of one"));
         };
-        // What the head says is not in the pieces.
+        // Fields in the head are not repeated in the pieces.
         let still = Observation { watched_until: Offset::ZERO, ended: None, ..observation.clone() };
         let chunks = codec::encode_observation(&still);
         let mut old: BTreeSet<String> = known.into_iter().map(|chunk| chunk.name).collect();

@@ -1,7 +1,7 @@
-//! Parts of a phase, each written by the shard that has it; and the common start of the shards.
+//! Parts of a phase, each written by its shard; and the common start of the shards.
 //!
-//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here belongs
-//! to the head of the run's record, and goes with it.
+//! A part is stored like a phase of the record: a small head that names pieces by their content. Everything here
+//! belongs to the head of the run's record, and is deleted with it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,14 +21,14 @@ use bootstorm_model::record::codec::{self, Chunk, CodecError, PartIndex, Tally};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::shards::Shard;
 
-/// The part of a phase that a shard has saved
+/// A shard's saved part of a phase
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// The phase as the shard knows it; absent where it was begun and nothing was saved.
+    /// The phase as known to the shard; absent if it was begun but nothing was saved.
     pub phase: Option<PhaseRecord>,
-    /// UIDs of prober pods that it has made anew, by name.
+    /// UIDs of prober pods that it has recreated, by name.
     pub probers: BTreeMap<String, String>,
-    /// Where it goes on being saved.
+    /// Store for further saves.
     pub store: RunStore,
 }
 
@@ -37,7 +37,7 @@ pub struct Part {
 pub struct PartHead {
     /// Index of the shard.
     pub index: u32,
-    /// The phase.
+    /// Phase.
     pub phase: String,
     /// Short facts: annotation word → value.
     pub facts: BTreeMap<String, String>,
@@ -46,7 +46,7 @@ pub struct PartHead {
 /// The common start, as stored
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Start {
-    /// The instant on the time axis of the phase.
+    /// Instant on the time axis of the phase.
     at: Offset,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn check_owner(head: &ConfigMap, run: &RunStore) -> Result<(), Cluste
 }
 
 impl Cluster {
-    /// The part of a phase that a shard has saved, if it has begun.
+    /// A shard's saved part of a phase, if it has begun.
     pub async fn part(
         &self,
         run: &RunStore,
@@ -95,7 +95,7 @@ impl Cluster {
         Ok(Some(Part { phase: saved, probers, store }))
     }
 
-    /// The part of a phase that a shard has saved; begins one where there is none.
+    /// A shard's saved part of a phase; begins one if there is none.
     pub async fn begin_part(
         &self,
         run: &RunStore,
@@ -122,7 +122,7 @@ impl Cluster {
         Ok(Part { phase: None, probers: BTreeMap::new(), store })
     }
 
-    /// The heads of the parts that shards of a run have saved.
+    /// Heads of the saved parts of a run's shards.
     pub async fn part_heads(&self, prefix: &str, run_id: &str) -> Result<Vec<PartHead>, ClusterError> {
         let doing = "look how far the shards are";
         let selector = format!("{},{}", names::run_id_selector(run_id), names::PHASE);
@@ -130,7 +130,7 @@ impl Cluster {
         let lead = format!("{}.shard-", names::head_name(prefix));
         let domain = format!("{}/", names::DOMAIN);
         let head = |Object { metadata, .. }: Object| {
-            // Pieces have one more ending.
+            // Pieces have an additional suffix.
             let (index, phase) = metadata.name.strip_prefix(&lead)?.split_once('.')?;
             let facts = metadata.annotations.into_iter();
             let facts = facts.filter_map(|(key, value)| Some((key.strip_prefix(&domain)?.to_owned(), value)));
@@ -143,7 +143,7 @@ impl Cluster {
         Ok(maps.into_iter().filter_map(head).collect())
     }
 
-    /// Phase and state that the head of a run's record names; `None` where there is no record any more.
+    /// Phase and state named by the head of a run's record; `None` if there is no record any more.
     pub async fn last_phase(
         &self,
         prefix: &str,
@@ -170,7 +170,7 @@ impl Cluster {
         Ok(Some(start.at))
     }
 
-    /// Decides the common start of a phase, once and for all; gives the one that counts.
+    /// Decides the common start of a phase, once and for all; returns the valid one.
     pub async fn decide_start(
         &self,
         run: &RunStore,
@@ -206,7 +206,7 @@ impl Cluster {
         }
     }
 
-    /// Deletes the parts and the start of a phase that are joined. A leftover does no harm; cleanup finds it by its label.
+    /// Deletes the joined parts and the start of a phase. A leftover does no harm; cleanup finds it by its label.
     pub async fn drop_parts(&self, run: &RunStore, record: &RunRecord, phase: PhaseName) {
         let doing = "delete the parts of shards";
         let selector = names::phase_selector(&record.run_id, &phase.to_string());
@@ -226,7 +226,7 @@ impl Cluster {
 }
 
 impl RunStore {
-    /// A store for the part of a shard, before anything of it is there.
+    /// A store for the part of a shard, before its first write.
     pub(super) fn of_part(&self, part: PartPlace) -> Self {
         Self {
             original: self.original.clone(),
@@ -249,7 +249,7 @@ impl RunStore {
         }
     }
 
-    /// A piece under a name that no other shard has, nor the record of the run.
+    /// A piece renamed so that its name is unique among shards and the record of the run.
     pub(super) fn renamed<'a>(&self, chunk: &'a Chunk) -> Cow<'a, Chunk> {
         if self.part.is_none() {
             return Cow::Borrowed(chunk);
@@ -260,7 +260,7 @@ impl RunStore {
         Cow::Owned(chunk)
     }
 
-    /// The index of pieces under such names.
+    /// The index of renamed pieces.
     pub(super) fn renamed_index(&self, mut index: PartIndex) -> PartIndex {
         for chunk in index.chunks.iter_mut().chain(index.changes.iter_mut().flatten()) {
             chunk.name = self.piece_name(std::mem::take(&mut chunk.name));

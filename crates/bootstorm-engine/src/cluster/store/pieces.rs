@@ -1,4 +1,4 @@
-//! Pieces of a record that are read chunk by chunk, and the list of adopted VMs, which is written once.
+//! Pieces of a record, read chunk by chunk, and the list of adopted VMs, which is written once.
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::record::codec::{self, ChunkIndex, CodecError, PartIndex, Tally};
 
-/// Chunks that are read at once.
+/// Chunks read concurrently.
 const CONCURRENCY: usize = 8;
 
 impl Cluster {
@@ -31,7 +31,7 @@ impl Cluster {
         Ok(bytes)
     }
 
-    /// Reads the pieces of a phase: the whole, and what has changed since.
+    /// Reads the pieces of a phase: the whole, and the changes since.
     pub(super) async fn pieces(&self, prefix: &str, part: &PartIndex) -> Result<Vec<Vec<u8>>, LoadError> {
         let mut chunks = self.chunks(prefix, part.all()).await?.into_iter();
         let piece = |piece: &[ChunkIndex]| chunks.by_ref().take(piece.len()).collect::<Vec<_>>().concat();
@@ -57,7 +57,7 @@ impl RunStore {
         Ok(())
     }
 
-    /// Saves the UIDs of the namespaces and of what was made in them, then the head that names the list.
+    /// Saves the UIDs of the namespaces and of the objects in them, then the head that names the list.
     pub async fn save_namespaces(&mut self, record: &RunRecord) -> Result<(), ClusterError> {
         if record.made.namespaces.is_empty() && record.made.extras.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Where the parts of shards are, and what their heads say.
+//! Places of the shards' parts, and the contents of their heads.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +8,18 @@ use bootstorm_model::record::PhaseState;
 use bootstorm_model::record::codec::ChunkIndex;
 use bootstorm_model::shards::Shard;
 
-/// Where the part of a shard is
+/// Place of a shard's part
 #[derive(Debug, Clone)]
 pub(super) struct PartPlace {
     pub(super) index: u32,
-    /// The phase that it is a part of, or the observation.
+    /// Phase of which it is a part, or the observation.
     pub(super) of: String,
     /// UID of the head of the run's record.
     pub(super) owner: String,
 }
 
 impl PartPlace {
-    /// The part that a shard has of a phase, or of the observation, of a run whose head has this UID.
+    /// A shard's part of a phase, or of the observation, of a run whose head has this UID.
     pub(super) fn new(shard: Shard, of: &str, owner: &str) -> Self {
         Self { index: shard.index(), of: of.to_owned(), owner: owner.to_owned() }
     }
@@ -35,21 +35,21 @@ impl PartPlace {
     }
 }
 
-/// What the head of a part of an observation says about it
+/// Data in the head of a part of an observation
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ObservedIndex {
-    /// How many shards there are.
+    /// Number of shards.
     pub(super) shards: u32,
-    /// Until when it was watched. It changes all the time, so that the pieces need not.
+    /// End of the watched time. It changes all the time, so it is kept out of the pieces.
     pub(super) watched_until: Offset,
-    /// When it ended.
+    /// End.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ended: Option<Offset>,
     /// VMs that are down.
     pub(super) down: usize,
-    /// Outages that are over.
+    /// Ended outages.
     pub(super) over: usize,
-    /// Where the rest is.
+    /// Chunks of the rest.
     pub(super) chunks: Vec<ChunkIndex>,
 }
 

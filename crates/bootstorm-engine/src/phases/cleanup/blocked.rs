@@ -1,31 +1,31 @@
-//! What does not go away, what holds it, and the commands that show and end that.
+//! Objects that are not deleted, what holds them, and the commands that show and resolve that.
 
 use super::Sort;
 use crate::cluster::metadata::{Condition, Metadata, Object};
 
-/// Domains of finalizers that a cluster with `KubeVirt` takes off by itself.
+/// Domains of finalizers that a cluster with `KubeVirt` removes by itself.
 const KNOWN_DOMAINS: [&str; 2] = ["kubevirt.io", "kubernetes.io"];
-/// Finalizers without a domain that a cluster takes off by itself.
+/// Finalizers without a domain that a cluster removes by itself.
 const KNOWN_WORDS: [&str; 4] =
     ["foregroundDeletion", "orphan", "kubernetes", "foregroundDeleteVirtualMachine"];
 
-/// What cleanup could not get rid of in time
+/// Objects that cleanup could not delete in time
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
-    /// The kind.
+    /// Kind.
     pub sort: Sort,
-    /// The objects that remain.
+    /// Remaining objects.
     pub held: Vec<Held>,
 }
 
-/// One object that remains
+/// One remaining object
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     sort: Sort,
     namespace: String,
     name: String,
     finalizers: Vec<String>,
-    /// What its conditions say about its end.
+    /// Conditions about its deletion.
     conditions: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Held {
         Self { sort, namespace, name, finalizers, conditions }
     }
 
-    /// Lines that say what it is and what holds it.
+    /// Lines that describe it and what holds it.
     pub fn lines(&self) -> Vec<String> {
         let place = match self.namespace.as_str() {
             "" => self.name.clone(),
@@ -62,9 +62,9 @@ impl Held {
         Some(format!("kubectl get {} -o yaml", self.argument()?))
     }
 
-    /// The commands that take off what somebody else put on it, one for each finalizer.
+    /// The commands that remove foreign finalizers, one for each.
     ///
-    /// Each one tests that it takes off the right one. There is none where a name could mean something to a shell.
+    /// Each one tests that it removes the right one. There is none if a shell could misinterpret a name.
     pub fn clear(&self) -> Vec<String> {
         let Some(argument) = self.argument() else { return Vec::new() };
         let foreign = |(_, finalizer): &(usize, &String)| is_foreign(finalizer) && is_tame(finalizer);
@@ -77,7 +77,7 @@ impl Held {
         self.finalizers.iter().enumerate().filter(foreign).map(command).collect()
     }
 
-    /// The command that shows what keeps a namespace, which is in it.
+    /// The command that shows the content that keeps a namespace.
     pub fn content(&self) -> Option<String> {
         let is_stuck = self.sort == Sort::Namespaces && is_tame(&self.name);
         is_stuck.then(|| {
@@ -88,7 +88,7 @@ impl Held {
         })
     }
 
-    /// `kind name -n namespace`, where a shell takes these as they are.
+    /// `kind name -n namespace`, if a shell takes these literally.
     fn argument(&self) -> Option<String> {
         let namespace = match self.namespace.as_str() {
             "" => String::new(),
@@ -99,7 +99,7 @@ impl Held {
     }
 }
 
-/// Whether nobody who belongs to a cluster with `KubeVirt` put it there.
+/// Whether a finalizer does not belong to a cluster with `KubeVirt`.
 fn is_foreign(finalizer: &str) -> bool {
     match finalizer.split_once('/') {
         None => !KNOWN_WORDS.contains(&finalizer),
@@ -109,7 +109,7 @@ fn is_foreign(finalizer: &str) -> bool {
     }
 }
 
-/// Whether a text means the same to a shell and in JSON as it says.
+/// Whether a text is taken literally by a shell and in JSON.
 fn is_tame(text: &str) -> bool {
     let tame = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':');
     !text.is_empty() && !text.starts_with('-') && text.len() <= 316 && text.chars().all(tame)

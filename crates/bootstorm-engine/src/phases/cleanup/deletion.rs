@@ -15,10 +15,10 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::phases::event::{Event, Listener};
 use bootstorm_model::observe::clock::monotonic_now;
 
-/// How often it is said what is still waited for.
+/// Interval at which pending deletions are reported.
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Migrations in more namespaces than this are watched in all of them at once.
+/// Maximum number of namespaces in which migrations are watched individually.
 const FEW: usize = 20;
 
 /// How to delete
@@ -30,15 +30,15 @@ pub(super) struct Deletion<'a> {
     pub(super) events: Listener<'a>,
 }
 
-/// Objects of a kind that are on their way out
+/// Objects of a kind being deleted
 struct Leaving {
     sort: Sort,
     since: Instant,
-    /// The objects that are there, by UID.
+    /// Existing objects, by UID.
     left: BTreeMap<String, Found>,
-    /// Their latest states, as far as they were delivered.
+    /// Their latest states, as far as delivered.
     latest: BTreeMap<String, Object>,
-    /// The first deletion that was refused; the others go on.
+    /// The first refused deletion; the others continue.
     refused: Option<ClusterError>,
 }
 
@@ -48,7 +48,7 @@ impl Deletion<'_> {
         self.delete_telling(sort, objects, |_| {}).await
     }
 
-    /// The same; says which object is gone.
+    /// Like [`Self::delete`], reporting each deleted object.
     pub(super) async fn delete_telling(
         &self,
         sort: Sort,
@@ -60,7 +60,7 @@ impl Deletion<'_> {
         }
         (self.events)(&Event::Deleting { what: sort.words(), count: objects.len() });
         let is_spread = objects.windows(2).any(|pair| pair[0].namespace != pair[1].namespace);
-        // Few namespaces may be all that the user has rights in.
+        // The user may have permissions in only a few namespaces.
         let places: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
         let is_wide = match sort {
             Sort::Namespaces => true,
@@ -81,9 +81,9 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Deletes cluster-wide objects, each when it is `ready`, and waits until all that were are gone.
+    /// Deletes cluster-wide objects, each when it is `ready`, and waits until all ready ones are gone.
     ///
-    /// What never becomes ready before the stream ends is left.
+    /// Objects that never become ready before the stream ends are left.
     pub(super) async fn delete_when(
         &self,
         sort: Sort,
@@ -106,7 +106,7 @@ impl Deletion<'_> {
         gone: &mut impl FnMut(&Found),
     ) -> Result<(), CleanupError> {
         let collection = sort.collection(namespace);
-        // What has lost its label is not seen by it.
+        // Objects that have lost their label are not seen by it.
         let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
         let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
         let mut watch =
@@ -180,7 +180,7 @@ impl Leaving {
         Self { sort, since: monotonic_now(), left, latest: BTreeMap::new(), refused: None }
     }
 
-    /// Takes a delivery into account; gives the objects that are gone now.
+    /// Handles a delivery; returns the objects that are gone now.
     fn hear(&mut self, heard: Delivery<Object>) -> Vec<Found> {
         match heard.event {
             WatchEvent::Listed(objects) => {
@@ -213,13 +213,13 @@ impl Leaving {
         latest.map(|object| Held::of(self.sort, object)).collect()
     }
 
-    /// Those among `asked`, the objects whose deletion was accepted, that are still there.
+    /// Objects among `asked`, those whose deletion was accepted, that still exist.
     fn blocked(mut self, asked: &BTreeSet<String>) -> Blocked {
         self.left.retain(|uid, _| asked.contains(uid));
         Blocked { sort: self.sort, held: self.held() }
     }
 
-    /// Which of the objects whose deletion was accepted are waited for, since when, and how to look at one.
+    /// Objects whose deletion was accepted but is pending, since when, and how to inspect one.
     fn still_there(&self, asked: &BTreeSet<String>) -> Option<Event> {
         let mut left: Vec<&Found> = self.left.values().filter(|found| asked.contains(&found.uid)).collect();
         left.sort_unstable();

@@ -1,16 +1,16 @@
-//! How cleanup ended before its end.
+//! How cleanup ended early.
 
 use super::Blocked;
 use crate::cluster::ClusterError;
 
-/// How cleanup ended before its end
+/// How cleanup ended early
 #[derive(Debug)]
 pub enum CleanupError {
-    /// Something does not go away.
+    /// Something is not deleted.
     Blocked(Blocked),
-    /// The cluster did not answer before the time was over.
+    /// The cluster did not answer within the time limit.
     Unanswered,
-    /// The cluster did not answer as needed.
+    /// Unexpected answer of the cluster.
     Cluster(ClusterError),
 }
 

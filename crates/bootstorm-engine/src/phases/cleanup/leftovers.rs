@@ -1,4 +1,4 @@
-//! What of a run exists, what only looks like it, and what others keep in its namespaces.
+//! Existing objects of a run, objects that only look like it, and foreign ones in its namespaces.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -13,7 +13,7 @@ use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::plan::Small;
 
-/// `ConfigMaps` that a cluster puts into every namespace.
+/// `ConfigMaps` that a cluster adds to every namespace.
 const EVERYWHERE: [&str; 5] = [
     "kube-root-ca.crt",
     "openshift-service-ca.crt",
@@ -21,12 +21,12 @@ const EVERYWHERE: [&str; 5] = [
     "config-service-cabundle",
     "config-trusted-cabundle",
 ];
-/// Kinds whose content is listed at once.
+/// Kinds whose content is listed concurrently.
 const KINDS_AT_ONCE: usize = 8;
 /// Annotation on Secrets that hold the token of a service account.
 const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
 
-/// An object that cleanup has found
+/// An object found by cleanup
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
     /// Namespace; empty for cluster-wide kinds.
@@ -35,9 +35,9 @@ pub struct Found {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// UUID of the run that made it, as its label says; empty when it does not say.
+    /// UUID of the run that created it, from its label; empty if there is none.
     pub run_id: String,
-    /// Whether it belongs to something else, with which the garbage collector takes it.
+    /// Whether it has an owner, with which the garbage collector deletes it.
     pub is_owned: bool,
 }
 
@@ -49,33 +49,33 @@ impl From<Metadata> for Found {
     }
 }
 
-/// Everything of a run that exists, and what is beside it
+/// Existing objects of a run, and others beside them
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftovers {
     found: BTreeMap<Sort, Vec<Found>>,
-    /// What carries the label of the run, or a name of its plan, and is not the run's: it is left alone.
+    /// Objects with the label of the run, or a name of its plan, that do not belong to the run: they are left alone.
     pub strangers: Vec<(Sort, Found, Stranger)>,
-    /// What others keep in the run's namespaces, by namespace.
+    /// Foreign objects in the run's namespaces, by namespace.
     pub foreign: BTreeMap<String, Vec<(Sort, Found)>>,
-    /// Kinds that could not be looked at, or not everywhere, and why.
+    /// Kinds that could not be listed, or not everywhere, and why.
     pub skipped: Vec<(Sort, String)>,
 }
 
-/// What is done with what was found
+/// How found objects are handled
 #[derive(Debug, Clone, Copy)]
 pub struct Choice {
-    /// The record and its Secret stay.
+    /// Whether the record and its Secret stay.
     pub keep_record: bool,
-    /// Namespaces go with what others keep in them.
+    /// Whether namespaces are deleted with foreign objects in them.
     pub delete_foreign: bool,
 }
 
 impl Leftovers {
-    /// Lists these kinds, and tells what is the run's.
+    /// Lists these kinds, and determines which objects belong to the run.
     ///
-    /// Kinds that the cluster does not have, and kinds that not every run needs and that we may not list, are
-    /// skipped and named. A `place` is the one namespace in which all VMs of the run are, and which it did not make: then
-    /// no permissions are needed elsewhere.
+    /// Kinds that the cluster lacks, and optional kinds that may not be listed, are skipped and named. A `place` is the
+    /// one namespace that holds all VMs of the run and that the run did not create: then no permissions are needed
+    /// elsewhere.
     pub async fn list(
         cluster: &Cluster,
         estate: &Estate,
@@ -85,7 +85,7 @@ impl Leftovers {
         Self::list_looking_into(cluster, estate, sorts, place, |_| true).await
     }
 
-    /// The same, looking for what others keep in the namespaces that are `meant` only.
+    /// The same, searching for foreign objects only in the namespaces of `meant`.
     pub(super) async fn list_looking_into(
         cluster: &Cluster,
         estate: &Estate,
@@ -99,7 +99,7 @@ impl Leftovers {
         }
         let selector = run_id_selector(estate.run_id());
         let kinds = estate.extra_kinds();
-        // Namespaces take with them what is in them; elsewhere it has to be found.
+        // Namespaces are deleted with their content; elsewhere it has to be found.
         let wants = |sort: &Sort| match sort {
             Sort::Namespaces => false,
             Sort::Migrations => estate.migrates(),
@@ -143,7 +143,7 @@ impl Leftovers {
                 sifting.take(sort, contents(cluster, sort, &place).await?.0);
             }
         }
-        // What has lost its label is found by its name.
+        // An object that has lost its label is found by its name.
         let head = names::head_name(estate.prefix());
         for sort in others.iter().copied().filter(|sort| sort.is_of_record()) {
             let has_it = sifting.objects.iter().any(|(known, object)| *known == sort && object.name == head);
@@ -154,41 +154,42 @@ impl Leftovers {
         Ok(sifting.end())
     }
 
-    /// The objects of a kind that are the run's.
+    /// Objects of a kind that belong to the run.
     pub fn of(&self, sort: Sort) -> &[Found] {
         self.found.get(&sort).map_or(&[], Vec::as_slice)
     }
 
-    /// The run's namespaces that are deleted.
+    /// Namespaces of the run that are deleted.
     pub fn namespaces(&self, choice: Choice) -> Vec<Found> {
         let goes = |found: &&Found| choice.delete_foreign || !self.foreign.contains_key(&found.name);
         self.of(Sort::Namespaces).iter().filter(goes).cloned().collect()
     }
 
-    /// The run's namespaces that stay, because others keep something in them.
+    /// Namespaces of the run that stay, because of foreign objects in them.
     pub fn kept(&self, choice: Choice) -> Vec<Found> {
         let stays = |found: &&Found| !choice.delete_foreign && self.foreign.contains_key(&found.name);
         self.of(Sort::Namespaces).iter().filter(stays).cloned().collect()
     }
 
-    /// The objects of a kind that do not go with one of the run's namespaces.
+    /// Objects of a kind that are not deleted with one of the run's namespaces.
     pub fn outside(&self, sort: Sort, choice: Choice) -> Vec<Found> {
         let going = self.namespaces(choice);
         let going: HashSet<&str> = going.iter().map(|namespace| namespace.name.as_str()).collect();
         self.of(sort).iter().filter(|found| !going.contains(found.namespace.as_str())).cloned().collect()
     }
 
-    /// Whether the record stays: because it is to, or because it has to say what is the run's until the rest is gone.
+    /// Whether the record stays: because it is requested, or because it has to identify the run's objects until the
+    /// rest is gone.
     pub fn keeps_record(&self, choice: Choice) -> bool {
         choice.keep_record || !self.kept(choice).is_empty()
     }
 
-    /// Every object that cleanup deletes, in the order in which it does.
+    /// Every object that cleanup deletes, in order.
     ///
-    /// What is the run's in its namespaces, besides VMs, goes with these.
+    /// Objects of the run in its namespaces, besides VMs, are deleted with these.
     pub fn going(&self, choice: Choice) -> Vec<(Sort, Found)> {
         let of = |sort: Sort| match sort {
-            // A migration that goes on holds its namespace: virt-controller has to end it while the VM is there.
+            // A migration in progress holds its namespace: virt-controller has to end it while the VM exists.
             Sort::Migrations | Sort::Machines => self.of(sort).to_vec(),
             Sort::Namespaces => self.namespaces(choice),
             Sort::Maps | Sort::Secrets if self.keeps_record(choice) => Vec::new(),
@@ -197,12 +198,12 @@ impl Leftovers {
         Sort::ALL.into_iter().flat_map(|sort| of(sort).into_iter().map(move |found| (sort, found))).collect()
     }
 
-    /// Every object of others that goes with its namespace.
+    /// Every foreign object that is deleted with its namespace.
     pub fn going_along(&self, choice: Choice) -> Vec<(Sort, Found)> {
         if choice.delete_foreign { self.foreign.values().flatten().cloned().collect() } else { Vec::new() }
     }
 
-    /// What is still to be deleted.
+    /// Objects still to be deleted.
     #[must_use]
     pub fn left(mut self, choice: Choice) -> Self {
         let kept = self.kept(choice);
@@ -217,7 +218,7 @@ impl Leftovers {
         self
     }
 
-    /// Whether nothing of the run is there.
+    /// Whether nothing of the run exists.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -228,7 +229,7 @@ impl Leftovers {
         self.of(Sort::Leases).iter().find(|lease| lease.name == name)
     }
 
-    /// Leaves out the lock that cleanup itself has taken.
+    /// Leaves out the lock that cleanup itself has acquired.
     pub(super) fn without_lock(mut self, estate: &Estate, uid: Option<&str>) -> Self {
         let name = names::head_name(estate.prefix());
         if let Some(leases) = self.found.get_mut(&Sort::Leases) {
@@ -239,7 +240,7 @@ impl Leftovers {
     }
 }
 
-/// Objects on their way to where they belong
+/// Classification of objects
 struct Sifting<'a> {
     cluster: &'a Cluster,
     estate: &'a Estate,
@@ -277,7 +278,7 @@ impl<'a> Sifting<'a> {
         }
     }
 
-    /// Whether an object is one that the run made by itself.
+    /// Whether the run created an object itself.
     fn judge(&self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
         let here = object.namespace == self.cluster.namespace();
         match sort {
@@ -314,7 +315,7 @@ impl<'a> Sifting<'a> {
                 Err(why) => rest.push((sort, object, why)),
             }
         }
-        // What belongs to something of the run's is the run's: instances, launcher pods, disks.
+        // Dependents of the run's objects belong to the run: instances, launcher pods, disks.
         loop {
             let before = rest.len();
             let belongs = |object: &Metadata| object.owner_references.iter().any(|o| ours.contains(&o.uid));
@@ -331,7 +332,7 @@ impl<'a> Sifting<'a> {
         }
         for (sort, object, why) in rest {
             if namespaces.contains(&object.namespace) {
-                // What is being deleted anyway is not kept by staying.
+                // Objects that are being deleted anyway need not be kept.
                 if object.deletion_timestamp.is_none() && !is_everywhere(sort, &object) {
                     let found = (sort, object.into());
                     let at: &(Sort, Found) = &found;
@@ -351,7 +352,8 @@ impl<'a> Sifting<'a> {
         self.leftovers
     }
 
-    /// Whether an object stands beside VMs, going by the plan; without one, by its label, outside of the record's place.
+    /// Whether an object stands beside VMs, according to the plan; without one, by its label, outside the record's
+    /// namespace.
     fn is_extra(&self, small: Small, object: &Metadata) -> bool {
         let is_elsewhere = object.namespace != self.cluster.namespace();
         self.estate.is_named(Kind::Extra(small), object)
@@ -372,7 +374,7 @@ impl<'a> Sifting<'a> {
     }
 }
 
-/// Whether a cluster has put an object of this name into every namespace.
+/// Whether a cluster adds an object of this name to every namespace.
 fn is_everywhere(sort: Sort, object: &Metadata) -> bool {
     match sort {
         Sort::Maps => EVERYWHERE.contains(&object.name.as_str()),
@@ -384,12 +386,12 @@ fn is_everywhere(sort: Sort, object: &Metadata) -> bool {
     }
 }
 
-/// The UUIDs of the runs of this name, from what the record has left here.
+/// UUIDs of the runs of this name, from what the record has left here.
 pub async fn run_ids(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
     ids(cluster, selector, Sort::ALL.into_iter().filter(|sort| sort.is_of_record())).await
 }
 
-/// The UUIDs of the runs of this name, from whatever carries its label anywhere.
+/// UUIDs of the runs of this name, from any object with its label.
 pub async fn run_ids_anywhere(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
     ids(cluster, selector, Sort::ALL.into_iter()).await
 }

@@ -1,4 +1,4 @@
-//! Lists objects for cleanup: their metadata only, so that nothing of others is read.
+//! Lists objects for cleanup: only their metadata, so that no foreign content is read.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,17 +13,17 @@ use crate::cluster::metadata::Object;
 use crate::cluster::watch::{count, list_metadata};
 use crate::cluster::{Cluster, ClusterError, Kind};
 
-/// More namespaces than this are not listed one by one.
+/// Maximum number of namespaces that are listed one by one.
 const FEW: usize = 20;
-/// The same for Secrets and `ConfigMaps`, of which a cluster may have many that are nobody's business.
+/// The same for Secrets and `ConfigMaps`, of which a cluster may have many foreign ones.
 const SOME: usize = 500;
-/// As many objects of others are passed over for each request saved: reading that many costs about as much as one request.
+/// Number of foreign objects that may be read for each request saved: reading them costs about as much as one request.
 const PASSED_OVER: u64 = 20;
-/// The same for what no run makes: there are many kinds of it, and little of each.
+/// The same for kinds that no run creates: there are many, with few objects each.
 const ONCE: usize = 2;
-/// Lists in flight at once.
+/// Concurrent lists.
 const CONCURRENCY: usize = 20;
-/// Asks for metadata instead of whole objects.
+/// `Accept` header for metadata instead of whole objects.
 const ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /// Every object of a kind.
@@ -31,7 +31,7 @@ pub(super) async fn wide(cluster: &Cluster, sort: Sort) -> Result<Vec<Object>, C
     list(cluster, sort, None, "", |_| true).await
 }
 
-/// An object of the record's namespace, if it is there and we may see it.
+/// An object of the record's namespace, if it exists and may be read.
 pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<Option<Object>, ClusterError> {
     let doing = format!("read {}", sort.words());
     let collection = sort.collection(Some(cluster.namespace()));
@@ -45,7 +45,7 @@ pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<O
     }
 }
 
-/// Everything of a kind in some namespaces; and why it is not all, if so.
+/// Every object of a kind in some namespaces; and the reason if some are missing.
 pub(super) async fn contents(
     cluster: &Cluster,
     sort: Sort,
@@ -77,10 +77,10 @@ pub(super) async fn contents(
     settle(sort, listed.map(|lists| lists.into_iter().flatten().collect()))
 }
 
-/// Whether a cluster has so few objects of a kind that listing all is cheaper than one list a namespace.
+/// Whether a cluster has so few objects of a kind that listing all is cheaper than one list per namespace.
 async fn is_sparse(cluster: &Cluster, sort: Sort, namespaces: usize) -> bool {
     let doing = format!("count {}", sort.words());
-    // Whoever may not count may not list all either.
+    // Without permission to count, listing all is not permitted either.
     let counted = count(cluster, &doing, &sort.collection(None)).await;
     matches!(counted, Ok(Some(all)) if all <= PASSED_OVER * namespaces as u64)
 }
@@ -104,7 +104,7 @@ fn settle(
     }
 }
 
-/// The objects of one kind that carry a label; and why they are not all, if so.
+/// Objects of one kind with a label; and the reason if some are missing.
 pub(super) async fn look(
     cluster: &Cluster,
     sort: Sort,
@@ -124,7 +124,7 @@ pub(super) async fn look(
         }
         Err(error) if error.kind == Kind::Forbidden && place.is_some() && !sort.is_of_record() => {
             let mut found = Vec::new();
-            // Prober pods are where the record is, everything else where the VMs are.
+            // Prober pods are in the record's namespace, everything else in those of the VMs.
             let probers = Some(here).filter(|_| sort == Sort::Pods);
             let places: BTreeSet<&str> = [probers, place].into_iter().flatten().collect();
             for place in places {
@@ -153,7 +153,7 @@ pub(super) async fn look(
     }
 }
 
-/// The same in some namespaces, where not all may be listed.
+/// The same in some namespaces, if not all may be listed.
 pub(super) async fn look_in(
     cluster: &Cluster,
     sort: Sort,

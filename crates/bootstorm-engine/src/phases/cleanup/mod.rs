@@ -1,4 +1,4 @@
-//! Cleanup: deletes what the run made, and verifies that nothing of it is left.
+//! Cleanup: deletes the objects of a run, and verifies that none are left.
 
 mod blocked;
 mod deletion;
@@ -26,52 +26,52 @@ use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::Small;
 use deletion::{Deletion, SAY_EVERY};
 
-/// How long verification waits for what the cluster deletes on its own, such as parts of a deleted record.
+/// How long verification waits for objects that the cluster deletes on its own, such as parts of a deleted record.
 const SETTLING: Duration = Duration::from_secs(30);
-/// How long cleanup waits for the garbage collector before it deletes by itself what belonged to VMs.
+/// How long cleanup waits for the garbage collector before it deletes dependents of VMs itself.
 const COLLECTING: Duration = Duration::from_secs(60);
-/// Time between two looks of the verification.
+/// Interval between two checks of the verification.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// How many namespaces are looked into at once, before they are deleted.
+/// Number of namespaces inspected concurrently before they are deleted.
 const LOOKED_INTO: usize = 10_000;
 
-/// Looks into namespaces take at most one part in so many, plus one, of the time: the more namespaces are emptied
-/// meanwhile, the more are looked into at once.
+/// Inspections of namespaces take at most one part in this many, plus one, of the time: the more namespaces are emptied
+/// meanwhile, the more are inspected at once.
 const BETWEEN_LOOKS: u32 = 4;
-/// And no more than this lies between two of them.
+/// Maximum pause between two inspections.
 const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(2);
-/// How often a namespace is looked into in which something new turned up.
+/// Maximum number of inspections of a namespace in which new objects keep appearing.
 const LOOKS: u32 = 8;
 
-/// What others keep in the run's namespaces, by namespace
+/// Foreign objects in the run's namespaces, by namespace
 type Foreign = BTreeMap<String, Vec<(Sort, Found)>>;
 
 /// How to clean up
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// What is the run's.
+    /// Objects of the run.
     pub estate: &'a Estate,
-    /// The kinds of objects that the run may have made.
+    /// Kinds of objects that the run may have created.
     pub sorts: &'a [Sort],
-    /// The namespace in which all VMs of the run are, where that was there before.
+    /// Namespace that holds all VMs of the run, if it existed before.
     pub place: Option<&'a str>,
-    /// What stays.
+    /// What is kept.
     pub choice: Choice,
-    /// UID of a lock that was there before cleanup took it.
+    /// UID of a lock that existed before cleanup acquired it.
     pub lock: Option<&'a str>,
     /// Requests in flight at once.
     pub concurrency: usize,
-    /// When to give up.
+    /// Time limit.
     pub deadline: Instant,
 }
 
-/// Deletes migrations, then VMs, then what is outside of the run's namespaces; each namespace as soon as its VMs are gone; prober pods
-/// beside that; the record at last, unless it is to be kept. The lock is the caller's.
+/// Deletes migrations, then VMs, then objects outside the run's namespaces; each namespace as soon as its VMs are gone;
+/// prober pods in parallel; the record last, unless it is to be kept. The caller holds the lock.
 ///
-/// What can go on goes on while something else does not go away. Every deletion carries the UID that was found. A
-/// namespace is looked into once more before it is deleted: one in which others keep something stays, and the record with
-/// it. Gives what was deleted, and what stays; fails when something is still there at the deadline.
+/// Anything not blocked continues while other objects are blocked. Every deletion carries the UID that was found. A
+/// namespace is inspected once more before it is deleted: one with foreign objects stays, and the record with it.
+/// Returns what was deleted, and what stays; fails if something still exists at the deadline.
 pub async fn run(
     cluster: &Cluster,
     order: Order<'_>,
@@ -83,9 +83,9 @@ pub async fn run(
     let deletion = Deletion { cluster, run_id: estate.run_id(), concurrency, deadline, events };
     let (sender, emptied) = unbounded();
     let mut pods = all.outside(Sort::Pods, choice);
-    // The pods in which VMs run end with their VMs.
+    // Launcher pods end with their VMs.
     pods.retain(|pod| !pod.is_owned);
-    // virt-controller ends a migration only while its VM is there; without an end the object would hold its namespace
+    // virt-controller ends a migration only while its VM exists; without an end the object would hold its namespace
     // (KubeVirt v1.0 to v1.9, pkg/virt-controller/watch/migration/migration.go, execute).
     Box::pin(deletion.delete(Sort::Migrations, all.of(Sort::Migrations))).await?;
     let (probers, machines, namespaces) = tokio::join!(
@@ -95,7 +95,7 @@ pub async fn run(
     );
     let (namespaces, foreign) = namespaces;
     together([machines, namespaces, probers])?;
-    // Locks that shards have left behind; that of the run is the caller's.
+    // Locks abandoned by shards; that of the run is the caller's.
     let lock = all.lock(estate).cloned();
     let locks: Vec<Found> =
         all.of(Sort::Leases).iter().filter(|lease| Some(*lease) != lock.as_ref()).cloned().collect();
@@ -103,7 +103,7 @@ pub async fn run(
     all.foreign = foreign;
     if !all.keeps_record(choice) {
         deletion.delete(Sort::Secrets, all.of(Sort::Secrets)).await?;
-        // The head owns the parts: it goes first, and whatever the garbage collector takes is gone already.
+        // The head owns the parts: it goes first, and objects that the garbage collector takes count as gone.
         let mut maps = all.of(Sort::Maps).to_vec();
         maps.sort_by_key(|map| map.name.len());
         deletion.delete(Sort::Maps, &maps).await?;
@@ -111,7 +111,7 @@ pub async fn run(
     Ok(all)
 }
 
-/// Deletes namespaces, each when it has no VM any more and others keep nothing in it; gives what others keep in the rest.
+/// Deletes namespaces, each when it has no VM any more and no foreign objects; returns the foreign objects in the rest.
 async fn namespaces(
     deletion: &Deletion<'_>,
     order: &Order<'_>,
@@ -144,11 +144,11 @@ async fn namespaces(
                 now.namespaces(order.choice).into_iter().map(|found| found.uid).collect();
             let (going, kept): (Vec<Found>, Vec<Found>) =
                 open.into_iter().partition(|namespace| going.contains(&namespace.uid));
-            // With --delete-foreign a namespace goes with what others keep in it, which is named.
+            // With --delete-foreign a namespace is deleted with foreign objects in it, which are listed.
             let along = going.iter().filter_map(|namespace| now.foreign.remove_entry(&namespace.name));
             lock(&foreign).extend(along);
             all_going.extend(going);
-            // What a VM owned is without an owner for a moment, until the garbage collector takes it.
+            // Dependents of a VM are without an owner for a moment, until the garbage collector takes them.
             let known = |namespace: &Found| all.foreign.contains_key(&namespace.name);
             let kept = kept.into_iter().filter(|namespace| now.foreign.contains_key(&namespace.name));
             let (known, new): (Vec<Found>, Vec<Found>) =
@@ -174,7 +174,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Deletes the VMs, then what they left outside of the run's namespaces; names each namespace that has no VM any more.
+/// Deletes the VMs, then their leftovers outside the run's namespaces; reports each namespace without VMs.
 async fn machines(
     deletion: &Deletion<'_>,
     order: &Order<'_>,
@@ -187,7 +187,7 @@ async fn machines(
     }
     let namespaces: BTreeMap<&str, &Found> =
         all.of(Sort::Namespaces).iter().map(|namespace| (namespace.name.as_str(), namespace)).collect();
-    // Whoever receives them may have failed, which it says itself.
+    // The receiver may have failed, which it reports itself.
     let empty = |namespace: &&Found| {
         let _ = emptied.unbounded_send((*namespace).clone());
     };
@@ -209,10 +209,10 @@ async fn machines(
     Ok(())
 }
 
-/// Deletes what VMs left outside of the run's namespaces.
+/// Deletes leftovers of VMs outside the run's namespaces.
 ///
-/// What has an owner goes with it, and takes no permission of ours; it is deleted only when it is still there after
-/// [`COLLECTING`].
+/// Dependents are deleted with their owner, without permissions of ours; they are deleted explicitly only if they still
+/// exist after [`COLLECTING`].
 async fn left_behind(
     deletion: &Deletion<'_>,
     order: &Order<'_>,
@@ -244,7 +244,7 @@ async fn left_behind(
                     look: None,
                 });
             }
-            // Prober pods are being deleted beside this.
+            // Prober pods are being deleted concurrently.
             let left: Vec<Found> =
                 left.into_iter().filter(|found| *sort != Sort::Pods || found.is_owned).collect();
             deletion.delete(*sort, &left).await?;
@@ -257,7 +257,7 @@ async fn left_behind(
     Ok(())
 }
 
-/// The outcomes of what went on at the same time: everything that is still there is named together.
+/// Combines the results of concurrent deletions: all remaining objects are reported together.
 fn together(outcomes: [Result<(), CleanupError>; 3]) -> Result<(), CleanupError> {
     let (mut blocked, mut other): (Option<Blocked>, _) = (None, None);
     for error in outcomes.into_iter().filter_map(Result::err) {
@@ -274,7 +274,7 @@ fn together(outcomes: [Result<(), CleanupError>; 3]) -> Result<(), CleanupError>
     }
 }
 
-/// Lists again, the lock included, until nothing is left; gives what is there at the end.
+/// Lists again, the lock included, until nothing is left; returns what exists at the end.
 pub async fn verify(cluster: &Cluster, order: Order<'_>) -> Result<Leftovers, ClusterError> {
     let until = order.deadline.min(monotonic_now() + SETTLING);
     loop {

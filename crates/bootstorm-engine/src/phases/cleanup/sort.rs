@@ -1,23 +1,23 @@
-//! The kinds of objects that carry a run's label, in the order in which they are deleted.
+//! Kinds of objects that carry a run's label, in the order in which they are deleted.
 
 use crate::cluster::call::path;
 use crate::cluster::migrations;
 use bootstorm_model::plan::Small;
 
-/// A kind of object that a run makes, or that the cluster makes for it with the run's label
+/// A kind of object that a run creates, or that the cluster creates for it with the run's label
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sort {
-    /// Live migrations that a storm asked for.
+    /// Live migrations requested by a storm.
     Migrations,
     /// VMs.
     Machines,
-    /// Instances of VMs, left behind when a VM was deleted without what belongs to it.
+    /// Instances of VMs, left behind when a VM was deleted without its dependents.
     Instances,
-    /// `DataVolumes` made from a VM's templates.
+    /// `DataVolumes` created from a VM's templates.
     Volumes,
-    /// The claims behind them.
+    /// Claims of those.
     Claims,
-    /// Prober pods, and the pods in which VMs run.
+    /// Prober pods, and launcher pods.
     Pods,
     /// Small objects beside the VMs.
     Extras(Small),
@@ -29,18 +29,18 @@ pub enum Sort {
     Maps,
     /// The lock.
     Leases,
-    /// Something that no run makes, and that others may keep in its namespaces.
+    /// A kind that no run creates, and of which the run's namespaces may hold foreign objects.
     Other(&'static Resource),
 }
 
-/// A kind that people, or what they install, put into namespaces, and whose loss would cost them something
+/// A kind that users, or software they install, put into namespaces, and whose loss would matter
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource {
     /// API group; empty for the core.
     pub group: &'static str,
     /// Name in paths.
     pub plural: &'static str,
-    /// What kubectl calls one.
+    /// Singular name, as in kubectl.
     pub singular: &'static str,
     /// Versions in which clusters serve it, the current one first.
     versions: &'static [&'static str],
@@ -55,11 +55,11 @@ const fn resource(
     Resource { group, plural, singular, versions }
 }
 
-/// What others may keep in the run's namespaces besides what a run makes, too.
+/// Kinds of foreign objects in the run's namespaces, besides those that a run also creates.
 ///
-/// What a cluster, a policy controller or an operator puts into every namespace (service accounts, roles and their bindings,
-/// network policies, quotas, endpoints, events, copied cluster service versions) is not among it: it would keep every
-/// namespace of every run.
+/// Objects that a cluster, a policy controller or an operator adds to every namespace (service accounts, roles and
+/// their bindings, network policies, quotas, endpoints, events, copied cluster service versions) are not included: they
+/// would keep every namespace of every run.
 pub static OTHERS: [Resource; 21] = [
     resource("", "services", "service", &["v1"]),
     resource("apps", "daemonsets", "daemonset", &["v1"]),
@@ -113,7 +113,7 @@ impl Resource {
 }
 
 impl Sort {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 15] = [
         Self::Migrations,
         Self::Machines,
@@ -132,11 +132,11 @@ impl Sort {
         Self::Leases,
     ];
 
-    /// Those that a run of somebody else's VMs makes: nothing else is ever deleted for it.
+    /// Kinds created by a run of adopted VMs: nothing else is ever deleted for it.
     pub const BESIDE_OTHERS: [Self; 5] =
         [Self::Migrations, Self::Pods, Self::Secrets, Self::Maps, Self::Leases];
 
-    /// Those of which others may keep something in the run's namespaces.
+    /// Kinds of which the run's namespaces may hold foreign objects.
     pub(super) fn contents() -> impl Iterator<Item = Self> {
         let made = [
             Self::Machines,
@@ -150,7 +150,7 @@ impl Sort {
         made.into_iter().chain(OTHERS.iter().map(Self::Other))
     }
 
-    /// What kubectl calls one.
+    /// Singular name, as in kubectl.
     pub fn word(self) -> &'static str {
         match self {
             Self::Migrations => "virtualmachineinstancemigration",
@@ -168,7 +168,7 @@ impl Sort {
         }
     }
 
-    /// What people call many.
+    /// Plural noun for messages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Migrations => "migrations",
@@ -209,7 +209,7 @@ impl Sort {
         path(group, namespace, plural)
     }
 
-    /// The small kind of which these objects are, whichever purpose they have.
+    /// Kind of small object to which these belong, whatever their purpose.
     pub(super) fn small(self) -> Option<Small> {
         match self {
             Self::Extras(small) => Some(small),
@@ -222,7 +222,7 @@ impl Sort {
         }
     }
 
-    /// The same kind of object with another purpose than to stand beside a VM.
+    /// The same kind with another purpose than standing beside a VM.
     pub(super) fn beside_nothing(self) -> Self {
         match self {
             Self::Extras(Small::Secret) => Self::Secrets,
@@ -236,7 +236,7 @@ impl Sort {
         matches!(self, Self::Secrets | Self::Maps | Self::Leases)
     }
 
-    /// Whether what belongs to something of the run's is the run's, too.
+    /// Whether dependents of the run's objects belong to the run, too.
     pub(super) fn follows(self) -> bool {
         !matches!(
             self,
@@ -249,7 +249,7 @@ impl Sort {
         )
     }
 
-    /// Whether a run cannot be cleaned up by somebody who may not list them.
+    /// Whether cleanup requires permission to list them.
     pub(super) fn is_essential(self) -> bool {
         matches!(self, Self::Machines | Self::Namespaces | Self::Maps)
     }

@@ -1,4 +1,4 @@
-//! What would spoil a drain: nodes that are not there, no node that is left, no permission.
+//! Obstacles to a drain: missing nodes, no remaining node, missing permissions.
 
 use futures::future::join;
 
@@ -12,9 +12,9 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::plan::sizing::Node;
 
-/// Looks at the cluster before these nodes are drained of a run's VMs; changes nothing.
+/// Checks the cluster before these nodes are drained of a run's VMs; changes nothing.
 ///
-/// Problems are findings. Fails only when the cluster does not answer.
+/// Problems are findings. Fails only if the cluster does not answer.
 pub async fn check(cluster: &Cluster, plan: &Plan, nodes: &[String]) -> Result<Findings, Failure> {
     let mut findings = Findings::default();
     let needed = needed(plan);
@@ -57,7 +57,7 @@ fn judge(plan: &Plan, nodes: &[String], all: &[Node], findings: &mut Findings) {
     }
 }
 
-/// What a drain needs where the VMs of a plan are, and of nodes.
+/// Permissions that a drain needs for the VMs of a plan, and for nodes.
 fn needed(plan: &Plan) -> Vec<Permission> {
     let places = match Scope::of_plan(plan) {
         Scope::All => vec![None],

@@ -10,7 +10,7 @@ use bootstorm_model::record::ClusterFacts;
 pub struct Problem {
     /// One sentence without a full stop.
     pub what: String,
-    /// Particulars, one line each.
+    /// Details, one line each.
     pub details: Vec<String>,
     /// Hints.
     pub hints: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Findings {
     pub facts: ClusterFacts,
     /// Resources of one VM, if the manifest states them.
     pub needs: Option<Needs>,
-    /// The nodes that the VMs are to run on, by their names; absent where that was not looked at.
+    /// Nodes on which the VMs are to run, by name; absent if not checked.
     pub pinning: Option<Pinning>,
     /// Passed checks, a few words each.
     pub good: Vec<String>,
@@ -43,14 +43,14 @@ impl Problem {
         Self { what: what.into(), ..Self::default() }
     }
 
-    /// Adds a particular.
+    /// Adds a detail.
     #[must_use]
     pub fn because(mut self, detail: impl Into<String>) -> Self {
         self.details.push(detail.into());
         self
     }
 
-    /// Adds something to do about it.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -59,7 +59,7 @@ impl Problem {
 }
 
 impl Findings {
-    /// Takes over what another check has found.
+    /// Takes over the findings of another check.
     pub fn absorb(&mut self, other: Self) {
         self.good.extend(other.good);
         self.notes.extend(other.notes);
@@ -71,7 +71,7 @@ impl Findings {
         self.facts.node_kinds.extend(other.facts.node_kinds);
     }
 
-    /// The problems that `skip` lets pass: all that do not make going on impossible.
+    /// Problems that `skip` overrides: all that do not make the run impossible.
     pub fn passed_over(&self, skip: bool) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(move |problem| skip && !problem.unavoidable)
     }

@@ -1,16 +1,16 @@
-//! Whether `KubeVirt` and CDI are there, and what their settings mean for the results.
+//! Presence of `KubeVirt` and CDI, and the effect of their settings on results.
 
 use super::{Findings, Problem, Wanted};
 use crate::cluster::facts::KubeVirtState;
 use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::sizing::Settings;
 
-/// The oldest release whose API this program was checked against (major and minor).
+/// Oldest release against whose API this program was checked (major and minor).
 ///
-/// Earlier ones lack nothing that is known to be needed, but stopping and restarting went through other states.
+/// Earlier ones are not known to lack anything required, but stopping and restarting passed through other states.
 const OLDEST: (u32, u32) = (1, 0);
 
-/// Judges what was found; gives the settings that decide about the sizes of VMs.
+/// Judges the state; returns the settings that affect the sizes of VMs.
 pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Findings) -> Settings {
     match state {
         KubeVirtState::Deployed { version, settings, limits, workers, generation, .. } => {
@@ -53,7 +53,7 @@ pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Find
     }
 }
 
-/// Whether the disks that the VMs bring along can be made.
+/// Whether the disks that the VMs bring along can be created.
 pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let templates = wanted.manifest["spec"]["dataVolumeTemplates"].as_array();

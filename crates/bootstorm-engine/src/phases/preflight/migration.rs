@@ -1,4 +1,4 @@
-//! What would spoil a storm of kind migrate: no permission, no node to go to; and how many VMs go at a time.
+//! Obstacles to a storm of kind migrate: missing permissions, no target node; and limits on concurrent migrations.
 
 use std::collections::HashSet;
 
@@ -15,12 +15,12 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::sizing::{Node, Quantity};
 use bootstorm_model::plan::{Pinning, Plan, Target};
 
-/// Label by which virt-handler says that VMs may run on its node.
+/// Label by which virt-handler marks its node as able to run VMs.
 const SCHEDULABLE: &str = "kubevirt.io/schedulable";
 
-/// Looks at the cluster before `vms` VMs of a run are migrated; changes nothing.
+/// Checks the cluster before `vms` VMs of a run are migrated; changes nothing.
 ///
-/// Problems are findings. Fails only when the cluster does not answer.
+/// Problems are findings. Fails only if the cluster does not answer.
 pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Findings, Failure> {
     let mut findings = Findings::default();
     let needed = needed(plan);
@@ -73,7 +73,7 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
     Ok(findings)
 }
 
-/// Notes what runs on the nodes, and gives what the VMs of the plan request there; nothing where pods may not be listed.
+/// Adds the usage of the nodes, and returns the requests of the plan's VMs there; `None` if pods may not be listed.
 async fn room(
     cluster: &Cluster,
     plan: &Plan,
@@ -93,17 +93,18 @@ async fn room(
     Ok(footprints)
 }
 
-/// Warns of VMs for which no other node has room now.
+/// Warns about VMs for which no other node has room now.
 ///
-/// The pod on the target node requests what the one on the source node does. A migration whose target pod finds no room
-/// waits, and fails after five minutes by default (`KubeVirt` v1.0 to v1.9, `pkg/virt-controller/watch/migration/migration.go`,
-/// `defaultUnschedulablePendingTimeoutSeconds`). Taints and selectors of a VM are not part of it: fewer nodes may take it.
+/// The target pod requests the same as the source pod. A migration whose target pod finds no room waits, and fails
+/// after five minutes by default (`KubeVirt` v1.0 to v1.9, `pkg/virt-controller/watch/migration/migration.go`,
+/// `defaultUnschedulablePendingTimeoutSeconds`). Taints and selectors of a VM are not considered: fewer nodes may
+/// accept it.
 fn tight(vms: &[Footprint], open: &[&Node]) -> Option<String> {
     let stuck = |vm: &&Footprint| !open.iter().any(|node| node.name != vm.node && short(vm, node).is_none());
     let stuck: Vec<&Footprint> = vms.iter().filter(stuck).collect();
     let memory = |vm: &Footprint| vm.requests.get("memory").copied().unwrap_or_default();
     let largest = stuck.iter().max_by_key(|vm| memory(vm))?;
-    // The node that lacks least says most.
+    // The node with the smallest shortage is the most informative.
     let others = open.iter().filter(|node| node.name != largest.node);
     let (node, resource) = others
         .filter_map(|node| Some((node, short(largest, node)?)))
@@ -125,7 +126,7 @@ fn short<'a>(vm: &'a Footprint, node: &Node) -> Option<&'a str> {
     vm.requests.iter().find(lacks).map(|(resource, _)| resource.as_str())
 }
 
-/// What migrations need where the VMs of a plan are.
+/// Permissions that migrations need for the VMs of a plan.
 fn needed(plan: &Plan) -> Vec<Permission> {
     let places = match Scope::of_plan(plan) {
         Scope::All => vec![None],
@@ -140,7 +141,7 @@ fn needed(plan: &Plan) -> Vec<Permission> {
     places.iter().flat_map(one).collect()
 }
 
-/// Whether VMs can go to a node, as far as a node says that of all VMs; taints are between it and each VM.
+/// Whether a node accepts VMs in general; taints depend on each VM.
 pub(super) fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
     node.ready
         && !node.cordoned
@@ -149,7 +150,7 @@ pub(super) fn takes_vms(node: &Node, pinning: &Pinning) -> bool {
         && pinning.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
 }
 
-/// The problem that VMs have no other node to go to.
+/// The problem that VMs have no other node as a target.
 fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
     let what = match only {
         Some(only) => {

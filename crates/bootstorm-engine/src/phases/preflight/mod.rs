@@ -1,6 +1,6 @@
-//! Preflight: everything that would spoil the run is looked for before anything is changed, and told in one go.
+//! Preflight: everything that would spoil the run is checked before anything is changed, and reported at once.
 //!
-//! What the user may not look at is no reason to refuse; it is told as not checked.
+//! A missing read permission is no reason to refuse; it is reported as not checked.
 
 mod drain;
 mod findings;
@@ -30,7 +30,7 @@ pub use drain::check as check_drain;
 pub use findings::{Findings, Problem};
 pub use migration::check as check_migration;
 
-/// What the run will be, as far as the checks need to know
+/// The planned run, as far as the checks depend on it
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The plan.
@@ -41,17 +41,17 @@ pub struct Wanted<'a> {
     pub disks: &'a [Disk],
     /// The small objects that come with the manifest.
     pub beside: &'a [Extra],
-    /// The run that is continued.
+    /// Run that is continued.
     pub run_id: Option<&'a str>,
-    /// Whether its VMs are still to be created; those that are there need no room any more.
+    /// Whether its VMs are still to be created; existing ones need no additional room.
     pub fresh: bool,
-    /// How power will be switched, where that is known already.
+    /// Method of switching power, if already known.
     pub via: Option<Via>,
 }
 
-/// Looks at the cluster; changes nothing.
+/// Checks the cluster; changes nothing.
 ///
-/// Problems are findings. Fails only when the cluster does not answer.
+/// Problems are findings. Fails only if the cluster does not answer.
 pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, Failure> {
     let mut findings = Findings { facts: facts(cluster, wanted.disks).await?, ..Findings::default() };
     let (kubevirt, permissions, clashes) = join3(
@@ -74,7 +74,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     )
     .await;
     let disks = disks?;
-    // Without CDI there is nothing to look for.
+    // Without CDI there is nothing to check.
     if disks.problems.is_empty() {
         findings.absorb(sources?);
     }
@@ -87,10 +87,10 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     Ok(findings)
 }
 
-/// Looks at what matters for VMs that exist already: no names, no room, and only the permissions that it takes.
+/// Checks what matters for existing VMs: no names, no room, and only the necessary permissions.
 ///
-/// `wiring` says how the guests of the plan's VMs are connected.
-/// Problems are findings. Fails only when the cluster does not answer.
+/// `wiring` describes how the guests of the plan's VMs are connected. Problems are findings. Fails only if the cluster
+/// does not answer.
 pub async fn check_adopted(
     cluster: &Cluster,
     plan: &Plan,
@@ -115,7 +115,7 @@ pub async fn check_adopted(
     Ok(findings)
 }
 
-/// What is worth keeping beside what the checks find.
+/// Facts worth keeping beside the findings of the checks.
 async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, ClusterError> {
     let kubernetes = cluster.version().await?;
     let (cdi, classes) = join(cluster.cdi_version(), cluster.storage_classes(disks)).await;
@@ -131,7 +131,7 @@ async fn facts(cluster: &Cluster, disks: &[Disk]) -> Result<ClusterFacts, Cluste
     })
 }
 
-/// What a check has read; nothing, and a note, where reading it takes a permission that is not there.
+/// Result of an optional read; `None`, with a note, if the permission is missing.
 fn optional<T>(
     read: Result<T, ClusterError>,
     what: &str,
@@ -152,7 +152,7 @@ fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
 
-/// The first three names, and how many more there are.
+/// The first three names, and the number of further ones.
 fn some(names: &[String]) -> String {
     let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     match names.len() {

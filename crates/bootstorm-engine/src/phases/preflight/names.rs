@@ -30,7 +30,7 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
     Ok(findings)
 }
 
-/// Looks for namespaces of the names that the run will make.
+/// Checks for existing namespaces with the names that the run will create.
 async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     let found = cluster.namespaces("").await;
@@ -53,7 +53,7 @@ async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, 
     Ok(findings)
 }
 
-/// Looks whether the namespace of the user's is there, and for VMs of these names in it.
+/// Checks that the user's namespace exists, and for VMs with these names in it.
 async fn in_namespace(
     cluster: &Cluster,
     wanted: &Wanted<'_>,

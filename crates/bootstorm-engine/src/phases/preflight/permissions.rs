@@ -1,4 +1,4 @@
-//! The permissions that a run needs, and what it means when some are missing.
+//! Permissions that a run needs, and the consequences of missing ones.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,13 +13,13 @@ use bootstorm_model::probe::kind::Probe;
 use bootstorm_model::record::{PhaseKind, StormKind, Via};
 use bootstorm_model::shards::{Assignment, Planned};
 
-/// The group of start and stop.
+/// API group of start and stop.
 const SUBRESOURCES: &str = "subresources.kubevirt.io";
 
-/// The permissions that a run needs, with records in `namespace`; last those that only some flags need.
+/// The permissions that a run needs, with records in `namespace`; those needed by only some flags come last.
 pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
     let plan = wanted.plan;
-    // Where all VMs are in a namespace of its users, these need no permissions elsewhere.
+    // If all VMs are in a namespace of its users, these need no permissions elsewhere.
     let anywhere = |verb, group, resource| Permission {
         verb,
         group,
@@ -50,7 +50,7 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
     }
     let kinds: BTreeSet<Small> = plan.extras.iter().map(|extra| extra.kind).collect();
     for kind in kinds {
-        // In namespaces of the run's own they go with these.
+        // In namespaces of the run, they are deleted with these.
         let verbs: &[&str] = if plan.makes_namespaces() {
             &["get", "create"]
         } else {
@@ -75,15 +75,15 @@ pub(super) fn needed(wanted: &Wanted<'_>, namespace: &str) -> Vec<Permission> {
     needed
 }
 
-/// What a storm of kind restart needs beyond other storms: verb, group and resource.
+/// Additional permissions of a storm of kind restart: verb, group and resource.
 pub(crate) fn of_restarts() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     [("update", SUBRESOURCES, "virtualmachines/restart"), ("get", "kubevirt.io", "virtualmachineinstances")]
         .into_iter()
 }
 
-/// What a storm of kind migrate needs beyond other storms: verb, group and resource.
+/// Additional permissions of a storm of kind migrate: verb, group and resource.
 ///
-/// Until `KubeVirt` 1.4 its role for administrators of namespaces had these; since 1.5 a role of its own has them,
+/// Up to `KubeVirt` 1.4 its role for administrators of namespaces had these; since 1.5 a separate role has them,
 /// `kubevirt.io:migrate` (`pkg/virt-operator/resource/generate/rbac/cluster.go`).
 pub(crate) fn of_migrations() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let verbs = ["get", "list", "watch", "create", "delete"].into_iter();
@@ -91,7 +91,7 @@ pub(crate) fn of_migrations() -> impl Iterator<Item = (&'static str, &'static st
     std::iter::once(("get", "kubevirt.io", "virtualmachineinstances")).chain(migrations)
 }
 
-/// What a storm of kind drain needs beyond other storms where its VMs are: verb, group and resource.
+/// Additional permissions of a storm of kind drain for its VMs: verb, group and resource.
 pub(crate) fn of_drains() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let migrations = ["list", "watch"].map(|verb| (verb, "kubevirt.io", migrations::PLURAL));
     let more = [
@@ -102,10 +102,10 @@ pub(crate) fn of_drains() -> impl Iterator<Item = (&'static str, &'static str, &
     more.into_iter().chain(migrations)
 }
 
-/// What it needs of nodes.
+/// Additional permissions for nodes.
 pub(crate) const OF_CORDONS: [(&str, &str, &str); 2] = [("get", "", "nodes"), ("patch", "", "nodes")];
 
-/// What the record in `namespace` and the probers of a run need.
+/// Permissions for the record in `namespace` and the probers of a run.
 pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     let here =
         |verb, group, resource| Permission { verb, group, resource, namespace: Some(namespace.to_owned()) };
@@ -120,7 +120,7 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
         let pods = plan.probe.pod.as_ref().map_or(namespace, |(namespace, _)| namespace);
         let there =
             |verb, resource| Permission { verb, group: "", resource, namespace: Some(pods.to_owned()) };
-        // A WebSocket begins as a GET; Kubernetes 1.35 and later ask for create too.
+        // A WebSocket begins as a GET; Kubernetes 1.35 and later require create too.
         needed.extend(["get", "create"].map(|verb| there(verb, "pods/exec")));
         if plan.probe.pod.is_none() {
             needed.extend(["list", "watch", "create", "delete"].map(|verb| there(verb, "pods")));
@@ -129,9 +129,10 @@ pub(super) fn of_record(plan: &Plan, namespace: &str) -> Vec<Permission> {
     needed
 }
 
-/// What the pods of a Job need, with the record in `namespace`.
+/// Permissions for the pods of a Job, with the record in `namespace`.
 ///
-/// All of them have one service account: the first one does what the others do, and joins their parts besides.
+/// All of them share one service account: the first shard does the same work as the others, and joins their parts
+/// besides.
 pub fn of_shards(plan: &Plan, assignment: &Assignment, namespace: &str) -> Vec<Permission> {
     match assignment.observe {
         Some(_) => of_observation(plan, namespace),
@@ -139,13 +140,13 @@ pub fn of_shards(plan: &Plan, assignment: &Assignment, namespace: &str) -> Vec<P
     }
 }
 
-/// What an observation needs: it watches, and changes nothing but its record.
+/// Permissions for an observation: it watches, and changes nothing but its record.
 fn of_observation(plan: &Plan, namespace: &str) -> Vec<Permission> {
     let is_here = plan.namespaces().iter().all(|name| name == namespace);
     let there = Some(namespace.to_owned()).filter(|_| is_here);
     let vms = |verb, resource| Permission { verb, group: "kubevirt.io", resource, namespace: there.clone() };
     let mut needed = of_record(plan, namespace);
-    // No shard waits for another.
+    // Shards do not wait for one another.
     needed.retain(|one| !matches!((one.verb, one.resource), ("watch", "configmaps") | ("list", "leases")));
     if let Some((pods, _)) = &plan.probe.pod {
         let namespace = Some(pods.clone());
@@ -158,7 +159,7 @@ fn of_observation(plan: &Plan, namespace: &str) -> Vec<Permission> {
     needed
 }
 
-/// What these phases need.
+/// Permissions for these phases.
 fn of_phases(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission> {
     let there = plan.layout.namespace.as_ref();
     let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.cloned() };
@@ -205,11 +206,11 @@ fn of_phases(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission
     needed
 }
 
-/// What phases read beside VMs and instances, to explain where the time goes and why VMs fail.
+/// Kinds that phases read beside VMs and instances, to explain where the time goes and why VMs fail.
 const OF_PHASES: [&str; 7] =
     ["nodes", "pods", "events", "resourcequotas", "persistentvolumeclaims", "kubevirts", "datavolumes"];
 
-/// What any run that makes VMs needs, whatever its flags, with records in `namespace`.
+/// Permissions for any run that creates VMs, whatever its flags, with records in `namespace`.
 pub fn of_any_run(namespace: &str) -> Vec<Permission> {
     let source = TemplateSource::File { name: String::new(), sha256: String::new(), drawn_from: None };
     let Ok(mut plan) = Plan::resolve("any", 1, 1, "any", source) else { return Vec::new() };
@@ -226,13 +227,14 @@ pub fn of_any_run(namespace: &str) -> Vec<Permission> {
     needed(&wanted, namespace)
 }
 
-/// What the checks, and the times that disks take, read beyond that; where it is missing, a note says what was not checked.
+/// Additional read permissions for the checks, and for the times of disks; if they are missing, a note states what was
+/// not checked.
 pub fn of_checks() -> Vec<Permission> {
     let read = |verb, group, resource| Permission { verb, group, resource, namespace: None };
     vec![
         read("list", "", "nodes"),
         read("list", "", "pods"),
-        // What lies between the milestones, and why a VM did not arrive.
+        // Stages between the milestones, and the reason why a VM did not arrive.
         read("watch", "", "pods"),
         read("list", "", "events"),
         read("watch", "", "events"),
@@ -261,15 +263,15 @@ pub fn of_checks() -> Vec<Permission> {
     ]
 }
 
-/// What cleanup reads beyond that, so that no namespace is deleted in which others keep something; where it is missing, a
-/// note says what was not looked at.
+/// Additional read permissions for cleanup, so that no namespace with foreign objects is deleted; if they are missing,
+/// a note states what was not checked.
 pub fn of_cleanup() -> Vec<Permission> {
     let list =
         |one: &Resource| Permission { verb: "list", group: one.group, resource: one.plural, namespace: None };
     OTHERS.iter().map(list).collect()
 }
 
-/// Sorts what is missing into what the run cannot do without, and what only other flags need.
+/// Sorts missing permissions into those that the run requires, and those that only other flags need.
 pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, namespace: &str, findings: &mut Findings) {
     let of_restart = |permission: &Permission| {
         of_restarts().any(|(verb, _, resource)| (verb, resource) == (permission.verb, permission.resource))
@@ -291,7 +293,7 @@ pub(super) fn judge(missing: Vec<Permission>, wanted: &Wanted<'_>, namespace: &s
     refuse(&needed, namespace, findings);
 }
 
-/// Tells that permissions are missing without which the run cannot be, or that they are complete.
+/// Reports that required permissions are missing, or that they are complete.
 ///
 /// `namespace` is the one of the context or of the flag.
 pub(super) fn refuse(needed: &[Permission], namespace: &str, findings: &mut Findings) {

@@ -1,4 +1,4 @@
-//! Whether the nodes that the user named exist and take VMs, and which one it is where he left that open.
+//! Whether the named nodes exist and accept VMs, and the choice of a single node if that is open.
 
 use super::{Findings, Problem, count, some};
 use bootstorm_model::plan::Plan;
@@ -6,15 +6,15 @@ use bootstorm_model::plan::sizing::room::Place;
 use bootstorm_model::plan::sizing::{Node, Obstacle, Placement, Room};
 use bootstorm_model::plan::{Pinning, order};
 
-/// Nodes named one by one before the rest is only counted.
+/// Number of nodes named individually before the rest is only counted.
 pub(super) const NAMED_NODES: usize = 4;
 
-/// The label by which people know a node; it need not be its name.
+/// Label by which users know a node; it may differ from its name.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// The pinning with the names of nodes instead of their hostnames.
 ///
-/// Nodes that do not exist, or take none of the VMs, are problems.
+/// Nodes that do not exist, or accept none of the VMs, are problems.
 pub(super) fn settle(
     pinning: &Pinning,
     nodes: &[Node],
@@ -25,7 +25,7 @@ pub(super) fn settle(
     for name in &mut settled.nodes {
         let mut called = nodes.iter().filter(|node| node.labels.get(HOSTNAME) == Some(name));
         let found = nodes.iter().find(|node| node.name == *name).or_else(|| {
-            // Two nodes of one hostname are a mistake that nobody should guess about.
+            // Two nodes with one hostname are a mistake; no guess is made.
             called.next().filter(|_| called.next().is_none())
         });
         let Some(node) = found else {
@@ -67,10 +67,10 @@ fn closed(node: &Node, obstacle: &Obstacle) -> Problem {
     }
 }
 
-/// Chooses the node of a run whose VMs are to be on one node: any of those with room for all, by the seed.
+/// Chooses the node of a single-node run: any of those with room for all VMs, by the seed.
 ///
-/// Where none has room for all it is a problem, and the roomiest is taken by who goes on anyway. Without `room` (nobody
-/// knows how large the VMs are) any node will do that takes VMs.
+/// If none has room for all, that is a problem, and the roomiest is used if the run continues anyway. Without `room`
+/// (the size of the VMs is unknown) any node that accepts VMs is eligible.
 pub(super) fn choose(
     mut pinning: Pinning,
     plan: &Plan,
@@ -108,7 +108,7 @@ pub(super) fn choose(
     pinning
 }
 
-/// No single node has room for all.
+/// The problem that no single node has room for all.
 fn too_small(plan: &Plan, room: Option<&Room>, most: u64) -> Problem {
     let mut problem = Problem::new(format!("no single node has room for {} VMs", plan.size()));
     let mut places: Vec<&Place> = room.map(|room| room.nodes.iter().collect()).unwrap_or_default();
@@ -122,7 +122,7 @@ fn too_small(plan: &Plan, room: Option<&Room>, most: u64) -> Problem {
     problem.hint("or take more than one node: --node-name can be repeated, without --single-node")
 }
 
-/// No node takes such VMs.
+/// The problem that no node accepts such VMs.
 fn none_open(nodes: &[Node], placement: &Placement) -> Problem {
     let problem = Problem::new("there is no node that takes such VMs");
     let mut reasons: std::collections::BTreeMap<Obstacle, usize> = std::collections::BTreeMap::new();

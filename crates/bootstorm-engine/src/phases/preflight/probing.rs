@@ -1,11 +1,11 @@
-//! Whether an answer to the run's probes will mean that a guest lives.
+//! Whether an answer to the run's probes proves that a guest is alive.
 
 use super::{Findings, Problem, Wanted, some};
 use bootstorm_model::plan::{Plan, Target};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::probe::binding::{Answerer, Hollow, Wiring, hollow, out_of_reach};
 
-/// Refuses probes that cannot reach the guests, and those that something else answers in their place.
+/// Refuses probes that cannot reach the guests, and those that something else answers instead.
 pub(super) fn judge(wanted: &Wanted<'_>, findings: &mut Findings) {
     let plan = &wanted.plan.probe;
     let probes = &plan.probes;
@@ -32,9 +32,9 @@ pub(super) fn judge(wanted: &Wanted<'_>, findings: &mut Findings) {
     findings.problems.push(Problem { unavoidable: true, ..problem });
 }
 
-/// Refuses probes that something else answers in place of guests that exist already.
+/// Refuses probes that something else answers instead of existing guests.
 ///
-/// Going on is possible as long as the probes prove something about one of the VMs; the others will be unknown.
+/// Continuing is possible as long as the probes prove something about one of the VMs; the others will be unknown.
 pub(super) fn judge_adopted(plan: &Plan, wiring: &[(Target, Wiring)], findings: &mut Findings) {
     let probes = &plan.probe.probes;
     let is_lost = |(_, wiring): &&(Target, Wiring)| plan.probe.needs_prober() && wiring.lacks_pod_network();
@@ -78,7 +78,7 @@ fn advise(problem: Problem, hollow: &Hollow) -> Problem {
     };
     let problem = match hollow.by {
         Answerer::Pod => problem,
-        // What accepts connections in the guest's place has nothing to say.
+        // A proxy that accepts connections instead of the guest sends no content.
         Answerer::Passt | Answerer::Slirp => {
             problem.hint("have the guest say something: --probe ssh, or --probe http:PORT")
         }

@@ -1,4 +1,4 @@
-//! Whether the quotas and limit ranges that came with the new namespaces leave enough for a VM in each.
+//! Whether quotas and limit ranges that came with the new namespaces leave enough for a VM in each.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::Plan;
 use bootstorm_model::plan::sizing::{LimitRange, Needs, Quota};
 
-/// Lists the quotas and limit ranges of the run's namespaces and compares.
+/// Lists the quotas and limit ranges of the run's namespaces and checks them.
 pub async fn check(
     cluster: &Cluster,
     plan: &Plan,
@@ -38,7 +38,7 @@ fn judge(
     for target in &targets {
         *ours.entry(&target.namespace).or_default() += 1;
     }
-    // The same quota stands in every namespace, so lines are told once.
+    // The same quota exists in every namespace, so lines are reported once.
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for quota in quotas {
         let Some(vms) = ours.get(quota.namespace.as_str()) else { continue };
@@ -54,7 +54,7 @@ fn judge(
         }
     }
     let refused: HashSet<&String> = lines.values().flatten().collect();
-    // In the order of the plan, not in that of the alphabet.
+    // In the order of the plan, not alphabetically.
     let position: BTreeMap<&str, usize> =
         targets.iter().enumerate().map(|(position, target)| (target.namespace.as_str(), position)).collect();
     let in_order = |names: &[String]| {

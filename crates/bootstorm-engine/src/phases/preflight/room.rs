@@ -8,7 +8,7 @@ use bootstorm_model::plan::sizing::room::Place;
 use bootstorm_model::plan::sizing::{Needs, Placement, Room, Settings};
 use bootstorm_model::plan::{Pinning, Plan};
 
-/// Compares what the VMs need with what the nodes have left.
+/// Compares the needs of the VMs with the free room of the nodes.
 pub(super) async fn check(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -57,10 +57,10 @@ pub(super) async fn check(
     if pinned.is_open() {
         let room = Room::of(&nodes, &placement, &needs.requests());
         pinned = pinning::choose(pinned, wanted.plan, &nodes, (&placement, Some(&room)), &mut findings);
-        // Whether it has room for all was the condition of the choice.
+        // Room for all VMs was the condition of the choice.
         findings.good.push(count(nodes.len(), "node", "nodes"));
     } else {
-        // Of the others nobody needs to hear that they take none. Nodes that do not exist are a problem already.
+        // Other nodes are irrelevant. Nodes that do not exist are a problem already.
         nodes.retain(|node| pinned.allows(&node.name));
         if !nodes.is_empty() {
             judge(&Room::of(&nodes, &placement, &needs.requests()), wanted.plan, counted, &mut findings);

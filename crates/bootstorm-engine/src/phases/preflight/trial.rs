@@ -1,4 +1,4 @@
-//! Whether the cluster takes a VM: one is created in a dry run, which passes admission and is not stored.
+//! Whether the cluster accepts a VM: one is created in a dry run, which passes admission and is not stored.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub async fn check(cluster: &Cluster, record: &RunRecord, template: &Template) -
     let refused = loop {
         match cluster.try_create(&target, &manifest).await {
             Ok(()) => break None,
-            // An earlier process of this run has made it.
+            // An earlier process of this run has created it.
             Err(error) if error.kind == Kind::AlreadyExists => break None,
             Err(error) if error.is_transient() && attempt < ATTEMPTS => attempt += 1,
             Err(error) => break Some(error),

@@ -1,4 +1,4 @@
-//! What one adopted VM needs next to be as it was: read off its state, so that it can be asked again and again.
+//! Next step to restore one adopted VM: derived from its state, so that it can be repeated.
 
 use crate::cluster::machines::{self, Machine};
 use crate::cluster::pace::Timed;
@@ -6,16 +6,16 @@ use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::plan::{Adoptee, Setting, Switch};
 use bootstorm_model::record::{PhaseKind, Via};
 
-/// How its instance lives
+/// State of its instance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
-    /// In progress.
+    /// Starting.
     Coming,
     /// It runs.
     Running,
-    /// It is being stopped.
+    /// Being stopped.
     Going,
-    /// It has ended; its object is still there.
+    /// Ended; its object still exists.
     Final,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum What {
 pub(super) enum Step {
     /// It is as it was.
     Done,
-    /// It is somebody else's now, or as somebody else wants it.
+    /// It belongs to others now, or is as others want it.
     Left(String),
     /// The request is in progress.
     Wait(String),
@@ -44,7 +44,7 @@ pub(super) enum Step {
 }
 
 impl What {
-    /// The request.
+    /// The request for a step.
     pub(super) fn request(self, adoptee: &Adoptee) -> Result<Timed, ClusterError> {
         match self {
             Self::Set(from, to) => adopted::set(&adoptee.target, &adoptee.uid, &from, &to),
@@ -56,8 +56,8 @@ impl What {
 
 /// Next step for a VM that the run may have changed.
 ///
-/// `last` is what the run did last with it, where it is known to have been done: then any other setting is somebody
-/// else's.
+/// `last` is the last action of the run on it, if it is known to have been carried out: then any other setting was made
+/// by others.
 pub(super) fn next(
     adoptee: &Adoptee,
     last: Option<PhaseKind>,
@@ -96,7 +96,7 @@ pub(super) fn next(
 
 /// Next step for a VM with the right setting.
 fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
-    // Always and Halted see to it themselves.
+    // Always and Halted take effect by themselves.
     let by_itself = matches!(adoptee.before.strategy(), "Always" | "Halted");
     let wait = |why: &str| Step::Wait(why.to_owned());
     match (adoptee.on, life) {

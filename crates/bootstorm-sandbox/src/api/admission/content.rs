@@ -1,4 +1,4 @@
-//! Limits on what `ConfigMaps` and Secrets hold.
+//! Size limits of `ConfigMaps` and Secrets.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -8,7 +8,7 @@ use super::super::status::{Cause, Failure};
 use crate::store::Kind;
 use crate::store::kind::{CONFIG_MAPS, SECRETS};
 
-/// A mebibyte: neither a `ConfigMap` nor a Secret may hold more.
+/// Maximum content of a `ConfigMap` or a Secret: a mebibyte.
 const LARGEST: usize = 1_048_576;
 
 pub(super) fn check(kind: &Kind, before: Option<&Value>, after: &mut Value) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ pub(super) fn check(kind: &Kind, before: Option<&Value>, after: &mut Value) -> R
     Ok(())
 }
 
-/// The size of what is stored; encoded values count as what they stand for.
+/// Size of stored content; encoded values count as decoded.
 fn weigh(data: &Value, encoded: bool) -> usize {
     let weight = |text: &str| if encoded { text.len() / 4 * 3 } else { text.len() };
     data.as_object().into_iter().flatten().map(|(_, value)| value.as_str().map_or(0, weight)).sum()

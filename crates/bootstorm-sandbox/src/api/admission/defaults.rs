@@ -1,4 +1,4 @@
-//! What the API server fills into pods and claims that users create.
+//! Defaults of the API server for pods and claims that users create.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Instance types and preferences that a machine leaves to one of its volumes: labels of what the disk is made from.
+//! Inference of a machine's instance type and preference from one of its volumes: labels of the disk's source.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::super::status::{Cause, Failure};
 use crate::store::kind::{DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};
 use crate::store::{Object, Store};
 
-/// The matchers, with the label that names what they stand for and the kind that is meant without one.
+/// Matchers, each with the label for its name and the default kind.
 const MATCHERS: [(&str, &str, &str); 2] = [
     ("instancetype", "instancetype.kubevirt.io/default-instancetype", "virtualmachineclusterinstancetype"),
     ("preference", "instancetype.kubevirt.io/default-preference", "virtualmachineclusterpreference"),
 ];
 
-/// Fills in the names that are to be inferred from volumes.
+/// Fills in names that are to be inferred from volumes.
 pub(in super::super) fn infer(store: &Store, vm: &mut Value) -> Result<(), Failure> {
     for (field, label, kind) in MATCHERS {
         let matcher = &vm["spec"][field];
@@ -46,7 +46,7 @@ pub(in super::super) fn infer(store: &Store, vm: &mut Value) -> Result<(), Failu
     Ok(())
 }
 
-/// What the disk behind a volume is made from, or the disk itself.
+/// The source of the disk behind a volume, or the disk itself.
 fn source(store: &Store, vm: &Value, volume: &str) -> Option<Object> {
     let home = vm["metadata"]["namespace"].as_str().unwrap_or_default();
     let volumes = vm.pointer("/spec/template/spec/volumes")?.as_array()?;

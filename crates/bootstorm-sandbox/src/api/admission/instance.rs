@@ -1,4 +1,4 @@
-//! Running machines belong to `KubeVirt`: users may label them, little else.
+//! Protection of running machines, which belong to `KubeVirt`: users may label them, but little else.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const RESERVED: [&str; 6] = [
     "kubevirt.io/schedulable",
 ];
 
-/// Refuses changes of the spec, reverts changes of the status without a word.
+/// Rejects changes of the spec, and silently reverts changes of the status.
 pub(super) fn protect(before: Option<&Value>, after: &mut Value) -> Result<(), Failure> {
     let Some(before) = before else {
         if let Some(object) = after.as_object_mut() {

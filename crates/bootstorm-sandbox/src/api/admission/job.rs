@@ -1,4 +1,4 @@
-//! What the API server fills into Jobs, and what it refuses.
+//! Defaults and validation of Jobs.
 //!
 //! After `pkg/apis/batch/v1/defaults.go` and `pkg/apis/batch/validation/validation.go` of Kubernetes.
 
@@ -8,9 +8,9 @@ use super::super::status::{Cause, Failure};
 use super::pod;
 use crate::store::kind::JOBS;
 
-/// The most pods of an indexed Job at once, and its most completions where indexes have limits of their own.
+/// Maximum parallelism of an indexed Job, and its maximum completions if indexes have limits of their own.
 const MOST_PARALLEL: i64 = 100_000;
-/// No limit, where each index has one.
+/// Unlimited, if each index has a limit.
 const NO_LIMIT: i64 = 2_147_483_647;
 
 /// Completes a new Job.
@@ -48,7 +48,7 @@ pub(super) fn complete(job: &mut Value) {
     pod::complete(template);
 }
 
-/// Refuses a Job that no cluster would take.
+/// Rejects an invalid Job.
 pub(super) fn check(name: &str, before: Option<&Value>, job: &Value) -> Result<(), Failure> {
     let mut causes = Causes::default();
     let spec = &job["spec"];
@@ -63,7 +63,7 @@ pub(super) fn check(name: &str, before: Option<&Value>, job: &Value) -> Result<(
     if causes.0.is_empty() { Ok(()) } else { Err(Failure::invalid(&JOBS, name, &causes.0)) }
 }
 
-/// What is wrong with a Job
+/// Problems of a Job
 #[derive(Debug, Default)]
 struct Causes(Vec<Cause>);
 
@@ -222,10 +222,10 @@ fn template(spec: &Value, causes: &mut Causes) {
     }
 }
 
-/// What no update may change.
+/// Checks fields that no update may change.
 fn unchanged(before: &Value, after: &Value, causes: &mut Causes) {
     let is_elastic = after["completionMode"] == "Indexed" && after["completions"] == after["parallelism"];
-    // As long as it is suspended and has not begun, where its pods go may be changed.
+    // The placement of its pods may be changed while it is suspended and has not begun.
     let is_free = before["suspend"] == true;
     for field in [
         "completions",

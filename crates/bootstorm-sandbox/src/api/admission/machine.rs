@@ -1,4 +1,4 @@
-//! The webhooks of virtual machines: defaults, then checks.
+//! Webhooks of virtual machines: defaults, then validation.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::super::status::{Cause, Failure};
 
 const STRATEGIES: [&str; 6] = ["Always", "Halted", "Manual", "RerunOnFailure", "Once", "WaitAsReceiver"];
 
-/// Fills in what the mutating webhook fills in.
+/// Applies the defaults of the mutating webhook.
 pub(super) fn complete(vm: &mut Value, new: bool) {
     let Some(template) = vm["spec"].get_mut("template").filter(|template| template.is_object()) else {
         return;
@@ -23,7 +23,7 @@ pub(super) fn complete(vm: &mut Value, new: bool) {
     }
 }
 
-/// Drops fields that are there without a value, as a definition's schema has it.
+/// Drops fields that are null, as a definition's schema does.
 pub(super) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -35,12 +35,12 @@ pub(super) fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// Puts a default where nothing is, and makes the objects on the way there.
+/// Sets a default if nothing is set, creating the objects on the way.
 fn fill(object: &mut Value, path: &[&str], default: impl FnOnce() -> Value) {
     if object.is_null() {
         *object = Value::Object(Map::new());
     }
-    // Somebody wrote something else where an object belongs: the checks will find it.
+    // If an object belongs here but something else was written, validation will find it.
     let Some(fields) = object.as_object_mut() else { return };
     match path {
         [] => {}
@@ -54,7 +54,7 @@ fn fill(object: &mut Value, path: &[&str], default: impl FnOnce() -> Value) {
     }
 }
 
-/// Refuses what the validating webhook refuses.
+/// Rejects what the validating webhook rejects.
 pub(super) fn check(vm: &Value) -> Result<(), Failure> {
     let spec = &vm["spec"];
     let mut causes = Vec::new();

@@ -1,6 +1,7 @@
-//! What virt-api does with a new migration: it labels it, and refuses what cannot migrate.
+//! virt-api's handling of a new migration: it labels it, and rejects impossible ones.
 //!
-//! After `pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go` and the mutator of `KubeVirt` 1.4.
+//! After `pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go` and the mutator of
+//! `KubeVirt` 1.4.
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::store::kind::{MIGRATIONS, VIRTUAL_MACHINE_INSTANCES};
 
 const WEBHOOK: &str = "migration-create-validator.kubevirt.io";
 
-/// Completes a new migration, or refuses it.
+/// Completes a new migration, or rejects it.
 pub(in crate::api) fn admit(store: &Store, migration: &mut Value) -> Result<(), Failure> {
     let namespace = migration["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
     let name = migration["spec"]["vmiName"].as_str().unwrap_or_default().to_owned();

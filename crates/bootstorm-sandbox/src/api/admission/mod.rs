@@ -1,4 +1,4 @@
-//! What every write must pass before it is stored: validation, defaults, protected fields.
+//! Admission of writes before they are stored: validation, defaults, protected fields.
 
 mod content;
 mod defaults;
@@ -17,7 +17,7 @@ use super::status::{Cause, Failure};
 use crate::store::Kind;
 use crate::store::kind::{JOBS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 
-/// Whether a write was made by a user, and what it does
+/// Whether a write was made by a user, and its kind
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Write {
     Create,
@@ -25,7 +25,7 @@ pub(super) enum Write {
     Status,
 }
 
-/// How fields nobody knows are treated
+/// Handling of unknown fields
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) enum Strictness {
     Ignore,
@@ -51,7 +51,7 @@ impl Strictness {
     }
 }
 
-/// Admits a write: completes `after`, returns warnings for the client, or refuses.
+/// Admits a write: completes `after`, returns warnings for the client, or rejects it.
 pub(super) fn admit(
     kind: &Kind,
     before: Option<&Value>,

@@ -1,4 +1,4 @@
-//! What the API server fills into the spec of a pod, be it that of a template.
+//! Defaults of the API server for the spec of a pod, including that of a template.
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,11 @@
-//! Fields of a virtual machine that its definition does not know.
+//! Unknown fields of a virtual machine.
 
 use serde_json::Value;
 
 use super::super::status::Failure;
 use super::Strictness;
 
-/// The fields known below a path of a virtual machine; other paths hold what they hold.
+/// Fields known below a path of a virtual machine; other paths are not checked.
 const KNOWN: [(&str, &[&str]); 6] = [
     ("", &["apiVersion", "kind", "metadata", "spec", "status"]),
     (
@@ -99,7 +99,7 @@ const KNOWN: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Removes unknown fields; says so, or refuses, as the client wished.
+/// Removes unknown fields, with a warning or an error as requested by the client.
 pub(super) fn drop_unknown(vm: &mut Value, strictness: Strictness) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for (path, known) in KNOWN {

@@ -19,10 +19,10 @@ use super::status::Failure;
 use crate::programs::{Container, Image, User};
 use bootstorm_model::observe::clock::wall_now;
 
-/// The sub-protocols we speak, the better one first.
+/// Supported sub-protocols, the preferred one first.
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
-/// Whether this is a request to run something.
+/// Whether a request is an exec.
 pub(super) fn is_exec(target: &Resource) -> bool {
     target.kind.plural == "pods" && target.subresource.as_deref() == Some("exec")
 }

@@ -17,21 +17,21 @@ use crate::programs::{self, Channel, Container, Io};
 use crate::store::kind::{NODES, PODS};
 use crate::store::{Object, Store};
 
-/// The channels, by the first byte of a frame.
+/// Channels, by the first byte of a frame.
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
-/// Closes the channel that the next byte names; the fifth version of the protocol only.
+/// Closes the channel named by the next byte; only in version 5 of the protocol.
 const CLOSE: u8 = 255;
-/// What a process is left with that was killed.
+/// Exit code of a killed process.
 const KILLED: i32 = 137;
-/// How long the client may take to close its side.
+/// Time limit for the client to close its side.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How many pieces may wait on their way in or out.
+/// Maximum number of pieces in flight in either direction.
 const PIECES: usize = 64;
 
-/// Which streams the client wants
+/// Streams requested by the client
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) stdin: bool,
@@ -39,18 +39,18 @@ pub(super) struct Wanted {
     pub(super) stderr: Errors,
 }
 
-/// Where standard error goes
+/// Destination of standard error
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errors {
-    /// Nowhere.
+    /// Discarded.
     Lost,
-    /// Into a channel of its own.
+    /// A separate channel.
     Apart,
-    /// Onto the terminal, with standard output.
+    /// The terminal, with standard output.
     Terminal,
 }
 
-/// What one exec needs
+/// Context of one exec
 pub(super) struct Session {
     pub(super) store: Store,
     pub(super) pod: Object,
@@ -63,7 +63,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Runs the command and carries its streams.
+    /// Runs the command and transfers its streams.
     pub(super) async fn serve(mut self, socket: Socket) {
         let (mut sink, mut source) = socket.split();
         let (stdin, input) = mpsc::channel(PIECES);
@@ -72,13 +72,13 @@ impl Session {
         let io = Io { stdin: input, output };
         let run = programs::run(&self.argv, self.container, io);
         let carry = carry(&mut sink, written, self.wanted);
-        // The output ends when the command has, so all of it is sent before the status is.
+        // The output ends when the command does, so all of it is sent before the status.
         let work = async { tokio::join!(run, carry).0 };
         let code = tokio::select! {
             code = work => code,
             () = over(&self.store, &self.pod) => KILLED,
             () = unplugged(&self.store, &self.pod) => {
-                // Nobody is there to say so: the connection stands, and nothing comes over it.
+                // A silent connection: it stays open, and nothing is sent.
                 tokio::select! {
                     _ = self.cuts.changed() => {}
                     _ = self.stop.changed() => {}
@@ -86,9 +86,9 @@ impl Session {
                 }
                 return;
             }
-            // Whoever hangs up takes the command along.
+            // The command ends when the client hangs up.
             () = receive(&mut source, stdin, self.half_close) => return,
-            // Dropped without a word, as by a proxy that restarts.
+            // Dropped without closing, as by a proxy that restarts.
             _ = self.cuts.changed() => return,
             _ = self.stop.changed() => return,
         };
@@ -104,13 +104,13 @@ impl Session {
     }
 }
 
-/// Sends what the command writes, until it has ended or the client is gone.
+/// Sends the output of the command, until it has ended or the client is gone.
 async fn carry(
     sink: &mut SplitSink<Socket, Message>,
     mut written: mpsc::Receiver<(Channel, Bytes)>,
     wanted: Wanted,
 ) {
-    // An empty frame says that the connection stands, as the API server's own begins.
+    // An empty frame shows that the connection is up, as the API server's own does.
     if sink.send(frame(if wanted.stdout { STDOUT } else { STDERR }, &[])).await.is_err() {
         return;
     }
@@ -126,7 +126,7 @@ async fn carry(
     }
 }
 
-/// Hands on what the client sends; ends when it hangs up.
+/// Forwards the client's input; ends when it hangs up.
 async fn receive(source: &mut SplitStream<Socket>, mut stdin: Option<mpsc::Sender<Bytes>>, half_close: bool) {
     while let Some(Ok(message)) = source.next().await {
         let bytes = match message {
@@ -148,7 +148,7 @@ async fn receive(source: &mut SplitStream<Socket>, mut stdin: Option<mpsc::Sende
     }
 }
 
-/// Ends when the pod's containers have been told to, or are gone.
+/// Completes when the pod's containers are told to end, or are gone.
 async fn over(store: &Store, pod: &Object) {
     let alive = || {
         store.get(&PODS, pod.namespace(), pod.name()).is_some_and(|now| {
@@ -157,7 +157,7 @@ async fn over(store: &Store, pod: &Object) {
         })
     };
     loop {
-        // The watch is open before the look, so nothing falls between them.
+        // The watch is opened before the check, so that nothing falls between them.
         let Ok(mut changes) = store.watch(&PODS, Some(pod.namespace()), store.revision()) else { continue };
         loop {
             if !alive() {
@@ -170,7 +170,7 @@ async fn over(store: &Store, pod: &Object) {
     }
 }
 
-/// Ends when the node of a pod loses its power.
+/// Completes when the node of a pod loses power.
 async fn unplugged(store: &Store, pod: &Object) {
     loop {
         let Ok(mut changes) = store.watch(&NODES, None, store.revision()) else { continue };
@@ -192,7 +192,7 @@ fn frame(channel: u8, payload: &[u8]) -> Message {
     Message::Binary(bytes.freeze())
 }
 
-/// The exit status as the API server words it.
+/// Exit status in the API server's words.
 fn status(code: i32) -> Value {
     if code == 0 {
         return json!({"metadata": {}, "status": "Success"});

@@ -1,4 +1,4 @@
-//! The container that something is to be run in.
+//! The container for a command.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub(super) struct Place {
     pub(super) started: Option<Timestamp>,
 }
 
-/// Finds the container that a request means, and checks that it runs.
+/// Finds the container of a request, and checks that it runs.
 pub(super) fn find(store: &Store, target: &Resource, query: &Query) -> Result<Place, Failure> {
     let name = target.name.as_deref().unwrap_or_default();
     let pod = store.get(&PODS, target.space(), name).ok_or_else(|| Failure::not_found(target.kind, name))?;
@@ -59,7 +59,7 @@ pub(in super::super) fn is_unplugged(store: &Store, pod: &Object) -> bool {
 }
 
 impl Place {
-    /// What `uname -m` says on its node, by the architecture that the node reports.
+    /// Output of `uname -m` on its node, by the architecture that the node reports.
     pub(super) fn machine(&self, store: &Store) -> &'static str {
         let name = self.pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
         let node = store.get(&NODES, "", name);
@@ -72,7 +72,7 @@ impl Place {
         }
     }
 
-    /// Where its container can write, whatever its root is: mounts that are not read-only.
+    /// Writable folders of its container, even with a read-only root: mounts that are not read-only.
     pub(super) fn folders(&self) -> Vec<String> {
         let mounts = self.container["volumeMounts"].as_array().into_iter().flatten();
         let writable = mounts.filter(|mount| mount["readOnly"] != true);
@@ -80,7 +80,7 @@ impl Place {
     }
 }
 
-/// The container asked for, or the only one.
+/// The requested container, or the only one.
 pub(in super::super) fn choose<'a>(
     pod: &'a Value,
     name: &str,

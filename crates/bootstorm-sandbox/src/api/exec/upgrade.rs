@@ -10,10 +10,10 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::super::payload::{self, Body};
 
-/// The connection once it speaks WebSocket
+/// The connection after the upgrade to WebSocket
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// A request that asks to become a WebSocket
+/// A request for an upgrade to WebSocket
 pub(in crate::api) struct Upgrade {
     key: HeaderValue,
     protocols: Vec<String>,
@@ -21,7 +21,7 @@ pub(in crate::api) struct Upgrade {
 }
 
 impl Upgrade {
-    /// The request's wish for a WebSocket, if it has one that can be met.
+    /// The upgrade requested by a request, if it can be granted.
     pub(in crate::api) fn of(request: &mut Request<Incoming>) -> Option<Self> {
         let headers = request.headers();
         let asks = names(headers, header::CONNECTION, "upgrade")
@@ -32,12 +32,12 @@ impl Upgrade {
         Some(Self { key, protocols, connection: hyper::upgrade::on(request) })
     }
 
-    /// The first of `ours` that the client speaks too.
+    /// The first of `ours` that the client supports too.
     pub(super) fn choose(&self, ours: &[&'static str]) -> Option<&'static str> {
         ours.iter().copied().find(|our| self.protocols.iter().any(|theirs| theirs == our))
     }
 
-    /// The answer that switches protocols; `serve` gets the socket once the client has it.
+    /// The answer that switches protocols; `serve` gets the socket once the client has the answer.
     pub(super) fn accept<F>(
         self,
         protocol: &'static str,

@@ -1,4 +1,4 @@
-//! Server-side apply: each manager says what it wants, and owns it.
+//! Server-side apply: each manager declares its fields, and owns them.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::store::Kind;
 
 /// Applies a manager's intent to an object; `null` for one that does not exist yet
 ///
-/// Fields that somebody else set to another value are a conflict unless forced. Fields the manager applied earlier
-/// and no longer mentions go, unless somebody else owns them, too.
+/// Fields that another manager set to a different value are a conflict unless forced. Fields that the manager applied
+/// earlier and no longer mentions are removed, unless another manager owns them, too.
 pub(in super::super) fn apply(
     kind: &Kind,
     object: &mut Value,
@@ -57,7 +57,7 @@ pub(in super::super) fn apply(
     let time = managers.iter().find(|other| is_self(other)).map(|own| own.time.clone());
     managers.retain(|other| !is_self(other));
     fields::add(&mut managers, manager, "Apply", &kind.api_version(), subresource, wanted);
-    // Applying the same again is no change, so the time of the entry must stay, too.
+    // Applying the same again is not a change, so the time of the entry must stay, too.
     if let (true, Some(time), Some(own)) = (unchanged, time, managers.last_mut()) {
         own.time = time;
     }

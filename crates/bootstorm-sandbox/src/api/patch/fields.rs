@@ -1,4 +1,4 @@
-//! Who set which field: `metadata.managedFields`.
+//! Ownership of fields: `metadata.managedFields`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::store::stamp;
 
-/// A path to a field that somebody can own; lists are owned whole.
+/// A path to a field that can be owned; lists are owned as a whole.
 pub(super) type Path = Vec<String>;
 
 /// One entry of `managedFields`
@@ -26,7 +26,7 @@ pub(super) fn read(object: &Value) -> Vec<Manager> {
     entries.into_iter().flatten().map(manager).collect()
 }
 
-/// Stores the managers in an object; those who own nothing are left out.
+/// Stores the managers in an object, omitting those that own nothing.
 pub(super) fn write(object: &mut Value, managers: &[Manager]) {
     let entries: Vec<Value> =
         managers.iter().filter(|manager| !manager.fields.is_empty()).map(entry).collect();
@@ -52,7 +52,7 @@ pub(in super::super) fn own(before: &Value, after: &mut Value, name: &str, subre
     write(after, &managers);
 }
 
-/// Gives fields to a manager, who is added if need be.
+/// Assigns fields to a manager, which is added if necessary.
 pub(super) fn add(
     managers: &mut Vec<Manager>,
     name: &str,
@@ -116,12 +116,12 @@ fn collect(value: &Value, path: &mut Path, paths: &mut BTreeSet<Path>) {
     }
 }
 
-/// What lies at a path.
+/// Value at a path.
 pub(super) fn value_at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(object, |value, key| value.get(key))
 }
 
-/// Removes what lies at a path, and the objects this leaves empty.
+/// Removes the value at a path, and objects that become empty.
 pub(super) fn remove_at(object: &mut Value, path: &[String]) {
     let Some((key, rest)) = path.split_first() else { return };
     let Some(fields) = object.as_object_mut() else { return };

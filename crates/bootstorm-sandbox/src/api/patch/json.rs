@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::status::Failure;
 
-/// Carries out the operations in order, or none of them.
+/// Applies the operations in order, or none of them.
 pub(super) fn change(object: &mut Value, patch: &Value) -> Result<(), Failure> {
     let Some(operations) = patch.as_array() else {
         return Err(Failure::bad_request(
@@ -19,7 +19,7 @@ pub(super) fn change(object: &mut Value, patch: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the API server says whatever was wrong with an operation.
+/// The API server's answer to any invalid operation.
 fn refused() -> Failure {
     Failure::new(422, "Invalid", "the server rejected our request due to an error in our request")
 }
@@ -29,7 +29,7 @@ fn step(object: &mut Value, operation: &Value) -> Option<()> {
     match operation["op"].as_str()? {
         "add" => add(object, path, operation.get("value")?.clone()),
         "remove" => remove(object, path).map(drop),
-        // The API server's library lets "replace" create a key that is missing.
+        // The API server's library lets "replace" create a missing key.
         "replace" => replace(object, path, operation.get("value").cloned().unwrap_or(Value::Null)),
         "test" => {
             let wanted = operation.get("value").unwrap_or(&Value::Null);
@@ -47,7 +47,7 @@ fn step(object: &mut Value, operation: &Value) -> Option<()> {
     }
 }
 
-/// The parent of a path, and the last key.
+/// Parent of a path, and its last key.
 fn place<'a>(object: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
     let (parent, key) = path.rsplit_once('/')?;
     Some((object.pointer_mut(parent)?, key.replace("~1", "/").replace("~0", "~")))

@@ -1,4 +1,4 @@
-//! Patches: changes a client describes instead of sending the whole object.
+//! Patches: changes described by a client instead of the whole object.
 
 mod apply;
 mod fields;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// The key by which the items of a list are told apart; none if the list is replaced whole.
+/// The key that identifies the items of a list; `None` if the list is replaced as a whole.
 fn key(list: &str) -> Option<&'static str> {
     match list {
         "containers"
@@ -22,7 +22,7 @@ fn key(list: &str) -> Option<&'static str> {
     }
 }
 
-/// Lists of plain values that merge as sets.
+/// Whether a list of plain values merges as a set.
 fn is_set(list: &str) -> bool {
     matches!(list, "finalizers" | "podCIDRs")
 }

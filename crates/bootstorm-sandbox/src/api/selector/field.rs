@@ -1,4 +1,4 @@
-//! Field selectors: the few fields each kind can be searched by.
+//! Field selectors: the few fields by which each kind can be selected.
 
 use serde_json::Value;
 

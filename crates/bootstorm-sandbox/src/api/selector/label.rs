@@ -49,7 +49,7 @@ impl Labels {
     }
 }
 
-/// Splits at the commas that are not inside parentheses.
+/// Splits at commas outside parentheses.
 fn split(text: &str) -> Vec<&str> {
     let mut depth = 0_i32;
     let parts = text.split(|letter: char| {

@@ -1,4 +1,4 @@
-//! Which objects a list, a watch or a mass deletion is about.
+//! Selection of objects for a list, a watch or a collection deletion.
 
 mod field;
 mod label;
@@ -22,7 +22,7 @@ impl Selector {
     pub(super) fn parse(kind: &Kind, name: Option<&str>, query: &Query) -> Result<Self, Failure> {
         let labels = Labels::parse(query.get("labelSelector").unwrap_or_default())?;
         let mut fields = Fields::parse(kind, query.get("fieldSelector").unwrap_or_default(), query)?;
-        // Watching a single object by its path is a field selector in disguise.
+        // Watching a single object by its path is equivalent to a field selector.
         if let Some(name) = name {
             fields.require("metadata.name", name);
         }
@@ -34,7 +34,7 @@ impl Selector {
     }
 
     pub(super) fn fits(&self, object: &Stored) -> bool {
-        // Labels are at hand where the rest is packed.
+        // Labels are available even if the rest is packed.
         match object.ready_labels() {
             Some(labels) if !self.labels.fits(labels) => false,
             Some(_) if self.fields.is_empty() => true,

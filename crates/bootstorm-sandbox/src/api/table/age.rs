@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use bootstorm_model::observe::clock::wall_now;
 
-/// How long ago a time stamp lies.
+/// Age of a timestamp.
 pub(super) fn since(stamp: Option<&str>) -> String {
     match stamp.map(Timestamp::from_str) {
         Some(Ok(then)) => human(wall_now().as_second() - then.as_second()),
@@ -14,7 +14,7 @@ pub(super) fn since(stamp: Option<&str>) -> String {
     }
 }
 
-/// How long it took from one time stamp to another, or until now.
+/// Time between two timestamps, or until now.
 pub(super) fn between(from: Option<&str>, to: Option<&str>) -> String {
     let second = |stamp: &str| Timestamp::from_str(stamp).ok().map(Timestamp::as_second);
     let end = to.and_then(second).unwrap_or_else(|| wall_now().as_second());

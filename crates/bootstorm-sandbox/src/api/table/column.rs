@@ -1,4 +1,4 @@
-//! One column: its name and where its cells come from.
+//! One column: its name and the source of its cells.
 
 use serde_json::{Value, json};
 
@@ -18,17 +18,17 @@ pub(super) struct Column {
 enum From {
     /// A field, by its JSON pointer.
     Field(&'static str),
-    /// How long ago a field lies.
+    /// Age of a field.
     Age(&'static str),
     /// The status of a condition.
     Condition(&'static str),
-    /// Whatever a function makes of the object.
+    /// Result of a function.
     Shown(Show),
 }
 
-/// The column every table begins with.
+/// First column of every table.
 pub(super) const NAME: Column = field("Name", "/metadata/name");
-/// The column most tables end with.
+/// Last column of most tables.
 pub(super) const AGE: Column =
     Column { name: "Age", wide: false, from: From::Age("/metadata/creationTimestamp") };
 
@@ -49,7 +49,7 @@ pub(super) const fn shown(name: &'static str, show: Show) -> Column {
 }
 
 impl Column {
-    /// The same column, shown only to those who ask for more.
+    /// Restricts the column to wide output.
     pub(super) const fn wide(self) -> Self {
         Self { wide: true, ..self }
     }

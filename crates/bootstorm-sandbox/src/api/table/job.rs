@@ -1,4 +1,4 @@
-//! What `kubectl get jobs` says about a Job.
+//! Columns of `kubectl get jobs`.
 
 use serde_json::{Value, json};
 

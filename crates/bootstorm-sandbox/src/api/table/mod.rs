@@ -1,4 +1,4 @@
-//! Rows for people: what `kubectl get` shows.
+//! Tables for display, as in `kubectl get`.
 
 mod age;
 mod column;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use self::column::Column;
 use crate::store::Kind;
 
-/// How much of each object goes along with its row
+/// How much of each object accompanies its row
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) enum Include {
     /// Nothing.

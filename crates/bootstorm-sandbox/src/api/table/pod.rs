@@ -1,4 +1,4 @@
-//! What `kubectl get pods` says about a pod.
+//! Columns of `kubectl get pods`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ fn containers(pod: &Value, list: &str) -> Vec<Value> {
     pod["status"][list].as_array().cloned().unwrap_or_default()
 }
 
-/// Init containers that go on running beside the others count as containers.
+/// Init containers that keep running beside the others count as containers.
 fn sidecars(pod: &Value) -> Vec<&str> {
     let all = pod["spec"]["initContainers"].as_array();
     let restart = all.into_iter().flatten().filter(|container| container["restartPolicy"] == "Always");

@@ -1,4 +1,4 @@
-//! Whether what the VMs are made from is there and ready, and may be cloned.
+//! Whether the sources of the VMs exist, are ready, and may be cloned.
 
 mod own;
 mod permission;
@@ -14,7 +14,7 @@ use bootstorm_model::plan::TemplateSource;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::plan::source::CONTAINER_DISK;
 
-/// The objects that a manifest names
+/// Objects that a manifest names
 #[derive(Debug, Default)]
 struct References {
     /// Kind, namespace and name.
@@ -31,7 +31,7 @@ const KINDS: [Named; 7] = [
     Named::Preference,
     Named::Network,
 ];
-/// Claims of a pool that are looked at one by one; of a larger pool the first ones.
+/// Number of claims of a pool checked one by one; of a larger pool the first ones.
 const MOST_LOOKED_AT: usize = 50;
 
 impl References {
@@ -44,7 +44,7 @@ impl References {
         self.all.insert((rank, namespace.map(str::to_owned), name.to_owned()));
     }
 
-    /// Objects that a manifest and a plan reference outside of the run's own namespaces.
+    /// Objects that a manifest and a plan reference outside the run's own namespaces.
     fn of(wanted: &Wanted<'_>) -> Self {
         let mut found = Self::default();
         let spec = &wanted.manifest["spec"];
@@ -92,14 +92,14 @@ impl References {
     }
 }
 
-/// Names come from a manifest of the user's, and become paths.
+/// Whether a name can be part of a path; names come from the user's manifest.
 fn is_path_safe(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }
 
-/// Looks at everything that the VMs are made from.
+/// Checks all sources of the VMs.
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
     if !wanted.fresh {
@@ -136,10 +136,10 @@ fn full(namespace: Option<&str>, name: &str) -> String {
     namespace.map(|namespace| format!("{namespace}/")).unwrap_or_default() + name
 }
 
-/// The problem of an object that is not there, with those that are.
+/// The problem of a missing object, with existing alternatives.
 async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, ClusterError> {
     let mut problem = Problem::new(format!("{what} does not exist"));
-    // Who may not list them is told without.
+    // Without permission to list them, alternatives are omitted.
     match cluster.names_of(kind, None).await {
         Ok(names) if names.is_empty() => {
             problem = problem.because(format!("there is no {} in this cluster", kind.word()));
@@ -163,7 +163,7 @@ fn names_of(names: &[String]) -> String {
     if names.len() <= SHOWN { names.join(", ") } else { some(names) }
 }
 
-/// Whether an object that is there can be used.
+/// Whether an existing object can be used.
 fn judge(kind: Named, what: &str, object: &Value, manifest: &Value, findings: &mut Findings) {
     let status = &object["status"];
     let unready = match kind {
@@ -212,7 +212,7 @@ fn judge(kind: Named, what: &str, object: &Value, manifest: &Value, findings: &m
     }
 }
 
-/// The size of the first disk that is made for a VM.
+/// Size of the first disk created for a VM.
 fn disk_size(manifest: &Value) -> Option<Quantity> {
     let spec = &manifest["spec"]["dataVolumeTemplates"][0]["spec"];
     let of = |storage: &str| Quantity::of(&spec[storage]["resources"]["requests"]["storage"]);

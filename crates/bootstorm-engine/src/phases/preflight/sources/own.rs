@@ -1,4 +1,5 @@
-//! What the manifest names in the VMs' own namespaces: whether it will be there, and whether several VMs may use it.
+//! Objects that the manifest references in the VMs' own namespaces: whether they will exist, and whether several VMs
+//! may use them.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +11,12 @@ use bootstorm_model::plan::identity::{harvester_claims, shared};
 use bootstorm_model::plan::layout::INDEX;
 use bootstorm_model::plan::references::{Needed, Reference, Use, host_disks, of, uses};
 
-/// Objects of a name with a placeholder that are looked at one by one; of more the first ones.
+/// Number of objects checked one by one for a name with a placeholder; further ones are skipped.
 const MOST_LOOKED_AT: usize = 50;
-/// Secrets that Kubernetes makes for a service account of one namespace.
+/// Secrets that Kubernetes creates for a service account of one namespace.
 const TOKEN: &str = "kubernetes.io/service-account-token";
 
-/// Looks at everything that the VMs need in their own namespaces.
+/// Checks everything that the VMs need in their own namespaces.
 pub(super) async fn check(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -48,24 +49,24 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// An object that is missing: how it is named, what wants it, and what it is
+/// A missing object: name, what requires it, and its kind
 struct Absent {
     kind: Needed,
     name: String,
     wanted_by: String,
 }
 
-/// Namespaces in which objects of the VMs can be there already; none before a run has made its own.
+/// Namespaces in which objects of the VMs can exist already; none before a run has created its own.
 fn places(wanted: &Wanted<'_>) -> Vec<String> {
     match &wanted.plan.layout.namespace {
         Some(namespace) => vec![namespace.clone()],
-        // An interrupted setup may have made them, and the user may have put something into them.
+        // An interrupted setup may have created them, and the user may have added something.
         None if wanted.run_id.is_some() => wanted.plan.namespaces().into_iter().take(1).collect(),
         None => Vec::new(),
     }
 }
 
-/// Objects of a reference that are missing; `None` where that cannot be seen.
+/// Missing objects of a reference; `None` if that cannot be determined.
 async fn missing(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -97,7 +98,7 @@ async fn missing(
     Ok(Some(missing))
 }
 
-/// The claim that a `DataVolume` has left stands for it.
+/// The claim that a `DataVolume` has left stands in for it.
 async fn look(
     cluster: &Cluster,
     kind: Needed,
@@ -111,7 +112,7 @@ async fn look(
     }
 }
 
-/// The names for which one with a placeholder stands.
+/// The names that a name with a placeholder stands for.
 fn names_of(wanted: &Wanted<'_>, name: &str) -> Vec<String> {
     if !name.contains(INDEX) {
         return vec![name.to_owned()];
@@ -155,7 +156,7 @@ fn problem(wanted: &Wanted<'_>, absent: &[Absent]) -> Problem {
             "give each VM a disk of its own: a dataVolumeTemplate in the manifest, or --source pvc:{from}/NAME in place of it"
         ));
     }
-    // A disk that is written to can be there for one VM only.
+    // A disk that is written to can be used by one VM only.
     let written = uses(wanted.manifest);
     let mut written = written.iter().filter(|(_, _, how)| *how == Use::Exclusive).map(|(name, ..)| name);
     if wanted.plan.size() > 1 && written.any(|name| !name.contains(INDEX)) {
@@ -174,13 +175,13 @@ fn things_of(number: usize) -> String {
     count(number, "object", "objects")
 }
 
-/// Refuses to put small objects where others have such names already.
+/// Refuses to create small objects where others with such names exist.
 async fn check_names(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
     findings: &mut Findings,
 ) -> Result<(), ClusterError> {
-    // What an interrupted setup made is told apart when it is made again.
+    // Objects of an interrupted setup are recognised when they are created again.
     let (Some(place), None) = (&wanted.plan.layout.namespace, wanted.run_id) else { return Ok(()) };
     let mut taken = Vec::new();
     for extra in &wanted.plan.extras {
@@ -198,7 +199,7 @@ async fn check_names(
     Ok(())
 }
 
-/// Whether everything that is to be copied is there, and means something elsewhere.
+/// Checks that every object to be copied exists, and is meaningful elsewhere.
 async fn check_copies(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -235,7 +236,7 @@ async fn check_copies(
     Ok(())
 }
 
-/// Refuses disks that several VMs would write to.
+/// Refuses disks to which several VMs would write.
 async fn check_sharing(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -308,7 +309,7 @@ fn advise(problem: Problem, place: &str, name: &str) -> Problem {
         .hint(format!("or name a claim for each VM, with its index: claimName: {name}-{INDEX}"))
 }
 
-/// Claims of Harvester's annotation are made by Harvester only.
+/// Claims from Harvester's annotation are created by Harvester only.
 async fn check_harvester(
     cluster: &Cluster,
     wanted: &Wanted<'_>,

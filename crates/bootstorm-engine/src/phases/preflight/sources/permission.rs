@@ -1,6 +1,6 @@
 //! Whether the VMs' service account may clone from the namespace of their source.
 //!
-//! virt-controller asks for that account, not for the user who creates the VM.
+//! virt-controller checks that account, not the user who creates the VM.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::cluster::access::Permission;
 use crate::cluster::sources::Named;
 use crate::cluster::{Cluster, ClusterError};
 
-/// Notes where the time that disks take cannot be measured.
+/// Adds a note if the time to fill disks cannot be measured.
 pub(super) async fn check_watch(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
@@ -33,7 +33,7 @@ pub(super) async fn check_watch(
     Ok(())
 }
 
-/// Asks for the account of the first VM; the others are alike.
+/// Checks the account of the first VM; the others are alike.
 pub(super) async fn check(
     cluster: &Cluster,
     wanted: &Wanted<'_>,
