@@ -98,12 +98,7 @@ pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Re
     args.save.check()?;
     args.exports.check()?;
     args.metrics.check()?;
-    args.in_cluster.check(&[
-        (!args.hooks.before.is_empty(), "--before"),
-        (!args.hooks.after.is_empty(), "--after"),
-        (args.listen.listen.is_some(), "--listen"),
-        (args.metrics.prometheus.is_some(), "--prometheus"),
-    ])?;
+    args.check_in_cluster()?;
     let session = context.connect().await?;
     args.listen.start(session.console, &args.run.prefix).await?;
     if let Some(record) = in_cluster::attach(&session, &args.in_cluster, &args.run.prefix, kind).await? {
@@ -469,4 +464,15 @@ pub(super) async fn template(session: &Session, record: &RunRecord) -> Result<Te
 pub fn exit_of(phase: &PhaseRecord) -> Exit {
     let wanted = phase.timelines.len() - phase.set_aside().count();
     if phase.count(Outcome::Reached) == wanted { Exit::Good } else { Exit::Missed }
+}
+impl PhaseArgs {
+    /// Fails where `--in-cluster` stands beside a flag that only works on this computer.
+    pub fn check_in_cluster(&self) -> Result<(), Failure> {
+        self.in_cluster.check(&[
+            (!self.hooks.before.is_empty(), "--before"),
+            (!self.hooks.after.is_empty(), "--after"),
+            (self.listen.listen.is_some(), "--listen"),
+            (self.metrics.prometheus.is_some(), "--prometheus"),
+        ])
+    }
 }

@@ -130,7 +130,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.exports.check()?;
     args.listen.start(context.console(), &args.run.prefix).await?;
     args.metrics.check()?;
-    in_cluster::check(&phase_args(args))?;
+    phase_args(args).check_in_cluster()?;
     if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
         return Err(Failure::usage("--repeat does not go with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
