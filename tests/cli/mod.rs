@@ -6,6 +6,7 @@ mod baseline;
 mod cleanup;
 mod cleanup_cut_short;
 mod cluster_metrics;
+mod companions;
 mod compare;
 mod config;
 mod connection;
