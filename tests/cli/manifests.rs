@@ -1,4 +1,4 @@
-//! Manifests as people have them: what they name, what stands beside the VM, what belongs to one VM only, other tools.
+//! Manifests as users have them: references, objects next to the VM, fields for one VM only, other tools.
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::{Kind, Object, kind};
@@ -43,7 +43,7 @@ fn setup(cluster: &Cluster, flags: &[&str]) -> Ran {
     run(cluster, &[&["setup", "--probe", "none", "-f", "vm.yaml"], flags].concat())
 }
 
-/// A VM with a disk of its own, and another one that the test is about.
+/// A VM with a disk of its own, and a second disk that the test is about.
 fn with_disk(disk: &str, volume: &str) -> String {
     format!(
         "apiVersion: kubevirt.io/v1
@@ -78,7 +78,7 @@ fn a_disk_is_not_given_to_several_vms() {
         write(&cluster, &with_disk(plain, &claimed(name)));
         let refused = setup(&cluster, &team).exits(5).complains(&[why, "dataVolumeTemplate", "-{i}"]);
         assert!(refused.stderr.contains(&format!("3 VMs would boot with one disk, claim team/{name}")));
-        // The data are not the run's, so nobody overrules it.
+        // The data do not belong to the run, so there is no override.
         setup(&cluster, &[&team[..], &["--skip-preflight"]].concat()).exits(5);
         setup(&cluster, &["--vm-namespace", "team", "--end", "1", "--dry-run"]).exits(0);
     }
@@ -102,7 +102,7 @@ fn a_disk_is_not_given_to_several_vms() {
     setup(&cluster, &["--end", "2", "--dry-run"])
         .exits(5)
         .complains(&["would write to one file, /data/x.img"]);
-    // A claim for each VM, by its index.
+    // A claim per VM, by its index.
     write(&cluster, &with_disk(plain, &claimed("own-{i}")));
     setup(&cluster, &["--vm-namespace", "team", "--end", "4", "--dry-run"])
         .exits(5)
@@ -118,7 +118,7 @@ fn a_disk_is_not_given_to_several_vms() {
     }
 }
 
-/// A VM that names something of every kind in its own namespace.
+/// A VM that refers to an object of every kind in its own namespace.
 const NEEDY: &str = "
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
@@ -145,7 +145,7 @@ fn secret(cluster: &Cluster, namespace: &str, name: &str) {
     cluster.sandbox.store().create(&kind::SECRETS, secret).unwrap();
 }
 
-/// The objects that [`NEEDY`] needs, in the namespace `shop`.
+/// The objects that [`NEEDY`] needs, in namespace `shop`.
 fn shop(cluster: &Cluster) {
     namespace(cluster, "shop");
     for name in ["keys", "init", "net"] {
@@ -226,12 +226,12 @@ fn small_objects_are_copied_into_each_namespace_and_go_with_it() {
         map.value()
     );
     assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "boot-storm-test-1", "own-lan").is_some());
-    // Again: it goes on, and makes nothing twice.
+    // Again: it continues and creates nothing twice.
     setup(&cluster, &flags).exits(0);
     setup(&cluster, &["--end", "2"]).exits(1).complains(&["--copy-from was shop, now it is none"]);
     run(&cluster, &["create"]).exits(0);
     run(&cluster, &["report", "-o", "json"]).exits(0);
-    // One of them is replaced by somebody else: then its namespace is not the run's to delete.
+    // One is replaced by a third party: then the run may not delete its namespace.
     let store = cluster.sandbox.store();
     assert!(store.remove(&kind::SECRETS, "boot-storm-test-2", "init", copy.uid()));
     let mut replaced = original.to_value();
@@ -254,7 +254,7 @@ fn an_interrupted_setup_goes_on_with_what_it_made() {
     shop(&cluster);
     write(&cluster, NEEDY);
     let flags = ["--end", "3", "--copy-from", "shop"];
-    // The answer to one request is lost, another one is refused.
+    // The response to one request is lost, another request is rejected.
     let matching = |resource: &str, namespace: &str| Match {
         namespace: namespace.into(),
         ..Match::on("create", resource)
@@ -278,7 +278,7 @@ fn an_interrupted_setup_goes_on_with_what_it_made() {
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 
-/// A VM whose Secret and network stand beside it.
+/// A VM with its Secret and network next to it.
 const BUNDLE: &str = "
 apiVersion: v1
 kind: List
@@ -326,7 +326,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
     assert_eq!(vm.value()["spec"]["template"]["spec"]["networks"][0]["multus"]["networkName"], "own-lan");
     run(&cluster, &["cleanup", "--yes"]).exits(0);
-    // In a namespace of the user's, which stays.
+    // In a user's namespace, which stays.
     namespace(&cluster, "team");
     secret(&cluster, "team", "other");
     let team = ["--end", "2", "--vm-namespace", "team"];
@@ -339,7 +339,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "team", "own-lan").is_none());
     assert!(get(&cluster, &kind::SECRETS, "team", "other").is_some());
     run(&cluster, &["cleanup", "--yes"]).exits(0);
-    // One of that name which is somebody else's is left as it is.
+    // A foreign object of that name is left alone.
     secret(&cluster, "team", "init");
     let theirs = get(&cluster, &kind::SECRETS, "team", "init").unwrap();
     setup(&cluster, &team).exits(5).complains(&[
@@ -348,7 +348,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
         "leave them out of the file",
     ]);
     assert_eq!(get(&cluster, &kind::SECRETS, "team", "init").unwrap().uid(), theirs.uid());
-    // Without the right to make them, nothing is made at all.
+    // Without permission to create them, nothing is created at all.
     cluster.sandbox.faults().deny("create", "secrets", Some("team"));
     setup(&cluster, &team).exits(5).complains(&["you cannot create secrets in namespace team"]);
 }
@@ -455,7 +455,7 @@ fn templates_of_other_tools_are_named() {
         write(&cluster, &text);
         setup(&cluster, &[]).exits(1).complains(&words);
     }
-    // What the guest reads may have such marks.
+    // Data for the guest may contain such placeholders.
     let script =
         with_disk("disk: {}", "cloudInitNoCloud: {userData: '## template: jinja {{ v1.name }} ${HOME}'}");
     write(&cluster, &script);
@@ -501,7 +501,7 @@ objects:
         |place: &str| get(&cluster, &kind::SECRETS, place, "web-init").unwrap().value()["data"].clone();
     let drawn = data("boot-storm-test-1");
     assert_eq!(drawn, data("boot-storm-test-2"));
-    // Again: what was drawn stays; another value is another plan.
+    // Again: drawn values are kept; another value means another plan.
     setup(&cluster, &flags).exits(0);
     assert_eq!(drawn, data("boot-storm-test-1"));
     setup(&cluster, &["--end", "2", "--param", "NAME=web"])
