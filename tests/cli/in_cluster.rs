@@ -296,7 +296,7 @@ fn a_command_that_cannot_look_any_more_says_that_the_job_goes_on() {
 
 /// Permissions that pods need only after a lost response, to explain a failed VM, or for disks and probers that this
 /// run has not got.
-fn is_for_trouble((verb, resource): &(String, String)) -> bool {
+fn is_for_failures((verb, resource): &(String, String)) -> bool {
     matches!(
         (verb.as_str(), resource.as_str()),
         ("get", "virtualmachines" | "virtualmachineinstances" | "datavolumes" | "persistentvolumeclaims")
@@ -306,30 +306,87 @@ fn is_for_trouble((verb, resource): &(String, String)) -> bool {
     )
 }
 
+/// What the roles of the pods of a Job grant; there is one for the namespace of the record, and one for all.
+fn granted_to_pods(cluster: &Cluster) -> BTreeSet<(String, String)> {
+    let mut all = BTreeSet::new();
+    for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
+        let (roles, _) = cluster.sandbox.store().list(kind, None);
+        let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
+        let roles: Vec<_> = roles.iter().filter(ours).collect();
+        assert_eq!(roles.len(), 1, "{}", kind.plural);
+        all.extend(granted(roles[0].value()));
+    }
+    all
+}
+
+/// Asserts that an account may do what it did, and no more. That it may do all that it did is shown by the end of the
+/// Job: the simulated cluster enforces the roles.
+fn assert_least(cluster: &Cluster, granted: &BTreeSet<(String, String)>, account: &str) {
+    let used = cluster.sandbox.ledger().asked_by(&format!("system:serviceaccount:{account}"));
+    let unused: Vec<_> = granted.difference(&used).filter(|one| !is_for_failures(one)).collect();
+    assert!(unused.is_empty(), "granted and not used: {unused:?}");
+    assert!(!granted.iter().any(|(verb, resource)| verb == "*" || resource == "*"), "{granted:?}");
+    assert!(!granted.contains(&("delete".to_owned(), "virtualmachines".to_owned())), "{granted:?}");
+}
+
 #[test]
 fn the_account_of_the_pods_may_do_what_they_do_and_no_more() {
     let cluster = cluster();
-    cluster.sandbox.ledger().clear();
     let mut all = BTreeSet::new();
     for phase in ["create", "stop", "storm"] {
         let child = cluster.program().spawn(&[&[phase], &flags("2")[..]].concat());
         until(|| !names(&cluster, &kind::JOBS).is_empty());
-        for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
-            let (roles, _) = cluster.sandbox.store().list(kind, None);
-            let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
-            let roles: Vec<_> = roles.iter().filter(ours).collect();
-            assert_eq!(roles.len(), 1, "{phase}: {}", kind.plural);
-            all.extend(granted(roles[0].value()));
-        }
-        // That their permissions suffice is shown by the result: the simulated cluster enforces the roles.
+        all.extend(granted_to_pods(&cluster));
         Ran::of(child).exits(0);
     }
-    let ledger = cluster.sandbox.ledger().json();
-    let text = |one: &Value, field: &str| one[field].as_str().unwrap_or_default().to_owned();
-    let totals = ledger["totals"].as_array().unwrap().iter();
-    let used: BTreeSet<_> = totals.map(|one| (text(one, "verb"), text(one, "resource"))).collect();
-    let unused: Vec<_> = all.difference(&used).filter(|one| !is_for_trouble(one)).collect();
-    assert!(unused.is_empty(), "granted and not used: {unused:?}");
-    assert!(!all.iter().any(|(verb, resource)| verb == "*" || resource == "*"), "{all:?}");
-    assert!(!all.contains(&("delete".to_owned(), "virtualmachines".to_owned())), "{all:?}");
+    assert_least(&cluster, &all, "default:bootstorm-boot-storm-test");
+}
+
+#[test]
+fn the_account_of_an_observation_may_read_and_keep_its_record_and_no_more() {
+    let cluster = cluster_of_others();
+    let child = cluster.program().spawn(&[&OBSERVE[..], &["--for", "6s"], &flags("2")].concat());
+    until_observed(&cluster, 2);
+    let granted = granted_to_pods(&cluster);
+    let of_vms = granted.iter().filter(|(_, resource)| resource.starts_with("virtualmachine"));
+    assert!(of_vms.clone().all(|(verb, _)| verb == "list" || verb == "watch"), "{granted:?}");
+    let uid = take_down(&cluster, "web-1");
+    comes_back(&cluster, "web-1", &uid);
+    // One that stays down is looked up.
+    cluster
+        .sandbox
+        .store()
+        .delete(&kind::VIRTUAL_MACHINES, "shop", "web-2", &DeleteOptions::default())
+        .unwrap();
+    Ran::of(child).exits(0);
+    let account = {
+        let ledger = cluster.sandbox.ledger().json();
+        let users = ledger["users"].as_array().unwrap().clone();
+        let mut names = users.iter().filter_map(|one| one["user"].as_str());
+        let name = names.find_map(|user| user.strip_prefix("system:serviceaccount:"));
+        name.unwrap().to_owned()
+    };
+    assert_least(&cluster, &granted, &account);
+}
+
+#[test]
+fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
+    let cluster = cluster();
+    let account = ["--service-account", "ghost"];
+    let child = cluster.program().spawn(&[&["create"], &flags("2")[..], &account].concat());
+    let is_refused = |event: &Object| event.value()["reason"] == "FailedCreate";
+    until(|| cluster.sandbox.store().list(&kind::EVENTS, None).0.iter().any(is_refused));
+    // The command reports what it saw before it looks again.
+    let looks = || cluster.sandbox.ledger().count("list", "events").received;
+    let before = looks();
+    until(|| looks() >= before + 2);
+    let ghost = json!({"metadata": {"name": "ghost", "namespace": "default"}});
+    cluster.sandbox.store().create(&kind::SERVICE_ACCOUNTS, ghost).unwrap();
+    Ran::of(child).exits(1).complains(&[
+        "pods are refused: ",
+        "serviceaccount \"ghost\" not found",
+        "failed to take the lock of the run: leases.coordination.k8s.io is forbidden",
+        "create was not finished: job bootstorm-boot-storm-test has failed",
+        "PodFailurePolicy",
+    ]);
 }
