@@ -1,4 +1,4 @@
-//! Tells the program which commit and which target it is built for.
+//! Passes the commit and the target to the program.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,15 +11,15 @@ fn main() {
     println!("cargo::rustc-env=BOOTSTORM_COMMIT={}", commit().unwrap_or_default());
 }
 
-/// The commit: as the environment says, as the package from the registry says, or as git says.
+/// The commit: from the environment, from the registry package, or from git.
 ///
-/// A source archive has none of these. A development build does not ask git: every commit would build all of it again.
+/// A source archive has none of these. A development build does not ask git: every commit would rebuild everything.
 fn commit() -> Option<String> {
     let given = std::env::var("BOOTSTORM_COMMIT").ok().filter(|given| !given.is_empty());
     given.or_else(packaged).or_else(|| if is_release() { from_git() } else { None }).map(|full| short(&full))
 }
 
-/// What `cargo package` has written down.
+/// What `cargo package` recorded.
 fn packaged() -> Option<String> {
     let text = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, after) = text.split_once("\"sha1\": \"")?;
@@ -27,7 +27,7 @@ fn packaged() -> Option<String> {
 }
 
 fn from_git() -> Option<String> {
-    // The folder may lie inside of another repository.
+    // The folder may be inside another repository.
     if !Path::new(".git").exists() {
         return None;
     }

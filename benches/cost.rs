@@ -1,6 +1,6 @@
-//! What the watches on launcher pods and events cost: streams, bytes and the client's processor time, with and without.
+//! The cost of the watches on launcher pods and events: streams, bytes and the client's CPU time, with and without.
 //!
-//! `cargo bench --bench cost -- 200` (default) or any other number of VMs. The processor time is read from `/proc`, so on Linux
+//! `cargo bench --bench cost -- 200` (default) or any other number of VMs. CPU time is read from `/proc`, so on Linux
 //! only, and is exact to a hundredth of a second.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench reports to whoever started it")]
@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 
 use bootstorm_sandbox::{Options, Sandbox, profile};
 
-/// The kinds that are watched.
+/// Watched kinds.
 const KINDS: [&str; 3] = ["virtualmachineinstances", "pods", "events"];
 
-/// Hundredths of a second that ended children took.
+/// CPU time of reaped children, in hundredths of a second.
 fn children() -> u64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

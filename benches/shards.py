@@ -6,8 +6,8 @@
 
 Simulates a cluster, and runs setup, create, stop and storm on it once for each number of shards, each as a Job whose pods
 are processes of this machine. Prints for the storm: processor time and peak memory per shard, the time between the first
-requests of different shards, the time from the first to the last request, and how far the instants at which VMs ran were
-from what happened. The cluster and all shards share this machine, so that processor time is comparable and speed is not.
+requests of different shards, the time from the first to the last request, how far the instants at which VMs ran were from
+what happened, and the bytes that watches delivered to all shards together, per VM. The cluster and all shards share this machine, so that processor time is comparable and speed is not.
 """
 
 import argparse
@@ -26,15 +26,15 @@ import time
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
-def sample(seen):
-    """Notes processor time and peak memory of the shards that run now, by process."""
+def sample(program, seen):
+    """Notes processor time and peak memory of the shards that run this program now, by process."""
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
             with open(f"/proc/{entry}/cmdline", "rb") as file:
                 words = file.read().split(b"\0")
-            if b"__shard" not in words:
+            if b"__shard" not in words or os.readlink(f"/proc/{entry}/exe") != program:
                 continue
             with open(f"/proc/{entry}/stat") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
@@ -49,7 +49,7 @@ def run(args, env, words, seen=None):
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen([args.program, *words], env=env, stdout=subprocess.PIPE, stderr=errors, text=True)
         while seen is not None and process.poll() is None:
-            sample(seen)
+            sample(args.program, seen)
             time.sleep(0.05)
         output, _ = process.communicate()
         if process.returncode not in (0, 3):
@@ -89,17 +89,20 @@ def measure(args, shards):
             seen = {}
             for phase in ("create", "stop", "storm"):
                 seen = {}
+                subprocess.run(["kubectl", "delete", "--raw", "/bootstorm/ledger"], env=env, stdout=subprocess.DEVNULL)
                 run(args, env, [phase, *flags], seen)
+            ledger = json.loads(subprocess.run(["kubectl", "get", "--raw", "/bootstorm/ledger"], env=env,
+                                               capture_output=True, check=True, text=True).stdout)
             rows = list(csv.DictReader(io.StringIO(run(args, env, ["report", "-o", "csv"]))))
             maps = json.loads(subprocess.run(["kubectl", "get", "configmaps", "-o", "json"], env=env,
                                              capture_output=True, check=True, text=True).stdout)["items"]
-            return summary(args, shards, seen, [row for row in rows if row["phase"] == "storm-1"], truth(events), maps)
+            return summary(args, shards, seen, [row for row in rows if row["phase"] == "storm-1"], truth(events), maps, ledger)
         finally:
             cluster.send_signal(signal.SIGINT)
             cluster.wait(60)
 
 
-def summary(args, shards, seen, rows, ran, maps):
+def summary(args, shards, seen, rows, ran, maps, ledger):
     first, asked, errors = {}, [], []
     for place, row in enumerate(rows):
         if not row["requested_at_seconds"]:
@@ -127,6 +130,7 @@ def summary(args, shards, seen, rows, ran, maps):
         "error p50 ms": f"{errors[len(errors) // 2] * 1000:.1f}" if errors else "-",
         "error p99 ms": f"{errors[int(len(errors) * 0.99)] * 1000:.1f}" if errors else "-",
         "record B/VM": f"{record / args.vms:.0f}",
+        "watch kB/VM": f"{sum(one['bytes'] for one in ledger['delivered']) / args.vms / 1000:.1f}",
     }
 
 

@@ -1,4 +1,4 @@
-//! How many changes a second the sandbox's store carries, and how much memory they take.
+//! Changes per second and memory use of the sandbox's store.
 
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_sandbox::store::Store;

@@ -1,7 +1,7 @@
-//! How exact and how cheap a storm is measured, against a sandbox in another process.
+//! Accuracy and cost of measuring a storm, against a sandbox in another process.
 //!
-//! `cargo bench --bench storm -- 1000` (default) or any other number of VMs; `--explain=false` after it measures without the watches
-//! on launcher pods and events.
+//! `cargo bench --bench storm -- 1000` (default) or any other number of VMs; `--explain=false` after it measures
+//! without the watches on launcher pods and events.
 
 #[path = "../tests/timing/truth.rs"]
 mod truth;

@@ -21,7 +21,7 @@ use support::Cluster;
 
 const DASHBOARD: &str = include_str!("../examples/grafana/bootstorm.json");
 
-/// A command that serves live metrics; ended with the value
+/// A running command with `--listen`; killed on drop
 struct Listening {
     child: Child,
     address: String,
@@ -52,7 +52,7 @@ impl Listening {
         send(&self.address, "GET", path, "")
     }
 
-    /// Waits for its end; gives the exit code.
+    /// Waits for the process to exit and returns its exit code.
     fn ends(mut self) -> i32 {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let said = self.said.join().unwrap();
@@ -61,7 +61,7 @@ impl Listening {
     }
 }
 
-/// The expressions of the dashboard, with the title of their panel.
+/// The dashboard's queries, with their panel titles.
 fn queries() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
@@ -132,7 +132,7 @@ fn every_metric_of_the_dashboard_is_one_that_is_served() {
     assert_eq!(run.get("/healthz").0, 200);
     assert_eq!(run.get("/nothing").0, 404);
     assert_eq!(send(&run.address, "POST", "/metrics", "x").0, 405);
-    // A verdict is there once the first storm is over, while the second one goes on.
+    // The verdict is there once the first storm has ended, while the second is still running.
     let began = monotonic_now();
     let text = loop {
         let (status, text) = run.get("/metrics");

@@ -1,4 +1,4 @@
-//! The pages in a browser, as a reader meets them; skipped with a notice where there is no Chromium.
+//! The pages in a browser, as a reader sees them; skipped with a notice if Chromium is missing.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 

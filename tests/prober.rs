@@ -1,6 +1,6 @@
-//! The prober's script for real: shells, tools and network namespaces.
+//! The prober script in real shells, with real tools, in network namespaces.
 //!
-//! A binary of its own, because it measures delays: cargo runs test binaries one after the other.
+//! A separate binary because it measures delays: cargo runs test binaries one after another.
 
 #![allow(
     clippy::unwrap_used,

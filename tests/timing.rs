@@ -1,6 +1,6 @@
-//! Measured times against the truth of a sandbox in another process, at real speed.
+//! Measured times against the ground truth of a sandbox in another process, in real time.
 //!
-//! A binary of its own, because it needs the machine to itself: cargo runs test binaries one after the other.
+//! A separate binary because it needs the machine to itself: cargo runs test binaries one after another.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
@@ -15,10 +15,10 @@ mod truth;
 
 use truth::{Experiment, Kind};
 
-/// The error that 99 % of the measured times may have at most, in milliseconds.
+/// Maximum P99 of the absolute error, in milliseconds.
 const P99_MILLIS: f64 = 25.0;
 
-/// The same for the first answer of a guest: one interval between attempts, and 50 ms.
+/// The same for a guest's first answer: one probe interval plus 50 ms.
 const REACHABLE_P99_MILLIS: f64 = 250.0;
 
 #[test]

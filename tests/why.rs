@@ -1,12 +1,12 @@
-//! What a reader learns from the terminal alone about what holds a storm up.
+//! What the terminal output alone says about why a storm is slow.
 //!
-//! A binary of its own, because it needs the machine to itself: cargo runs test binaries one after the other.
+//! A separate binary because it needs the machine to itself: cargo runs test binaries one after another.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::process::{Command, Stdio};
 
-/// Runs the whole test with 100 VMs on a simulated cluster; gives what the terminal shows, in 80 columns.
+/// Runs the whole test with 100 VMs on a simulated cluster; returns the terminal output at 80 columns.
 fn run(profile: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_kubectl-bootstorm"))

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::session::{Context, Session};
 use super::{observe, phase};
 use crate::console::progress::Progress;
+use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::lease::{Held, LockError, identity};
 use bootstorm_engine::cluster::store::{LoadError, RunStore};
 use bootstorm_engine::phases::context::{Extent, PhaseContext, Start, StopReason};
@@ -28,6 +29,8 @@ const INDEX: &str = "JOB_COMPLETION_INDEX";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time limit for acquiring a lock; an abandoned one expires after 65 s.
 const LOCKED: Duration = Duration::from_secs(5 * 60);
+/// How long a permission is waited for, since roles take effect a little after they are created
+const FORBIDDEN: Duration = Duration::from_secs(20);
 /// Time limit for other shards while none of them renews its lock
 const LONELY: Duration = Duration::from_secs(30 * 60);
 
@@ -64,17 +67,22 @@ async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Resul
     let mut told = String::new();
     loop {
         let taking = session.cluster.lock_shard(prefix, run_id, shard, &holder, &session.interrupt);
-        let taken = match taking.await {
+        let holding = match taking.await {
             Ok(held) => return Ok(held),
-            Err(LockError::Taken(taken)) => taken,
-            Err(LockError::Cluster(error)) => return Err(error.into()),
+            Err(LockError::Taken(taken)) => taken.holder,
+            Err(LockError::Cluster(error)) if error.kind != Kind::Forbidden => return Err(error.into()),
+            // Another pod would lack it as well, so the Job fails.
+            Err(LockError::Cluster(error)) if elapsed_since(began) > FORBIDDEN => {
+                return Err(Failure { exit: Exit::Usage, ..error.into() });
+            }
+            Err(LockError::Cluster(_)) => "the roles of this account".to_owned(),
         };
         if elapsed_since(began) > LOCKED {
-            return Err(Failure::new(format!("{} works on shard {shard}", taken.holder)));
+            return Err(Failure::new(format!("{holding} works on shard {shard}")));
         }
-        if told != taken.holder {
-            session.console.say(&format!("waiting for {}, which holds the lock", taken.holder));
-            told = taken.holder;
+        if told != holding {
+            session.console.say(&format!("waiting for {holding}"));
+            told = holding;
         }
         tokio::select! {
             biased;

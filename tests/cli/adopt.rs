@@ -1,4 +1,4 @@
-//! Storms on VMs that exist already: they come back as they were, whatever happens.
+//! Storms on existing VMs: their original state is restored, whatever happens.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Cluster, Ran, until};
 
 const LEASE: &str = "bootstorm-boot-storm-test";
-/// Name, setting, and whether it is switched on by a start request.
+/// Name, run strategy, and whether a start request starts it.
 const VMS: [(&str, &str, bool); 8] = [
     ("always", r#"{"runStrategy": "Always"}"#, false),
     ("always-2", r#"{"runStrategy": "Always"}"#, false),
@@ -57,7 +57,7 @@ fn status(cluster: &Cluster, namespace: &str, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// VMs of every strategy in two namespaces, in the state that they are meant to be in.
+/// VMs with every run strategy in two namespaces, each in its desired state.
 fn shop(cluster: &Cluster) {
     for name in ["shop", "bank"] {
         namespace(cluster, name);
@@ -83,8 +83,8 @@ fn shop(cluster: &Cluster) {
     }
 }
 
-/// What of every VM has to be the same at the end: everything but its status, its version and who wrote it, and whether it
-/// runs.
+/// The part of every VM that must be unchanged at the end: everything but status, resourceVersion and managedFields,
+/// plus whether it runs.
 fn picture(cluster: &Cluster) -> BTreeMap<String, (Value, bool)> {
     let (vms, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINES, None);
     let one = |vm: &bootstorm_sandbox::store::Object| {
@@ -99,7 +99,7 @@ fn picture(cluster: &Cluster) -> BTreeMap<String, (Value, bool)> {
     vms.iter().map(one).collect()
 }
 
-/// Demands that every VM is as it was.
+/// Asserts that every VM is as it was.
 #[track_caller]
 fn is_as_before(cluster: &Cluster, before: &BTreeMap<String, (Value, bool)>, when: &str) {
     for (name, now) in picture(cluster) {
@@ -108,7 +108,7 @@ fn is_as_before(cluster: &Cluster, before: &BTreeMap<String, (Value, bool)>, whe
     assert_eq!(picture(cluster).len(), before.len());
 }
 
-/// Everything in the record's namespace that is ours.
+/// Everything of ours in the record's namespace.
 fn ours(cluster: &Cluster) -> Vec<String> {
     let store = cluster.sandbox.store();
     kind::all()
@@ -154,7 +154,7 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
                 "VMs with tier=web in all namespaces",
                 "next: kubectl bootstorm stop",
             ]);
-        // Nothing but the mark was put onto them; it goes when they are given back.
+        // They got only the label; it is removed when they are handed back.
         for (name, (vm, runs)) in picture(&cluster) {
             let mark = vm["metadata"]["annotations"]["bootstorm.dev/adopted-by"].as_str().unwrap_or_default();
             assert!(
@@ -184,7 +184,7 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
     }
 }
 
-/// Connects the next instance of a VM in another way.
+/// Gives the next instance of a VM a different network binding.
 fn connect(cluster: &Cluster, name: &str, interface: &Value) {
     let change = |vm: &mut Value| {
         vm["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"] = json!([interface]);
@@ -215,7 +215,7 @@ fn probes_that_prove_nothing_about_adopted_vms_are_refused() {
     for name in names {
         connect(&cluster, name, &json!({"name": "default", "slirp": {}}));
     }
-    // There would be nothing to measure.
+    // There is nothing to measure.
     adopt(&cluster, &["--skip-preflight"]).exits(5).complains(&["ping proves nothing about 3 of 3 VMs"]);
     assert_eq!(ours(&cluster), Vec::<String>::new());
     adopt(&cluster, &["--probe", "agent"]).exits(0);
@@ -230,7 +230,7 @@ fn a_vm_whose_answers_prove_nothing_is_unknown_and_not_reachable() {
     }
     until(|| runs(&cluster, "shop", "plain") && runs(&cluster, "shop", "proxied"));
     adopt(&cluster, &[]).exits(0);
-    // After everybody has looked.
+    // After every VM has been checked.
     connect(&cluster, "proxied", &json!({"name": "default", "passtBinding": {}}));
     cluster.run(&["stop"]).exits(0);
     let report = cluster.run(&["storm", "-o", "json"]).exits(3).json();
@@ -279,7 +279,7 @@ fn vms_that_are_off_are_left_alone_unless_asked_for() {
     cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
     is_as_before(&cluster, &before, "at the end");
     cluster.run(&["stop"]).exits(1).complains(&["were given back as they were"]);
-    // Whoever stops a VM of his own after that finds it stopped.
+    // A VM that its owner stops after that is found stopped.
     set(&cluster, "shop", "always", "Halted");
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert_eq!(strategy(&cluster, "shop", "always"), "Halted");
@@ -304,7 +304,7 @@ fn killed_anywhere_they_come_back_as_they_were() {
     let mut kills = 0;
     for last in ["stop", "storm", "cleanup"] {
         for command in [&adopt[..], &["stop"], &["storm"], &["cleanup", "--yes"]] {
-            // The last command before the cleanup is cut short and never continued.
+            // The last command before cleanup is killed and never continued.
             let is_last = command[0] == last;
             let slow = if command[0] == "setup" {
                 command.to_vec()
@@ -350,7 +350,7 @@ fn what_somebody_else_did_meanwhile_is_left() {
     shop(&cluster);
     adopt(&cluster, &["--probe", "none"]).exits(0);
     let store = cluster.sandbox.store();
-    // Before stop: one is made anew, one goes, one gets another strategy.
+    // Before stop: one VM is recreated, one is deleted, one changes its run strategy.
     let anew = |namespace: &str, name: &str| {
         let uid = store.get(&kind::VIRTUAL_MACHINES, namespace, name).unwrap().uid().to_owned();
         store.remove(&kind::VIRTUAL_MACHINES, namespace, name, &uid);
@@ -367,7 +367,7 @@ fn what_somebody_else_did_meanwhile_is_left() {
         "shop/rerun is left out: somebody changed its run strategy to Manual",
     ]);
     assert!(runs(&cluster, "shop", "always") && runs(&cluster, "shop", "rerun"));
-    // After stop, likewise: these were stopped by us.
+    // After stop, likewise: the run stopped these.
     anew("bank", "always");
     make(&cluster, "bank", "always", &json!({"runStrategy": "Halted"}));
     set(&cluster, "bank", "always-2", "Manual");
@@ -498,7 +498,7 @@ fn permissions_where_the_vms_are_are_enough_and_their_lack_is_told() {
     let cluster = Cluster::instant();
     shop(&cluster);
     let before = picture(&cluster);
-    // What an ordinary run needs and this one does not.
+    // Permissions that an ordinary run needs and this one does not.
     for (verb, resource) in [
         ("create", "virtualmachines"),
         ("delete", "virtualmachines"),
@@ -598,7 +598,7 @@ fn a_run_with_its_record_elsewhere_does_not_adopt_the_same_vms() {
     adopt(&cluster, &["-n", "kube-public"]).exits(1).complains(&["has adopted it"]);
     cluster.run(&["cleanup", "--yes"]).exits(0);
     is_as_before(&cluster, &before, "after the cleanup of the first run");
-    // A mark whose record is gone counts no more.
+    // A label whose record is gone no longer counts.
     adopt(&cluster, &["-n", "kube-public"]).exits(0);
     let store = cluster.sandbox.store();
     for map in store.list(&kind::CONFIG_MAPS, Some("kube-public")).0 {

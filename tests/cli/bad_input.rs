@@ -1,11 +1,11 @@
-//! Wrong input and broken surroundings: one clear message, a next step, and nothing changed.
+//! Invalid input and a broken environment: one clear message, a next step, and nothing changed.
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 
 use crate::support::{Cluster, Program};
 
-/// Nothing but what the cluster had at its start.
+/// Whether the cluster holds only what it had at the start.
 fn is_untouched(cluster: &Cluster) -> bool {
     let store = cluster.sandbox.store();
     let named = |kind| {
@@ -54,7 +54,7 @@ fn unknown_context() {
 #[test]
 fn unreachable_server() {
     let cluster = Cluster::instant();
-    // A port that was free a moment ago, and that nobody listens on.
+    // A port that was free a moment ago, with no listener.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -217,7 +217,7 @@ fn phases_without_setup_and_in_the_wrong_order() {
     cluster.run(&["storm"]).exits(1).complains(&["have not been created yet", "kubectl bootstorm create"]);
     cluster.run(&["create"]).exits(0);
     cluster.run(&["storm"]).exits(1).complains(&["a storm starts stopped VMs", "kubectl bootstorm stop"]);
-    // What a script repeats after a crash comes through, in one line.
+    // A script that repeats a command after a crash gets through, with one line of output.
     for (command, next) in [("create", "kubectl bootstorm stop"), ("stop", "kubectl bootstorm storm")] {
         cluster.run(&[command]).exits(0);
         let again = cluster.run(&[command]).exits(0).complains(&["was done at", "nothing to do", next]);

@@ -1,4 +1,4 @@
-//! What storms are compared with, and that old figures never pass for new ones.
+//! Baselines of storms; old figures are never presented as new ones.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Cleanup deletes what the run made, all of it, and nothing else.
+//! Cleanup deletes everything the run created, and nothing else.
 
 use bootstorm_sandbox::store::kind;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn what_others_made_stays() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
     let store = cluster.sandbox.store();
-    // Same prefix and even the run's label, but not this run's id.
+    // Same prefix and the run's label, but another run ID.
     let strangers = [
         json!({"name": "boot-storm-test-3"}),
         json!({"name": "boot-storm-test-x",
@@ -113,7 +113,7 @@ fn what_does_not_go_away_is_named() {
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }
 
-/// Lists of `ConfigMaps` that a cleanup of 30 namespaces sends where others have so many of them.
+/// `ConfigMap` list requests sent by a cleanup of 30 namespaces on a cluster with that many others.
 fn lists_beside(of_others: usize) -> u64 {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "30", "--probe", "none"]).exits(0);

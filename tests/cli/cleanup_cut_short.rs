@@ -1,4 +1,4 @@
-//! Cleanup that is interrupted, killed or blocked: it can always be run again, and then nothing is left.
+//! Cleanup that is interrupted, killed or blocked: it can always be repeated, and then nothing is left.
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -18,7 +18,7 @@ kind: VirtualMachine
 spec: {template: {spec: {domain: {memory: {guest: 256Mi}, devices: {}}}}}
 ";
 
-/// Every object of any kind that carries the run's label.
+/// Every object of any kind with the run's label.
 fn left(cluster: &Cluster) -> Vec<String> {
     let store = cluster.sandbox.store();
     let labelled = |kind: &'static Kind| {
@@ -34,7 +34,7 @@ fn left(cluster: &Cluster) -> Vec<String> {
     kind::all().iter().flat_map(|kind| labelled(kind)).collect()
 }
 
-/// A run with two VMs, a prober, a Secret and a record of one phase.
+/// A run with two VMs, a prober, a Secret and a record with one phase.
 fn ready() -> Cluster {
     let cluster = Cluster::instant();
     std::fs::write(cluster.home.path().join("vm.yaml"), TEMPLATE).unwrap();
@@ -59,7 +59,7 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// As if the process that held it had died a minute ago.
+/// As if the lock's holder had died a minute ago.
 fn age_lease(cluster: &Cluster) {
     let aged = |lease: &mut Value| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
     cluster.sandbox.store().modify(&kind::LEASES, "default", HEAD, aged);
@@ -67,7 +67,7 @@ fn age_lease(cluster: &Cluster) {
 
 #[test]
 fn killed_anywhere_it_completes_when_it_is_run_again() {
-    // What is being deleted when the process dies, and what must be gone by then.
+    // The kind being deleted when the process dies, and the one that must be gone by then.
     let stages: [(&str, Option<&'static Kind>); 5] = [
         ("virtualmachines", None),
         ("namespaces", Some(&kind::VIRTUAL_MACHINES)),
@@ -106,13 +106,13 @@ fn whatever_is_left_alone_is_found() {
             json!({"bootstorm.dev/run": RUN, "bootstorm.dev/run-id": run_id, "bootstorm.dev/role": role});
         let name =
             if keep.is(&kind::CONFIG_MAPS) { "bootstorm-boot-storm-test.create.0123456789" } else { HEAD };
-        // As this tool writes it: a copy would have been written by somebody else.
+        // The field manager is this tool: a copy would have another one.
         let fields = json!({"f:metadata": {"f:labels": {"f:bootstorm.dev/run-id": {}}}});
         let managers = json!([{"manager": "kubectl-bootstorm", "operation": "Update", "fieldsV1": fields}]);
         let object = json!({"metadata": {
             "name": name, "namespace": "default", "labels": labels, "managedFields": managers}});
         store.create(keep, object).unwrap();
-        // Who may not look into other namespaces can finish what is here.
+        // A user without access to other namespaces can finish the work in this one.
         for verb in ["list", "watch"] {
             cluster.sandbox.faults().deny(verb, "persistentvolumeclaims", None);
         }
@@ -132,7 +132,7 @@ fn what_only_carries_the_label_outside_of_the_runs_namespaces_is_named_and_left(
         store.get(&kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
     let strays = [
         (&kind::DATA_VOLUMES, "stray"),
-        // The volume has a claim of its own, of the same name.
+        // The volume's own claim has the same name.
         (&kind::PERSISTENT_VOLUME_CLAIMS, "stray-claim"),
         (&kind::PODS, "stray"),
     ];
@@ -216,7 +216,7 @@ fn what_can_go_on_goes_on_and_what_is_waited_for_is_said() {
     assert!(namespace("boot-storm-test-2").is_none(), "its VMs are gone");
 }
 
-/// Marks a component as down.
+/// Sets a component's state to down.
 fn down(cluster: &Cluster, kind: &'static Kind, namespace: &str, name: &str, component: &str) {
     let down = |object: &mut Value| {
         object["metadata"]["annotations"]["sandbox.bootstorm.dev/down"] = json!(component);
@@ -233,7 +233,7 @@ fn a_prober_pod_on_a_dead_node_holds_up_nothing_but_itself() {
     let pods = || store.list(&kind::PODS, Some("default")).0;
     let prober = pods().pop().unwrap();
     let node = prober.value()["spec"]["nodeName"].as_str().unwrap().to_owned();
-    // The VMs are on living nodes: those of a dead node would stay with it.
+    // The VMs are on live nodes: those on a dead node would stay, as the prober does.
     for vm in ["boot-storm-test-1", "boot-storm-test-2"] {
         let instance = store.get(&kind::VIRTUAL_MACHINE_INSTANCES, vm, "boot-storm-vm").unwrap();
         if instance.value()["status"]["nodeName"] == node.as_str() {
@@ -260,7 +260,7 @@ fn a_prober_pod_on_a_dead_node_holds_up_nothing_but_itself() {
         assert!(store.get(&kind::NAMESPACES, "", name).is_none(), "{name}: nothing holds it up");
     }
     assert!(store.get(&kind::CONFIG_MAPS, "default", HEAD).is_some(), "the record says what is left");
-    // As an administrator does where the node is lost for good.
+    // As an administrator does if the node is lost for good.
     store.remove(&kind::PODS, "default", prober.name(), prober.uid());
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert_eq!(left(&cluster), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! `--prometheus`: figures of the cluster beside a phase, from a real Prometheus that holds synthetic series.
+//! `--prometheus`: cluster metrics for each phase, from a real Prometheus with synthetic series.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::Cluster;
 use crate::support::tools::skipped;
 
-/// A program of the Debian package prometheus, which is unpacked, not installed.
+/// A program from Debian's prometheus package, unpacked but not installed.
 fn unpacked(program: &str) -> Option<PathBuf> {
     let path =
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/prometheus/usr/bin")).join(program);
@@ -21,7 +21,7 @@ fn unpacked(program: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Ended with the value
+/// A Prometheus server; killed on drop
 struct Prometheus {
     child: Child,
     address: String,
@@ -35,7 +35,7 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Holds ten minutes before now and ten after, a sample every five seconds.
+    /// Holds ten minutes before and after now, with a sample every five seconds.
     fn start(folder: &Path) -> Option<Self> {
         let (prometheus, promtool) = (unpacked("prometheus")?, unpacked("promtool")?);
         std::fs::write(folder.join("samples"), samples()).unwrap();
@@ -73,7 +73,7 @@ impl Prometheus {
     }
 }
 
-/// Two nodes, of which one is busy; a work queue with 84 keys; requests that take up to two seconds.
+/// Two nodes, one of them busy; a work queue with 84 keys; requests of up to two seconds.
 fn samples() -> String {
     let now = bootstorm_model::observe::clock::wall_now().as_second() as u64;
     let times: Vec<u64> = (now - 600..now + 600).step_by(5).collect();
@@ -147,7 +147,7 @@ fn figures_of_the_cluster_are_kept_and_shown() {
     );
     let page = cluster.run(&["report", "-o", "html"]).exits(0).stdout;
     assert!(page.contains("The cluster meanwhile") && page.contains("node CPU peaked at 75 % (worker-1)"));
-    // What was saved has it too.
+    // The saved run has it too.
     let saved = cluster.run(&["report", "--from", "results", "-o", "json"]).exits(0).json();
     assert_eq!(saved["phases"][2]["metrics"], json["phases"][2]["metrics"]);
 }
@@ -161,7 +161,7 @@ fn a_server_that_is_not_there_never_disturbs_a_phase() {
     let ran = cluster.run(&[&run[..], &[&closed]].concat()).exits(0);
     assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);
     ran.complains(&["no figures of the cluster during create: ", "check --prometheus"]);
-    // The simulated API server leads to no services.
+    // The simulated API server proxies no services.
     for (prefix, place) in [("b", "monitoring/prometheus-k8s:9090"), ("c", "cluster")] {
         cluster
             .run(&[&run[..], &[place, "--ns-prefix", prefix]].concat())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::manifests::{SECRET, VM, get, namespace, run, setup, write};
 use crate::support::{Cluster, until};
 
-/// A VM that names something of every kind in its own namespace.
+/// A VM that refers to an object of every kind in its own namespace.
 const NEEDY: &str = "
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
@@ -34,7 +34,7 @@ fn secret(cluster: &Cluster, namespace: &str, name: &str) {
     cluster.sandbox.store().create(&kind::SECRETS, secret).unwrap();
 }
 
-/// The objects that [`NEEDY`] needs, in the namespace `shop`.
+/// The objects that [`NEEDY`] needs, in namespace `shop`.
 fn shop(cluster: &Cluster) {
     namespace(cluster, "shop");
     for name in ["keys", "init", "net"] {
@@ -115,12 +115,12 @@ fn small_objects_are_copied_into_each_namespace_and_go_with_it() {
         map.value()
     );
     assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "boot-storm-test-1", "own-lan").is_some());
-    // Again: it goes on, and makes nothing twice.
+    // Again: it continues and creates nothing twice.
     setup(&cluster, &flags).exits(0);
     setup(&cluster, &["--end", "2"]).exits(1).complains(&["--copy-from was shop, now it is none"]);
     run(&cluster, &["create"]).exits(0);
     run(&cluster, &["report", "-o", "json"]).exits(0);
-    // One of them is replaced by somebody else: then its namespace is not the run's to delete.
+    // One is replaced by a third party: then the run may not delete its namespace.
     let store = cluster.sandbox.store();
     assert!(store.remove(&kind::SECRETS, "boot-storm-test-2", "init", copy.uid()));
     let mut replaced = original.to_value();
@@ -143,7 +143,7 @@ fn an_interrupted_setup_goes_on_with_what_it_made() {
     shop(&cluster);
     write(&cluster, NEEDY);
     let flags = ["--end", "3", "--copy-from", "shop"];
-    // The answer to one request is lost, another one is refused.
+    // The response to one request is lost, another request is rejected.
     let matching = |resource: &str, namespace: &str| Match {
         namespace: namespace.into(),
         ..Match::on("create", resource)
@@ -167,7 +167,7 @@ fn an_interrupted_setup_goes_on_with_what_it_made() {
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 
-/// A VM whose Secret and network stand beside it.
+/// A VM with its Secret and network next to it.
 const BUNDLE: &str = "
 apiVersion: v1
 kind: List
@@ -215,7 +215,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
     assert_eq!(vm.value()["spec"]["template"]["spec"]["networks"][0]["multus"]["networkName"], "own-lan");
     run(&cluster, &["cleanup", "--yes"]).exits(0);
-    // In a namespace of the user's, which stays.
+    // In a user's namespace, which stays.
     namespace(&cluster, "team");
     secret(&cluster, "team", "other");
     let team = ["--end", "2", "--vm-namespace", "team"];
@@ -228,7 +228,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     assert!(get(&cluster, &kind::NETWORK_ATTACHMENTS, "team", "own-lan").is_none());
     assert!(get(&cluster, &kind::SECRETS, "team", "other").is_some());
     run(&cluster, &["cleanup", "--yes"]).exits(0);
-    // One of that name which is somebody else's is left as it is.
+    // A foreign object of that name is left alone.
     secret(&cluster, "team", "init");
     let theirs = get(&cluster, &kind::SECRETS, "team", "init").unwrap();
     setup(&cluster, &team).exits(5).complains(&[
@@ -237,7 +237,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
         "leave them out of the file",
     ]);
     assert_eq!(get(&cluster, &kind::SECRETS, "team", "init").unwrap().uid(), theirs.uid());
-    // Without the right to make them, nothing is made at all.
+    // Without permission to create them, nothing is created at all.
     cluster.sandbox.faults().deny("create", "secrets", Some("team"));
     setup(&cluster, &team).exits(5).complains(&["you cannot create secrets in namespace team"]);
 }

@@ -1,4 +1,4 @@
-//! Runs side by side: from the cluster, from files, and refused where that makes no sense.
+//! Comparisons of runs: from the cluster, from files, and refused where they make no sense.
 
 use crate::support::Cluster;
 
@@ -10,7 +10,7 @@ fn with_runs(sizes: &[(&str, &str)]) -> Cluster {
     cluster
 }
 
-/// The folder in which a run was saved.
+/// The folder a run was saved to.
 fn folder(cluster: &Cluster, run: &str) -> String {
     let folders = std::fs::read_dir(cluster.home.path().join("results/1-disk")).unwrap();
     let name = folders

@@ -14,7 +14,7 @@ fn with_file(text: &str) -> (tempfile::TempDir, Program) {
     (home, program)
 }
 
-/// The value of a flag and its source, as they are shown.
+/// A flag's value and source, as shown.
 fn shown(ran: &serde_json::Value, flag: &str) -> (String, String) {
     let flags = ran["flags"].as_array().unwrap();
     let row = flags.iter().find(|row| row["flag"] == flag).unwrap_or_else(|| panic!("no {flag} in {ran}"));
@@ -53,7 +53,7 @@ fn an_unknown_key_is_told_with_its_line() {
         .run(&["run", "--sandbox"])
         .exits(2)
         .complains(&["config.yaml has an unknown key", "line 3: no command has a flag \"concurency\""]);
-    // Who asks for help gets it.
+    // `--help` works regardless.
     program.run(&["run", "--help"]).exits(0).prints(&["Examples:"]);
 }
 
@@ -95,7 +95,7 @@ fn logs_go_where_they_are_wanted() {
         cluster.program().env("BOOTSTORM_LOG", "info").env("BOOTSTORM_LOG_FILE", &log.to_string_lossy());
     program.run(&["setup", "--end", "2"]).exits(0);
     assert!(fs::read_to_string(&log).unwrap().contains("INFO"));
-    // The longer name is the one that is made from the flag; it wins.
+    // The longer name is derived from the flag; it takes precedence.
     let ran =
         program.env("BOOTSTORM_LOG_LEVEL", "off").run(&["status", "--show-config", "-o", "json"]).exits(0);
     assert_eq!(shown(&ran.json(), "log-level"), ("off".into(), "BOOTSTORM_LOG_LEVEL".into()));
@@ -113,6 +113,6 @@ fn the_example_in_the_documentation_is_understood() {
     assert_eq!(shown(&read("cleanup"), "yes").0, "true");
     assert_eq!(shown(&read("storm"), "save-results").0, "true");
     assert_eq!(shown(&read("run"), "save-results"), ("false".into(), "default".into()));
-    // The conditions are read by what judges them.
+    // The command that evaluates the conditions parses them.
     program.run(&["report", "--from", "nothing"]).exits(1).complains(&["nothing"]);
 }

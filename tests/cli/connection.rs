@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{Cluster, Ran, until};
 
-/// The kubeconfig of a cluster as text, and the token in it.
+/// A cluster's kubeconfig as text, and the token in it.
 fn config(cluster: &Cluster) -> (String, String) {
     let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     let token = text.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned();
@@ -40,7 +40,7 @@ fn an_exec_plugin_that_fails_is_told() {
     cluster.run(&["status"]).exits(1).complains(&["credentials", "hint:"]);
 }
 
-/// A cluster whose kubeconfig has this script as its credential plugin.
+/// A cluster whose kubeconfig uses this script as its credential plugin.
 fn with_plugin(script: &str, rest: &str) -> Cluster {
     let cluster = Cluster::instant();
     let (text, token) = config(&cluster);
@@ -56,14 +56,14 @@ fn with_plugin(script: &str, rest: &str) -> Cluster {
     cluster
 }
 
-/// Starts a child and waits for ever, as a plugin that opened a browser does.
+/// Starts a child and waits forever, like a plugin that opened a browser.
 const HANGS: &str = "sleep 600 & echo $! > child.part; mv child.part child; wait";
 
-/// Waits until the child of that plugin is gone.
+/// Waits until that plugin's child is gone.
 fn child_is_gone(cluster: &Cluster) {
     let child = std::fs::read_to_string(cluster.home.path().join("child")).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
-    // One that nobody waits for may remain as an entry.
+    // An unreaped one may remain as a zombie.
     until(|| std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")));
 }
 

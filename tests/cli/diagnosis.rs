@@ -1,11 +1,12 @@
-//! Why VMs did not reach the goal: like ones are one group, with the cause that was injected and a command that looks further.
+//! Why VMs did not reach the goal: similar ones form one group, with the injected cause and a command for further
+//! diagnosis.
 
 use bootstorm_sandbox::model::{Misbehaviour, Profile};
 use serde_json::Value;
 
 use crate::support::Cluster;
 
-/// What went wrong in the last phase: VMs, cause and what was waited for.
+/// Failures of the last phase: number of VMs, cause and the missing milestone.
 fn groups(report: &Value) -> Vec<(u64, String, String)> {
     let phase = report["phases"].as_array().unwrap().last().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -14,7 +15,7 @@ fn groups(report: &Value) -> Vec<(u64, String, String)> {
     phase["diagnoses"].as_array().unwrap().iter().map(group).collect()
 }
 
-/// Creates VMs on an instant cluster that was changed; gives what went wrong.
+/// Creates VMs on an instant cluster with a changed profile; returns the failures.
 fn created(vms: &str, exit: i32, change: impl FnOnce(&mut Profile)) -> (Cluster, Vec<(u64, String, String)>) {
     let cluster = Cluster::changed(3, change);
     cluster.run(&["setup", "--end", vms, "--probe", "none", "--skip-preflight"]).exits(0);

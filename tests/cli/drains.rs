@@ -1,4 +1,4 @@
-//! Storms of kind drain: VMs are evicted from nodes, and each migrates or restarts elsewhere.
+//! Storms of kind drain: VMs are evicted from nodes, and each is migrated or restarts elsewhere.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn is_cordoned(cluster: &Cluster, name: &str) -> bool {
     node(cluster, name)["spec"]["unschedulable"] == true
 }
 
-/// What becomes of VMs whose pods are evicted, unless they say so themselves.
+/// The eviction strategy of VMs that set none themselves.
 fn strategy(cluster: &Cluster, strategy: &str) {
     cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |kubevirt| {
         kubevirt["spec"]["configuration"]["evictionStrategy"] = Value::from(strategy);
@@ -39,13 +39,13 @@ fn created(cluster: &Cluster, vms: &str, probe: &str) {
     cluster.run(&["create"]).exits(0);
 }
 
-/// The rows of the last phase, of VMs that were evicted.
+/// Rows of the last phase for evicted VMs.
 fn evicted(report: &Value) -> Vec<&Value> {
     let rows = report["phases"].as_array().unwrap().last().unwrap()["rows"].as_array().unwrap();
     rows.iter().filter(|row| row["outcome"] != "excluded").collect()
 }
 
-/// Checks that exactly the VMs of the node have left it, and that it takes pods again.
+/// Asserts that exactly the node's VMs have left it, and that it is schedulable again.
 fn check_moved(cluster: &Cluster, before: &BTreeMap<String, (String, String)>, restarted: bool) {
     let after = places(cluster);
     for (namespace, (uid, place)) in before {
@@ -160,7 +160,7 @@ fn an_eviction_waits_for_its_disruption_budget() {
     check_moved(&cluster, &before, true);
 }
 
-/// A cluster whose VMs leave node-2 for ever, after a kill in the middle of that.
+/// A cluster whose VMs can never leave node-2, after a kill in the middle of the drain.
 fn killed() -> Cluster {
     let cluster = Cluster::changed(3, |profile| {
         profile.misbehave.0.insert("boot-storm-test-*/*".into(), Misbehaviour::NeverConverges);
@@ -219,20 +219,20 @@ fn an_interrupt_lifts_the_cordon_and_the_same_command_drains_the_rest() {
     check_moved(&cluster, &before, true);
 }
 
-/// The UUID of the run.
+/// The run's UUID.
 fn run_id(cluster: &Cluster) -> String {
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);
     maps.iter().find_map(|map| map.label("bootstorm.dev/run-id")).unwrap().to_owned()
 }
 
-/// Deletes the record, as somebody might by hand.
+/// Deletes the record, as a user might by hand.
 fn forget(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     for kind in [&kind::CONFIG_MAPS, &kind::LEASES] {
         for object in
             store.list(kind, None).0.iter().filter(|object| object.label("bootstorm.dev/run").is_some())
         {
-            // What the head owns may be gone by then.
+            // Objects owned by the head may be gone by then.
             let _ = store.delete(kind, object.namespace(), object.name(), &DeleteOptions::default());
         }
     }
@@ -242,7 +242,7 @@ fn forget(cluster: &Cluster) {
 fn cleanup_without_a_record_finds_cordons_by_their_mark() {
     let cluster = killed();
     let store = cluster.sandbox.store();
-    // Another run's, and one that carries no mark at all.
+    // Cordoned by another run, and cordoned without an annotation.
     store.modify(&kind::NODES, "", "node-1", |node| {
         node["spec"]["unschedulable"] = true.into();
         node["metadata"]["annotations"]["bootstorm.dev/cordoned-by"] = "another".into();

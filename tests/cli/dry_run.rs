@@ -1,4 +1,4 @@
-//! `--dry-run` prints what would be sent, and sends nothing.
+//! `--dry-run` prints what would be sent and sends nothing.
 
 use bootstorm_sandbox::store::kind;
 

@@ -1,10 +1,10 @@
-//! Launcher pods and events: what is learned from them, what they cost, and going without.
+//! Launcher pods and events: what they tell, what they cost, and running without them.
 
 use serde_json::Value;
 
 use crate::support::Cluster;
 
-/// The milestones that only the pods and events tell.
+/// Milestones that only pods and events tell.
 const OF_PODS: [&str; 4] = ["placed", "prepared", "initialized", "started"];
 
 fn created(cluster: &Cluster, flags: &[&str]) -> (Value, String) {

@@ -1,4 +1,4 @@
-//! Files that the program writes: its own are replaced, those of others never, whatever the flag.
+//! Files that the program writes: it replaces its own, and never anyone else's, whatever the flag.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,17 +8,17 @@ use crate::support::{Cluster, Program, Ran};
 
 const THEIRS: &str = "a file of somebody else\n";
 
-/// What a flag writes, and where
+/// A file that a flag writes
 struct Flag {
-    /// The arguments without the file.
+    /// Arguments without the file.
     args: &'static [&'static str],
-    /// The flag that names the file.
+    /// The flag that takes the file.
     file: &'static str,
-    /// The exit code where all is well.
+    /// The exit code on success.
     exits: i32,
 }
 
-/// The flags that name a file, on commands that need no cluster.
+/// Flags that take a file, of commands that need no cluster.
 const FLAGS: [Flag; 2] = [
     Flag { args: &["dashboard", "--base-dir", "base"], file: "--output-html", exits: 0 },
     Flag {
@@ -36,7 +36,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// A folder with a file of somebody else and links.
+/// A folder with a foreign file and symbolic links.
 fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("base")).unwrap();
@@ -72,7 +72,7 @@ fn no_flag_replaces_a_file_of_somebody_else() {
         with(&program, flag, "no/such/folder").exits(1).complains(&[flag.file]);
         assert_eq!(fs::read_to_string(home.path().join("theirs")).unwrap(), THEIRS, "{}", flag.file);
         assert_eq!(names(home.path()), ["base", "dangling", "link", "theirs"], "{}", flag.file);
-        // Its own file is replaced or goes on, and keeps its name.
+        // Its own file is replaced or appended to, and keeps its name.
         for _ in 0..2 {
             with(&program, flag, "mine").exits(flag.exits);
         }
@@ -95,7 +95,7 @@ fn a_log_is_for_its_owner_and_goes_on() {
     assert!(log.starts_with("# log of kubectl-bootstorm\n"), "{log}");
     assert_eq!((log.matches("# log").count(), log.matches("started").count()), (1, 2), "{log}");
     assert_eq!((mode(&home.path().join("log")), mode(&home.path().join("page.html"))), (0o600, 0o644));
-    // What is piped is not lost.
+    // Piped data is not lost.
     program
         .run(&["dashboard", "--base-dir", "base", "--output-html", "-", "--log-file", "/dev/stderr"])
         .exits(0)
@@ -106,7 +106,7 @@ fn a_log_is_for_its_owner_and_goes_on() {
 fn results_are_saved_over_those_of_the_same_run_only() {
     let cluster = Cluster::instant();
     let args = ["run", "--end", "2", "--probe", "none", "--save-results", "--results-folder"];
-    // Before anything is made.
+    // Before anything is created.
     let theirs = cluster.home.path().join("theirs");
     fs::write(&theirs, THEIRS).unwrap();
     for (folder, why) in
@@ -123,7 +123,7 @@ fn results_are_saved_over_those_of_the_same_run_only() {
     let report = ["report", "--save-results"];
     cluster.run(&report).exits(0);
     assert_eq!(names(&folder), files, "the same run again");
-    // Of another run, or of nobody knows whom.
+    // Belongs to another run, or to an unknown one.
     let record = fs::read_to_string(folder.join("run.json")).unwrap();
     let other = record.replacen("\"run_id\": \"", "\"run_id\": \"other-", 1);
     for content in [other.as_str(), THEIRS] {

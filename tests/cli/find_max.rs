@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};
 
-/// Pods that the one node takes: the largest storm of which no VM fails.
+/// The number of pods the only node takes, i.e. the largest storm without a failed VM.
 const KNEE: u32 = 14;
 const SEARCH: [&str; 8] =
     ["storm", "--find-max", "--goal", "failed<=0", "--goal", "running.p95<1h", "--timeout", "3s"];
 
-/// A cluster with created VMs, of which not all can run at a time.
+/// A cluster with created VMs that cannot all run at once.
 fn crowded(vms: &str) -> Cluster {
     let cluster = Cluster::changed(1, |profile| profile.node.pods = KNEE);
     cluster.run(&["setup", "--end", vms, "--probe", "none", "--skip-preflight"]).exits(0);
@@ -23,7 +23,7 @@ fn capacity(cluster: &Cluster) -> Value {
     cluster.run(&["report", "-o", "json"]).json()["capacity"].clone()
 }
 
-/// The storms that were judged: one that a busy machine measured badly is invalid, and tried again.
+/// Evaluated storms: one that a busy machine made invalid is repeated.
 fn judged(capacity: &Value) -> Vec<&Value> {
     capacity["storms"].as_array().unwrap().iter().filter(|storm| storm["invalid"] != true).collect()
 }
@@ -63,7 +63,7 @@ fn the_knee_is_found_and_confirmed_however_often_the_search_is_cut_short() {
         (&"found".into(), &14.into(), &15.into())
     );
     assert_eq!(sizes(&found), [1, 20, 10, 15, 12, 13, 14, 14], "{found}");
-    // Each storm is followed by a stop, VMs beyond its size rest, and nobody was started twice in one.
+    // Each storm is followed by a stop, VMs beyond its size stay stopped, and none is started twice in one storm.
     let report = cluster.run(&["report", "-o", "json"]).json();
     let phases = report["phases"].as_array().unwrap();
     assert_eq!(phases.last().unwrap()["kind"], "stop");
@@ -74,7 +74,7 @@ fn the_knee_is_found_and_confirmed_however_often_the_search_is_cut_short() {
         cluster.sandbox.ledger().machines().values().map(|account| account.starts.changes).sum();
     let all = found["storms"].as_array().unwrap().iter();
     assert_eq!(starts, all.map(|storm| storm["size"].as_u64().unwrap()).sum::<u64>());
-    // The same command again has nothing to do.
+    // The same command again has nothing left to do.
     cluster.run(&SEARCH).exits(0).prints(&["14 VMs meet the goal"]);
     assert_eq!(capacity(&cluster), found);
 }

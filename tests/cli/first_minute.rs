@@ -1,4 +1,4 @@
-//! What somebody types and reads in the first minute: help, versions, where a run stands, and the log of what was done.
+//! A user's first minute: help, versions, the state of a run, and the command log.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -159,7 +159,7 @@ fn one_run_is_written_in_several_formats_at_once() {
         summary.contains("Verdict") && !summary.contains('…') && !summary.contains('\u{1b}'),
         "{summary}"
     );
-    // What an earlier run wrote is replaced; what somebody else wrote is not, and that is said before anything is done.
+    // Files of an earlier run are replaced; foreign files are not, and the command says so before it does anything.
     cluster.run(&[&["report"][..], &files].concat()).exits(0);
     std::fs::write(path("notes.txt"), "mine").unwrap();
     let refusals: [(&str, i32, &str); 6] = [

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::support::{Cluster, Program, Ran, until};
 
-/// Names of the contexts, in the order of the kubeconfig.
+/// Context names, in kubeconfig order.
 const NAMES: [&str; 3] = ["site-a", "site-b", "site-c"];
 
-/// Three simulated clusters in one kubeconfig, beside a context that is none of theirs
+/// Three simulated clusters in one kubeconfig, and a context that belongs to none of them
 struct Fleet {
     clusters: Vec<Cluster>,
     home: TempDir,
@@ -35,7 +35,7 @@ impl Fleet {
         fleet
     }
 
-    /// Writes the kubeconfig of these clusters.
+    /// Writes the kubeconfig for these clusters.
     fn write(&self, members: &[(&str, Value)]) {
         let named = |list: &str, inner: &str| -> Vec<Value> {
             members.iter().map(|(name, one)| json!({"name": name, inner: one[list][0][inner]})).collect()
@@ -66,7 +66,7 @@ impl Fleet {
         self.program().run(args)
     }
 
-    /// The files of the fleets' records.
+    /// The fleets' record files.
     fn records(&self) -> Vec<String> {
         let folder = self.home.path().join(".local/state/bootstorm/fleets");
         let files = fs::read_dir(folder).into_iter().flatten();
@@ -88,7 +88,7 @@ fn changes(cluster: &Cluster) -> Vec<(u64, u64, u64)> {
     accounts.map(|one| (one.creates.changes, one.stops.changes, one.starts.changes)).collect()
 }
 
-/// How many starts of VMs came to a cluster.
+/// Number of VM starts that reached a cluster.
 fn starts(cluster: &Cluster) -> u64 {
     cluster.sandbox.ledger().machines().values().map(|account| account.starts.requests).sum()
 }
@@ -134,9 +134,9 @@ fn three_clusters_storm_as_one_and_each_is_a_run_of_its_own() {
         .run(&["fleet", "run", "--contexts", "site-*", "--end", "4"])
         .exits(1)
         .complains(&["storm-1 is done in every cluster", "kubectl bootstorm fleet report"]);
-    // Each cluster can be gone on with alone.
+    // Each cluster can be used on its own.
     fleet.run(&["report", "--context", "site-b"]).exits(0).prints(&["storm-1"]);
-    // Without contexts it is the whole fleet.
+    // Without contexts, the command takes the whole fleet.
     let table = fleet.run(&["fleet", "report", "-o", "wide"]).exits(0);
     table.prints(&["Fleet boot-storm-test: 3 clusters, 12 VMs", "site-c", "Worst cluster: ", "A -> C"]);
     fleet.run(&["fleet", "report", "-o", "html"]).exits(0).prints(&["<h2>Clusters</h2>", "site-b"]);
@@ -186,7 +186,7 @@ fn a_cluster_that_is_down_is_left_out_and_named() {
     }
     let report = fleet.run(&["fleet", "report", "--member-timeout", "1s"]).exits(3);
     report.prints(&["site-b (left-out): ", "site-c (left-out): "]);
-    // What is back takes part when the command is repeated; what is done is not done again.
+    // A cluster that is back takes part when the command is repeated; finished work is not repeated.
     let all = fleet.clusters.iter().zip(NAMES).map(|(cluster, name)| (name, read(&cluster.kubeconfig())));
     fleet.write(&all.collect::<Vec<_>>());
     fleet
@@ -233,7 +233,7 @@ fn a_coordinator_that_is_killed_goes_on_with_every_member() {
     fleet.clusters.iter().for_each(nothing_is_left);
 }
 
-/// Waits for something that takes a few phases.
+/// Waits for something that takes several phases.
 #[track_caller]
 fn until_long(happened: impl Fn() -> bool) {
     let began = bootstorm_model::observe::clock::monotonic_now();
@@ -246,7 +246,7 @@ fn until_long(happened: impl Fn() -> bool) {
 #[test]
 fn a_cluster_that_is_slow_is_left_out_and_ends_in_order() {
     let fleet = Fleet::new();
-    // Its VMs never stop, so that it is never ready for the storm.
+    // Its VMs never stop, so it is never ready for the storm.
     fleet.clusters[2].sandbox.faults().add(Rule {
         matching: Match::on("patch", "virtualmachines"),
         effect: Effect::Delay(Duration::from_secs(20)),
@@ -261,7 +261,7 @@ fn a_cluster_that_is_slow_is_left_out_and_ends_in_order() {
     let whole = report["whole"]["phases"].as_array().unwrap().last().unwrap();
     assert_eq!((&whole["counts"]["reached"], &whole["counts"]["excluded"]), (&json!(4), &json!(2)));
     assert_eq!(starts(&fleet.clusters[2]), 0);
-    // Its lock was given back.
+    // Its lock was released.
     fleet.run(&["status", "--context", "site-c"]).exits(0).prints(&["stop-1"]);
 }
 

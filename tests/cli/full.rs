@@ -1,4 +1,4 @@
-//! Full disks, closed pipes and closed terminals: said clearly, or no error at all; the record is safe.
+//! Full disks, closed pipes and closed terminals: a clear message, or no error at all; the record stays intact.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -36,7 +36,7 @@ fn a_full_disk_behind_the_log_is_no_reason_to_stop() {
 #[test]
 fn a_full_disk_behind_the_results_names_the_file_and_leaves_no_half_of_it() {
     let cluster = measured();
-    // Files may have two blocks of 512 bytes, and the signal that comes with it is ignored: writing fails half-way.
+    // Files are limited to two 512-byte blocks and SIGXFSZ is ignored, so a write fails half-way.
     let script = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
     let program = cluster.program().command(&["report", "--save-results", "-o", "name"]);
     let child = Command::new("/bin/sh")

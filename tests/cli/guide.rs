@@ -1,4 +1,4 @@
-//! Every command of the guide, run as it stands there, each section on a cluster of its own.
+//! Every command of the guide, run as printed, with a cluster per section.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Cluster, until};
 
-/// The console blocks of the guide, by heading, in its order.
+/// The guide's console blocks, by heading, in order.
 fn sections() -> Vec<(String, Vec<String>)> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md")).unwrap();
-    // A line that ends with a backslash goes on.
+    // A trailing backslash continues the line.
     let text = text.replace("\\\n", " ");
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
     let mut inside = false;
@@ -33,7 +33,7 @@ fn sections() -> Vec<(String, Vec<String>)> {
     sections
 }
 
-/// A folder with this program as a plugin, and `kubectl`: the real one, or a few lines that only know the plugin.
+/// A folder with this program as a plugin, and `kubectl`: the real one, or a few lines that only run the plugin.
 #[allow(clippy::print_stdout, reason = "a test that passes something over has to say so")]
 fn path(home: &Path) -> String {
     let folder = home.join("bin");
@@ -56,7 +56,7 @@ fn path(home: &Path) -> String {
     format!("{}:/usr/bin:/bin", folder.display())
 }
 
-/// VMs of somebody's, running.
+/// Running VMs that belong to a user.
 fn shop(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     store.create(&kind::NAMESPACES, json!({"metadata": {"name": "shop"}})).unwrap();
@@ -71,7 +71,7 @@ fn shop(cluster: &Cluster) {
     });
 }
 
-/// Runs the commands of one section, one after the other, as a shell does.
+/// Runs a section's commands in order, like a shell.
 fn follow(section: &str) {
     let (heading, commands) = sections()
         .into_iter()
@@ -101,7 +101,7 @@ fn follow(section: &str) {
     };
     for command in commands.iter().filter(|command| !command.is_empty()) {
         let (mut status, mut told) = shell(command);
-        // A machine that had no processor left for a second measures invalid times; then the hint has to help.
+        // A machine without CPU time for a second measures invalid times; then the hint has to help.
         if !status.success() && told.contains("are invalid (") {
             (status, told) = shell(&format!("{command} --force"));
         }
@@ -121,7 +121,7 @@ fn follow(section: &str) {
 
 macro_rules! followed {
     ($($name:ident: $section:literal,)*) => {
-        /// Sections that a test follows.
+        /// Sections followed by a test.
         const FOLLOWED: &[&str] = &[$($section),*];
         $(#[test]
         fn $name() {
@@ -148,7 +148,7 @@ fn no_section_with_commands_is_left_out() {
     assert_eq!(found, FOLLOWED);
 }
 
-/// Scenario 4 of the guide, on storage that differs: which is better, and by how much, whichever comes first.
+/// Scenario 4 of the guide, with two storage classes that differ: which is faster, and by how much, in either order.
 #[test]
 fn two_storage_classes_are_told_apart() {
     let cluster = Cluster::with("default", 3, 10.0);
@@ -168,7 +168,7 @@ fn two_storage_classes_are_told_apart() {
         reachable["shifts"][0]["ratio"].clone()
     };
     let (there, back) = (storm("flash", "bulk"), storm("bulk", "flash"));
-    // How much storms differ from each other depends on the machine that runs this; what it tells must agree all the same.
+    // The spread between storms depends on the machine that runs this, but both directions must agree.
     let (one, other) = (ratio(&there), ratio(&back));
     assert!(one["value"].as_f64().unwrap() > 1.0 && other["value"].as_f64().unwrap() < 1.0, "{one} {other}");
     assert!(one["low"].is_number() && other["high"].is_number(), "three storms a side have an interval");

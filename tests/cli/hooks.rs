@@ -1,4 +1,4 @@
-//! Commands of the user around phases: what they are given, when they run again, and how they end.
+//! User hooks around phases: their environment, when they run again, and how they end.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +17,7 @@ fn read(cluster: &Cluster, name: &str) -> String {
     fs::read_to_string(cluster.home.path().join(name)).unwrap_or_default()
 }
 
-/// How often the VM that was started most was started.
+/// The highest number of starts of any VM.
 fn rounds(cluster: &Cluster) -> u64 {
     let accounts = cluster.sandbox.ledger().machines();
     accounts.values().map(|account| account.starts.changes).max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Text that was written to do harm: it never steers the terminal, nor breaks a file that others read.
+//! Malicious text never controls the terminal and never breaks a file for its readers.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -13,13 +13,13 @@ use crate::support::{Cluster, Program, Ran};
 
 const HEAD: &str = "bootstorm-boot-storm-test";
 
-/// Colours, a title, the other way round, a line of its own, a C1 control, a NUL, markup.
+/// Colours, a title, bidi override, a line break, a C1 control, a NUL, markup.
 const NASTY: &str = "\u{1b}[31m\u{1b}]0;pwned\u{7}\u{202e}evil\r\nerror: forged\u{9b}2J\0\u{85}<script>alert(1)</script>\u{2028}";
 
-/// What somebody does to a stored plan.
+/// A change to a stored plan.
 type Change = fn(&mut Value);
 
-/// Nothing that steers, besides line ends.
+/// Asserts that there are no control characters but line ends.
 #[track_caller]
 fn is_clean(what: &str, text: &str) {
     let found: Vec<char> = text.chars().filter(|c| *c != '\n' && is_unsafe(*c)).take(5).collect();
@@ -41,7 +41,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A set-up run whose VMs are refused with a message that quotes this text.
+/// A run after setup whose VMs are rejected with a message that quotes this text.
 fn refused(text: &str) -> Cluster {
     let cluster = Cluster::instant();
     let disks = json!([{"name": text, "disk": {}}]);
@@ -108,7 +108,7 @@ fn a_record_that_somebody_else_wrote_is_shown_harmlessly_or_refused() {
             }
         });
     };
-    // Free texts are shown.
+    // Free text is shown.
     with(&|plan| {
         plan["facts"]["kubernetes"] = json!(NASTY);
         plan["facts"]["kubevirt"] = json!("x".repeat(1_000_000));
@@ -125,7 +125,7 @@ fn a_record_that_somebody_else_wrote_is_shown_harmlessly_or_refused() {
         }
     }
     assert!(cluster.run(&["report"]).exits(0).stdout.len() < 10_000);
-    // Names that become paths, labels and selectors are not.
+    // Names that become paths, labels and selectors are refused.
     let changes: [Change; 6] = [
         |plan| plan["plan"]["vm_name"] = json!(NASTY),
         |plan| plan["plan"]["prefix"] = json!("../../kube-system"),

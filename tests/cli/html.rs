@@ -1,11 +1,11 @@
-//! The pages from the command line: written where they belong, refused where they make no sense.
+//! HTML output from the command line: written to the right place, refused where it makes no sense.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::support::Cluster;
 
-/// The only run folder below the results.
+/// The only run folder below the results folder.
 fn saved(cluster: &Cluster) -> PathBuf {
     let disks = cluster.home.path().join("results/px/1-disk");
     fs::read_dir(disks).unwrap().next().unwrap().unwrap().path()

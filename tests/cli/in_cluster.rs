@@ -1,4 +1,4 @@
-//! Phases as an indexed Job, whose pods share the VMs.
+//! Phases as an indexed Job whose pods share the VMs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::support::{Cluster, Ran, until, until_within};
 const IMAGE: &str = "registry.example.org/kubectl-bootstorm:test";
 const VMS: usize = 7;
 
-/// A cluster in which pods with the image of the program run it, and the flags of a Job.
+/// A cluster in which pods with the program's image run it, and the flags of a Job.
 fn cluster() -> Cluster {
     let cluster = Cluster::instant();
     cluster.sandbox.run_image("kubectl-bootstorm", Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")));
@@ -30,14 +30,14 @@ fn report(cluster: &Cluster) -> Value {
     cluster.run(&["report", "-o", "json"]).exits(0).json()
 }
 
-/// Names of objects of a kind in the namespace of the record.
+/// Names of objects of a kind in the record's namespace.
 fn names(cluster: &Cluster, kind: &'static bootstorm_sandbox::store::Kind) -> Vec<String> {
     let (objects, _) = cluster.sandbox.store().list(kind, None);
     let name = |object: &Object| object.value()["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     objects.iter().map(name).filter(|name| name.starts_with("bootstorm-")).collect()
 }
 
-/// Asserts that each VM was asked once in each of these phases.
+/// Asserts that each VM got one request in each of these phases.
 fn assert_asked_once(cluster: &Cluster, phases: &[&str]) {
     let ledger = cluster.sandbox.ledger().json();
     let machines = ledger["machines"].as_array().unwrap();
@@ -84,7 +84,7 @@ fn a_whole_run_is_one_job_and_needs_no_laptop() {
     let args = [&["run", "--end", "7", "--probe", "none"], &flags("2")[..]].concat();
     let mut child = cluster.program().spawn(&args);
     until(|| !names(&cluster, &kind::JOBS).is_empty());
-    // Else the pods would wait until the lock of a process that is gone has expired.
+    // Otherwise the pods would wait until the dead process's lock has expired.
     let holders = || {
         let (leases, _) = cluster.sandbox.store().list(&kind::LEASES, None);
         let holder = |lease: &Object| lease.value()["spec"]["holderIdentity"].clone();
@@ -99,9 +99,9 @@ fn a_whole_run_is_one_job_and_needs_no_laptop() {
         let conditions = job.value()["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions.iter().any(|one| one["type"] == "Complete" && one["status"] == "True")
     };
-    // Each phase has a common start of its own, three seconds ahead.
+    // Each phase has its own common start, three seconds ahead.
     until_within(Duration::from_secs(60), is_complete);
-    // Nobody has looked since; the same command shows what there is.
+    // No one has looked since; the same command shows the result.
     cluster.run(&args).exits(0).complains(&["following job bootstorm-boot-storm-test"]).prints(&["storm-1"]);
     assert_eq!(report(&cluster)["phases"].as_array().unwrap().len(), 3);
     assert_asked_once(&cluster, &["creates", "stops", "starts"]);
@@ -157,7 +157,7 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it() {
     assert_no_job(&cluster);
 }
 
-/// A cluster with VMs of somebody else's, in which pods with the image of the program run it.
+/// A cluster with foreign VMs, in which pods with the program's image run it.
 fn cluster_of_others() -> Cluster {
     let cluster = Cluster::instant();
     cluster.sandbox.run_image("kubectl-bootstorm", Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")));
@@ -168,7 +168,7 @@ fn cluster_of_others() -> Cluster {
 const OBSERVE: [&str; 9] =
     ["observe", "-l", "tier=web", "--namespace", "shop", "--save", "seen.json", "-o", "json"];
 
-/// What the shards of an observation have saved: the index of each.
+/// The indexes of the shards of an observation that have saved.
 fn parts(cluster: &Cluster) -> Vec<Value> {
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);
     let part = |map: &Object| {
@@ -178,7 +178,7 @@ fn parts(cluster: &Cluster) -> Vec<Value> {
     maps.iter().filter_map(part).collect()
 }
 
-/// Waits until so many shards observe.
+/// Waits until this many shards observe.
 fn until_observed(cluster: &Cluster, shards: usize) {
     let is_saved = |part: &Value| part["chunks"].as_array().is_some_and(|chunks| !chunks.is_empty());
     until(|| parts(cluster).iter().filter(|part| is_saved(part)).count() == shards);
@@ -270,7 +270,7 @@ fn an_observation_is_shown_and_deleted_like_a_run_and_changes_no_vm() {
     assert!(instance(&cluster, "web-1").is_some(), "it runs on");
 }
 
-/// What a role grants: verbs and resources.
+/// A role's permissions: verbs and resources.
 fn granted(role: &Value) -> BTreeSet<(String, String)> {
     let words = |rule: &Value, field: &str| -> Vec<String> {
         rule[field].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
@@ -294,8 +294,9 @@ fn a_command_that_cannot_look_any_more_says_that_the_job_goes_on() {
     Ran::of(child).exits(1).complains(&["the job goes on without this command"]);
 }
 
-/// What pods need only after a lost answer, to explain why a VM failed, or for disks and probers that this run has not.
-fn is_for_trouble((verb, resource): &(String, String)) -> bool {
+/// Permissions that pods need only after a lost response, to explain a failed VM, or for disks and probers that this
+/// run has not got.
+fn is_for_failures((verb, resource): &(String, String)) -> bool {
     matches!(
         (verb.as_str(), resource.as_str()),
         ("get", "virtualmachines" | "virtualmachineinstances" | "datavolumes" | "persistentvolumeclaims")
@@ -305,30 +306,87 @@ fn is_for_trouble((verb, resource): &(String, String)) -> bool {
     )
 }
 
+/// What the roles of the pods of a Job grant; there is one for the namespace of the record, and one for all.
+fn granted_to_pods(cluster: &Cluster) -> BTreeSet<(String, String)> {
+    let mut all = BTreeSet::new();
+    for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
+        let (roles, _) = cluster.sandbox.store().list(kind, None);
+        let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
+        let roles: Vec<_> = roles.iter().filter(ours).collect();
+        assert_eq!(roles.len(), 1, "{}", kind.plural);
+        all.extend(granted(roles[0].value()));
+    }
+    all
+}
+
+/// Asserts that an account may do what it did, and no more. That it may do all that it did is shown by the end of the
+/// Job: the simulated cluster enforces the roles.
+fn assert_least(cluster: &Cluster, granted: &BTreeSet<(String, String)>, account: &str) {
+    let used = cluster.sandbox.ledger().asked_by(&format!("system:serviceaccount:{account}"));
+    let unused: Vec<_> = granted.difference(&used).filter(|one| !is_for_failures(one)).collect();
+    assert!(unused.is_empty(), "granted and not used: {unused:?}");
+    assert!(!granted.iter().any(|(verb, resource)| verb == "*" || resource == "*"), "{granted:?}");
+    assert!(!granted.contains(&("delete".to_owned(), "virtualmachines".to_owned())), "{granted:?}");
+}
+
 #[test]
 fn the_account_of_the_pods_may_do_what_they_do_and_no_more() {
     let cluster = cluster();
-    cluster.sandbox.ledger().clear();
     let mut all = BTreeSet::new();
     for phase in ["create", "stop", "storm"] {
         let child = cluster.program().spawn(&[&[phase], &flags("2")[..]].concat());
         until(|| !names(&cluster, &kind::JOBS).is_empty());
-        for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
-            let (roles, _) = cluster.sandbox.store().list(kind, None);
-            let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
-            let roles: Vec<_> = roles.iter().filter(ours).collect();
-            assert_eq!(roles.len(), 1, "{phase}: {}", kind.plural);
-            all.extend(granted(roles[0].value()));
-        }
-        // That they may do all that they do is shown by the end: the simulated cluster enforces the roles.
+        all.extend(granted_to_pods(&cluster));
         Ran::of(child).exits(0);
     }
-    let ledger = cluster.sandbox.ledger().json();
-    let text = |one: &Value, field: &str| one[field].as_str().unwrap_or_default().to_owned();
-    let totals = ledger["totals"].as_array().unwrap().iter();
-    let used: BTreeSet<_> = totals.map(|one| (text(one, "verb"), text(one, "resource"))).collect();
-    let unused: Vec<_> = all.difference(&used).filter(|one| !is_for_trouble(one)).collect();
-    assert!(unused.is_empty(), "granted and not used: {unused:?}");
-    assert!(!all.iter().any(|(verb, resource)| verb == "*" || resource == "*"), "{all:?}");
-    assert!(!all.contains(&("delete".to_owned(), "virtualmachines".to_owned())), "{all:?}");
+    assert_least(&cluster, &all, "default:bootstorm-boot-storm-test");
+}
+
+#[test]
+fn the_account_of_an_observation_may_read_and_keep_its_record_and_no_more() {
+    let cluster = cluster_of_others();
+    let child = cluster.program().spawn(&[&OBSERVE[..], &["--for", "6s"], &flags("2")].concat());
+    until_observed(&cluster, 2);
+    let granted = granted_to_pods(&cluster);
+    let of_vms = granted.iter().filter(|(_, resource)| resource.starts_with("virtualmachine"));
+    assert!(of_vms.clone().all(|(verb, _)| verb == "list" || verb == "watch"), "{granted:?}");
+    let uid = take_down(&cluster, "web-1");
+    comes_back(&cluster, "web-1", &uid);
+    // One that stays down is looked up.
+    cluster
+        .sandbox
+        .store()
+        .delete(&kind::VIRTUAL_MACHINES, "shop", "web-2", &DeleteOptions::default())
+        .unwrap();
+    Ran::of(child).exits(0);
+    let account = {
+        let ledger = cluster.sandbox.ledger().json();
+        let users = ledger["users"].as_array().unwrap().clone();
+        let mut names = users.iter().filter_map(|one| one["user"].as_str());
+        let name = names.find_map(|user| user.strip_prefix("system:serviceaccount:"));
+        name.unwrap().to_owned()
+    };
+    assert_least(&cluster, &granted, &account);
+}
+
+#[test]
+fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
+    let cluster = cluster();
+    let account = ["--service-account", "ghost"];
+    let child = cluster.program().spawn(&[&["create"], &flags("2")[..], &account].concat());
+    let is_refused = |event: &Object| event.value()["reason"] == "FailedCreate";
+    until(|| cluster.sandbox.store().list(&kind::EVENTS, None).0.iter().any(is_refused));
+    // The command reports what it saw before it looks again.
+    let looks = || cluster.sandbox.ledger().count("list", "events").received;
+    let before = looks();
+    until(|| looks() >= before + 2);
+    let ghost = json!({"metadata": {"name": "ghost", "namespace": "default"}});
+    cluster.sandbox.store().create(&kind::SERVICE_ACCOUNTS, ghost).unwrap();
+    Ran::of(child).exits(1).complains(&[
+        "pods are refused: ",
+        "serviceaccount \"ghost\" not found",
+        "failed to take the lock of the run: leases.coordination.k8s.io is forbidden",
+        "create was not finished: job bootstorm-boot-storm-test has failed",
+        "PodFailurePolicy",
+    ]);
 }

@@ -1,4 +1,4 @@
-//! `--index`: documents into a server that takes `_bulk` requests as `OpenSearch` does.
+//! `--index`: documents sent to a server that takes `_bulk` requests, like `OpenSearch`.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 
 use crate::support::Cluster;
 
-/// What a request was
+/// A received request
 #[derive(Debug, Clone)]
 struct Asked {
-    /// Method and path with the query.
+    /// Method and path with query.
     line: String,
     /// Headers in lower case.
     head: String,
-    /// Action and document in turn.
+    /// Alternating actions and documents.
     lines: Vec<Value>,
 }
 
-/// A server of documents on a port of its own, until the process ends
+/// A document server on a port of its own, which lives until the process ends
 struct Server {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
-    /// Refuses the documents whose text holds `refused`, in an answer 200.
+    /// Rejects documents that contain `refused`, in a response with status 200.
     fn start(refused: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle: what is known is saved, the lock is given back, and the same command goes on.
+//! Ctrl-C in the middle: known data are saved, the lock is released, and the same command continues.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -90,7 +90,7 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     let taken = |lease: &mut serde_json::Value| lease["spec"]["holderIdentity"] = "somebody@else/1".into();
     let store = cluster.sandbox.store();
     store.modify(&kind::LEASES, "default", "bootstorm-boot-storm-test", taken).unwrap();
-    // It notices when it renews its lease the next time, within a quarter of a minute.
+    // It notices at the next lease renewal, within 15 s.
     Ran::of(child).exits(1).complains(&["the lock on the run was lost"]);
     assert!(machines(&cluster) < 60);
     let lease = store.get(&kind::LEASES, "default", "bootstorm-boot-storm-test").unwrap();
@@ -100,7 +100,7 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     assert!(machines(&cluster) <= made + 1, "at most one more was on its way");
 }
 
-/// A terminal: the side of whoever sits in front of it, and the side of a program.
+/// A pseudo-terminal: the user's end and the program's end.
 fn terminal() -> (File, File) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -111,7 +111,7 @@ fn terminal() -> (File, File) {
     (person.into(), program)
 }
 
-/// What is on the terminal until it ends with some text, or until no program has it any more.
+/// Terminal output until it ends with this text or no program has it open any more.
 fn shown(person: &mut File, end: &str) -> String {
     let (mut all, mut piece) = (Vec::new(), [0; 1024]);
     while !String::from_utf8_lossy(&all).ends_with(end) || end.is_empty() {

@@ -1,25 +1,25 @@
-//! Kubeconfigs as people have them, side by side with the real kubectl.
+//! Kubeconfigs as users have them, compared with the real kubectl.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::{Cluster, Program, tools};
 
-/// What becomes of a kubeconfig
+/// The expected outcome for a kubeconfig
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
-    /// kubectl and this tool reach the cluster.
+    /// Both kubectl and this tool reach the cluster.
     Well,
-    /// Both fail; this tool says these words.
+    /// Both fail; this tool's message contains these words.
     Badly(&'static str),
     /// This tool reaches the cluster, kubectl does not.
     OnlyHere,
 }
 use Ends::{Badly, OnlyHere, Well};
 
-/// A kubeconfig, or several: `A`, `B`, `C` are the files of the list, of which `missing` is never there.
+/// One or more kubeconfigs: `A`, `B`, `C` are the files of the list; `missing` never exists.
 ///
-/// `@URL`, `@HOST`, `@CA`, `@TOKEN` stand for those of a running cluster, `@LINES` and `@FOLDED` for its authority in several
+/// `@URL`, `@HOST`, `@CA`, `@TOKEN` stand for a running cluster's values, `@LINES` and `@FOLDED` for its CA in several
 /// lines, and `@cluster`, `@user`, `@context` for whole entries.
 struct Case {
     name: &'static str,
@@ -33,7 +33,7 @@ const CLUSTER: &str = "clusters: [{name: c, cluster: {server: @URL, certificate-
 const USER: &str = "users: [{name: u, user: {token: @TOKEN}}]\n";
 const CONTEXT: &str = "contexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\n";
 
-/// Cases of one file: what replaces the cluster's and the user's values.
+/// Cases with one file: replacements for the cluster's and the user's values.
 const VALUES: [(&str, &str, &str, Ends); 40] = [
     ("plain", "server: @URL, certificate-authority-data: @CA", "token: @TOKEN", Well),
     (
@@ -391,7 +391,7 @@ const LISTS: [Case; 19] = [
     },
 ];
 
-/// What stands for the values of a running cluster.
+/// A running cluster's values for the placeholders.
 struct Real {
     url: String,
     authority: String,
@@ -428,7 +428,7 @@ impl Real {
     }
 }
 
-/// Writes the files of a case into a folder of its own.
+/// Writes a case's files to a folder.
 fn prepare(folder: &Path, real: &Real, files: &[(&str, &str)]) {
     use base64::Engine;
     std::fs::create_dir_all(folder.join("below")).unwrap();
@@ -463,14 +463,14 @@ fn kubectl(program: &Path, folder: &Path, list: &str, flags: &[&str]) -> bool {
     command.status().unwrap().success()
 }
 
-/// Name, files, names of the list, flags, end.
+/// Name, files, list of names, flags, expected outcome.
 type Row = (&'static str, Vec<(String, String)>, &'static str, &'static [&'static str], Ends);
 
 #[test]
 fn kubeconfigs_do_what_they_do_for_kubectl() {
     let cluster = Cluster::instant();
     let real = Real::of(&cluster);
-    // Another version by KUBECTL. Without any, only this tool is looked at.
+    // KUBECTL selects another version. If there is none, only this tool is checked.
     let program = std::env::var_os("KUBECTL").map(PathBuf::from).or_else(|| tools::find("kubectl"));
     let one_file = VALUES.iter().map(|(name, values, user, ends)| {
         let text =
@@ -501,7 +501,7 @@ fn kubeconfigs_do_what_they_do_for_kubectl() {
         let is_quiet = !ran.stderr.contains(&real.token) && !ran.stderr.contains("0123");
         (!is_as_expected || !is_quiet).then(|| format!("{name}: {ends:?}, but {ran:?}"))
     };
-    // Two at a time: each waits for programs that start.
+    // Two at a time: each waits for child processes.
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let (first, second) = cases.split_at(cases.len() / 2);
         let other = scope.spawn(|| first.iter().filter_map(check).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! The program with an unmodified kubectl beside it.
+//! The program next to an unmodified kubectl.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::tools::find;
 use crate::support::{Cluster, until};
 
-/// Runs kubectl, where there is one; without it the test says so and ends.
+/// Runs kubectl if there is one; otherwise the test is skipped with a notice.
 fn kubectl(cluster: &Cluster, args: &[&str]) -> Option<Output> {
     let path = find("kubectl")?;
     let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-bootstorm")).parent().unwrap();

@@ -1,4 +1,4 @@
-//! How VMs are spread over namespaces, and what both are called.
+//! How VMs are spread over namespaces, and how both are named.
 
 use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn run(cluster: &Cluster, args: &[&str]) -> Ran {
     cluster.run(args)
 }
 
-/// Every VM as `namespace/name`, in the order of the report.
+/// Every VM as `namespace/name`, in report order.
 fn vms(report: &Value) -> Vec<String> {
     let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
     let rows = report["phases"][0]["rows"].as_array().unwrap();
@@ -113,7 +113,7 @@ fn a_namespace_of_somebody_else_is_used_and_left() {
         "template": {"spec": {"domain": {"devices": {}}}}}});
     store.create(&kind::VIRTUAL_MACHINES, theirs).unwrap();
     run(&cluster, &args).exits(5).complains(&["1 VM exists already and not ours: team/boot-storm-vm-2"]);
-    // A user of this namespace has no right anywhere else.
+    // A user of this namespace has no permissions anywhere else.
     let faults = cluster.sandbox.faults();
     for (verb, resource) in [
         ("list", "virtualmachines"),
@@ -133,7 +133,7 @@ fn a_namespace_of_somebody_else_is_used_and_left() {
         ("create", "namespaces"),
         ("delete", "namespaces"),
     ] {
-        // Only where all namespaces are asked for.
+        // Only for requests across all namespaces.
         faults.deny(verb, resource, Some("|"));
     }
     let args = [&args[..], &["--vm-name", "db"]].concat();

@@ -1,10 +1,10 @@
-//! The guide's test from setup to cleanup, each phase a process of its own.
+//! The guide's test from setup to cleanup, with a process per phase.
 
 use bootstorm_sandbox::store::kind;
 
 use crate::support::Cluster;
 
-/// Names of objects of a kind that belong to a run.
+/// Names of a run's objects of a kind.
 fn of_run(cluster: &Cluster, kind: &'static bootstorm_sandbox::store::Kind) -> Vec<String> {
     let (objects, _) = cluster.sandbox.store().list(kind, None);
     let ours = |object: &&bootstorm_sandbox::store::Object| {

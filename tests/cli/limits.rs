@@ -1,4 +1,4 @@
-//! Nothing waits for ever, and a phase that goes wrong can be stopped.
+//! Nothing waits forever, and a phase that goes wrong can be stopped.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bootstorm_sandbox::faults::read_text;
 
 use crate::support::Cluster;
 
-/// A cluster in which the VMs whose names end like this never run.
+/// A cluster in which VMs whose names end with this never run.
 fn sick(vms: &str) -> Cluster {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", vms, "--probe", "none"]).exits(0);

@@ -42,7 +42,7 @@ pub(super) fn setup(cluster: &Cluster, flags: &[&str]) -> Ran {
     run(cluster, &[&["setup", "--probe", "none", "-f", "vm.yaml"], flags].concat())
 }
 
-/// A VM with a disk of its own, and another one that the test is about.
+/// A VM with a disk of its own, and a second disk that the test is about.
 fn with_disk(disk: &str, volume: &str) -> String {
     format!(
         "apiVersion: kubevirt.io/v1
@@ -77,7 +77,7 @@ fn a_disk_is_not_given_to_several_vms() {
         write(&cluster, &with_disk(plain, &claimed(name)));
         let refused = setup(&cluster, &team).exits(5).complains(&[why, "dataVolumeTemplate", "-{i}"]);
         assert!(refused.stderr.contains(&format!("3 VMs would boot with one disk, claim team/{name}")));
-        // The data are not the run's, so nobody overrules it.
+        // The data do not belong to the run, so there is no override.
         setup(&cluster, &[&team[..], &["--skip-preflight"]].concat()).exits(5);
         setup(&cluster, &["--vm-namespace", "team", "--end", "1", "--dry-run"]).exits(0);
     }
@@ -101,7 +101,7 @@ fn a_disk_is_not_given_to_several_vms() {
     setup(&cluster, &["--end", "2", "--dry-run"])
         .exits(5)
         .complains(&["would write to one file, /data/x.img"]);
-    // A claim for each VM, by its index.
+    // A claim per VM, by its index.
     write(&cluster, &with_disk(plain, &claimed("own-{i}")));
     setup(&cluster, &["--vm-namespace", "team", "--end", "4", "--dry-run"])
         .exits(5)
@@ -204,7 +204,7 @@ fn templates_of_other_tools_are_named() {
         write(&cluster, &text);
         setup(&cluster, &[]).exits(1).complains(&words);
     }
-    // What the guest reads may have such marks.
+    // Data for the guest may contain such placeholders.
     let script =
         with_disk("disk: {}", "cloudInitNoCloud: {userData: '## template: jinja {{ v1.name }} ${HOME}'}");
     write(&cluster, &script);
@@ -250,7 +250,7 @@ objects:
         |place: &str| get(&cluster, &kind::SECRETS, place, "web-init").unwrap().value()["data"].clone();
     let drawn = data("boot-storm-test-1");
     assert_eq!(drawn, data("boot-storm-test-2"));
-    // Again: what was drawn stays; another value is another plan.
+    // Again: drawn values are kept; another value means another plan.
     setup(&cluster, &flags).exits(0);
     assert_eq!(drawn, data("boot-storm-test-1"));
     setup(&cluster, &["--end", "2", "--param", "NAME=web"])

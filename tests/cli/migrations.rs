@@ -1,4 +1,4 @@
-//! Storms of kind migrate: running VMs that go to other nodes.
+//! Storms of kind migrate: running VMs move to other nodes.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 
-/// Where each instance runs, and its UID, by namespace and name.
+/// Each instance's node and UID, by namespace and name.
 fn places(cluster: &Cluster) -> BTreeMap<String, (String, String)> {
     let (objects, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
     let place = |object: &Object| {
@@ -24,7 +24,7 @@ fn migrations(cluster: &Cluster) -> Vec<Object> {
     cluster.sandbox.store().list(&kind::MIGRATIONS, None).0
 }
 
-/// How many VMs `KubeVirt` migrates at a time, and how long one may take.
+/// Limits `KubeVirt`'s parallel migrations and the duration of one.
 fn limit(cluster: &Cluster, migrations: Value) {
     cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |kubevirt| {
         kubevirt["spec"]["configuration"]["migrations"] = migrations;
@@ -69,14 +69,14 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
     );
     for row in rows(&report) {
         let at = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
-        // The answer to the request may come after what it caused.
+        // The response may arrive after the effects of the request.
         assert!(at("accepted") >= 0.0 && at("pod") <= at("target"), "{row}");
         assert!(at("target") <= at("copying") && at("copying") <= at("migrated"), "{row}");
         assert!(row["milestones"].get("running").is_none(), "it does not boot: {row}");
         let moved = &row["migration"];
         assert!(moved["from"] != moved["to"] && row["node"] == moved["to"], "{row}");
         assert_eq!((&row["attempts"], &moved["phase"]), (&1.into(), &"Succeeded".into()), "{row}");
-        // The sandbox's guests do not answer for 30 ms, less than the time between two attempts.
+        // The sandbox's guests are unreachable for 30 ms, less than the probe interval.
         assert!(row["downtime"]["seconds"].as_f64().unwrap() < 2.0, "{row}");
     }
     assert_eq!(storm["downtime"]["guests"], 6, "{storm}");
@@ -86,7 +86,7 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
     let objects = migrations(&cluster);
     assert_eq!(objects.len(), 6);
     assert!(objects.iter().all(|one| one.label("bootstorm.dev/phase") == Some("storm-1")));
-    // VMs run afterwards: what follows is a stop, or another storm of running VMs.
+    // VMs run afterwards, so a stop or another storm of running VMs must follow.
     cluster.run(&["storm"]).exits(1).complains(&["a storm starts stopped VMs"]);
     let page = cluster.run(&["report", "-o", "wide"]).exits(0);
     page.prints(&[
@@ -171,7 +171,7 @@ fn vms_that_cannot_migrate_are_left_out_with_kubevirts_reason() {
         live["reason"] = Value::from("DisksNotLiveMigratable");
         live["message"] = Value::from("cannot migrate VMI: PVC disk is not shared");
     });
-    // Somebody else's migration that never ends by itself.
+    // A foreign migration that never ends by itself.
     let foreign = json!({"metadata": {"name": "by-hand", "namespace": "boot-storm-test-4"},
         "spec": {"vmiName": "boot-storm-vm"}, "status": {"phase": "Pending"}});
     limit(&cluster, json!({"parallelMigrationsPerCluster": 0}));
@@ -305,7 +305,7 @@ fn a_share_of_the_vms_migrates_and_a_storm_that_goes_on_keeps_it() {
     }
     let aside = rows(&report).iter().filter(|row| row["reason"] == "not in this storm").count();
     assert_eq!(aside, 6);
-    // Those that were set aside run on, and the next storm takes them too.
+    // Those that were left out keep running, and the next storm includes them.
     cluster.run(&["storm", "--kind", "migrate", "--share", "100%"]).exits(0);
     assert_eq!(migrations(&cluster).len(), 18, "6 before, 12 now");
 }

@@ -1,4 +1,4 @@
-//! VMs that do not do as they should are rows with a reason, count in the sample, and change the exit code.
+//! VMs that misbehave are rows with a reason, count in the sample, and change the exit code.
 
 use crate::support::Cluster;
 

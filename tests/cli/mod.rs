@@ -1,4 +1,4 @@
-//! The program as a user meets it.
+//! The program from a user's point of view.
 
 mod adopt;
 mod bad_input;

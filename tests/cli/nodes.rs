@@ -1,4 +1,4 @@
-//! A slow node is named, in every format, and nodes that are alike are not.
+//! Every format names a slow node, and names none if all are equally fast.
 
 use bootstorm_sandbox::faults::read_text;
 use bootstorm_sandbox::model::Draw;
@@ -55,7 +55,7 @@ fn a_power_cut_takes_every_guest_and_the_nodes_bring_them_back() {
         vmi.value()["status"]["phase"] == "Running" && !before.iter().any(|uid| uid == vmi.uid())
     };
     until(|| instances().len() == 4 && instances().iter().all(is_new));
-    // The prober pod has died with its node, and is made again.
+    // The prober pod died with its node and is recreated.
     cluster.run(&["stop"]).exits(0);
     cluster.run(&["storm"]).exits(0);
 }

@@ -1,4 +1,4 @@
-//! Outages that others cause, observed: recognised, timed, saved while they go on, and nothing is changed.
+//! Observed outages caused by others: recognised, timed, saved while they last; nothing is changed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn is_ready(instance: &Value) -> bool {
             .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }
 
-/// VMs of somebody else's, which run.
+/// Running foreign VMs.
 pub(super) fn shop(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
@@ -40,7 +40,7 @@ pub(super) fn shop(cluster: &Cluster) {
     until(|| NAMES.iter().all(|name| instance(cluster, name).is_some_and(|instance| is_ready(&instance))));
 }
 
-/// Deletes the instance of a VM, as somebody else might, and gives its UID.
+/// Deletes a VM's instance, as a third party might, and returns its UID.
 pub(super) fn take_down(cluster: &Cluster, name: &str) -> String {
     let uid = instance(cluster, name).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
     let store = cluster.sandbox.store();
@@ -48,24 +48,24 @@ pub(super) fn take_down(cluster: &Cluster, name: &str) -> String {
     uid
 }
 
-/// Waits until a VM has another instance, which is ready.
+/// Waits until a VM has a new instance that is ready.
 pub(super) fn comes_back(cluster: &Cluster, name: &str, before: &str) {
     until(|| instance(cluster, name).is_some_and(|vmi| vmi["metadata"]["uid"] != before && is_ready(&vmi)));
 }
 
 struct Observer {
-    /// Until it is waited for.
+    /// `None` once it was waited for.
     child: Option<Child>,
     file: PathBuf,
 }
 
 impl Observer {
-    /// Observes the shop, and waits until it does.
+    /// Starts to observe the shop's VMs and waits until it does.
     fn begin(cluster: &Cluster, file: &str, more: &[&str]) -> Self {
         Self::begin_with(cluster, file, more, NAMES.len())
     }
 
-    /// The same of so many of its VMs.
+    /// The same with this many of its VMs up.
     fn begin_with(cluster: &Cluster, file: &str, more: &[&str], up: usize) -> Self {
         let file = cluster.home.path().join(file);
         let known = saved(&file)["observation"]["continued"].as_u64();
@@ -83,7 +83,7 @@ impl Observer {
         Self { child: Some(child), file }
     }
 
-    /// Waits until so many outages are over, and saved.
+    /// Waits until this many outages are over and saved.
     fn sees(&self, outages: usize) {
         until(|| {
             saved(&self.file)["observation"]["outages"].as_array().is_some_and(|all| all.len() >= outages)
@@ -97,7 +97,7 @@ impl Observer {
         self.ends()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits on its own.
     fn ends(mut self) -> Ran {
         Ran::of(self.child.take().unwrap())
     }
@@ -117,7 +117,7 @@ impl Drop for Observer {
     }
 }
 
-/// The file of an observation; nothing while there is none.
+/// An observation's file; null if there is none.
 pub(super) fn saved(file: &Path) -> Value {
     std::fs::read(file).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap())
 }
@@ -138,7 +138,7 @@ fn pairs(all: &[(&str, &str)]) -> BTreeSet<(String, String)> {
     all.iter().map(|(verb, resource)| ((*verb).to_owned(), (*resource).to_owned())).collect()
 }
 
-/// What `examples/observe/role.yaml` allows.
+/// The permissions in `examples/observe/role.yaml`.
 fn role(name: &str) -> BTreeSet<(String, String)> {
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/observe/role.yaml")).unwrap();
@@ -219,7 +219,7 @@ fn outages_one_after_the_other_are_recoveries_and_only_reads_are_sent() {
     too_slow.prints(&["ready.max>0.001s"]);
     std::fs::copy(cluster.home.path().join("o.json"), cluster.home.path().join("copy.json")).unwrap();
     cluster.run(&["compare", "o.json", "copy.json"]).exits(0).prints(&["Ready mean", "storm-1"]);
-    // It is over: the file is not continued, and not overwritten.
+    // It has ended: the file is neither continued nor overwritten.
     let again = cluster.run(&["observe", "-l", "tier=web", "-n", "shop", "--save", "o.json"]).exits(1);
     again.complains(&["its observation is over", "report --from"]);
 }
@@ -234,13 +234,13 @@ fn times_agree_with_the_truth_within_the_exactness_that_is_told() {
     let seen = take_down(&cluster, "web-1");
     comes_back(&cluster, "web-1", &seen);
     observer.sees(1);
-    // The API server cannot be reached for as long as the next outage lasts.
+    // The API server is unreachable for the whole of the next outage.
     cluster.sandbox.faults().outage(Duration::from_secs(4));
     let unseen = take_down(&cluster, "web-2");
     comes_back(&cluster, "web-2", &unseen);
     assert!(cluster.sandbox.faults().is_out(), "it is over before the server is back");
     observer.sees(2);
-    // The observer dies, and the next outage passes meanwhile.
+    // The observer dies, and the next outage happens meanwhile.
     observer.dies();
     let missed = take_down(&cluster, "web-3");
     comes_back(&cluster, "web-3", &missed);
@@ -267,12 +267,12 @@ fn times_agree_with_the_truth_within_the_exactness_that_is_told() {
         let outage = all.iter().find(|outage| outage["name"] == name).unwrap();
         let (earliest, at) = (outage["earliest"].as_f64().unwrap(), outage["at"].as_f64().unwrap());
         let truth = deleted(uid);
-        // A second of the server is cut off, and a busy machine may deliver late.
+        // Server times are truncated to whole seconds, and a busy machine may deliver late.
         let late = if name == "web-1" { 2.0 } else { 0.1 };
         assert!(truth >= earliest - 1.0 - late && truth <= at + 1.1, "{truth}: {outage}");
         assert_eq!(outage["outcome"], "reached", "{outage}");
         let exact = outage["exact"].as_str().unwrap();
-        // After a short absence, the server replays what was missed, with its stamps.
+        // After a short interruption, the server replays missed events with their timestamps.
         assert!(exact != "seen" || name != "web-3", "{outage}");
         assert!(exact == "seen" || name != "web-1", "{outage}");
         assert!(["seen", "stamped, ±1s"].contains(&exact) || exact.starts_with("between "), "{outage}");
@@ -355,7 +355,7 @@ fn vms_that_somebody_wants_to_be_down_are_not_waited_for_and_timed_when_they_are
     let lines = ["no outage", "2 VMs stopped or deleted on purpose, and not waited for"];
     cluster.run(&["report", "--from", "o.json", "-o", "summary"]).exits(0).prints(&lines);
 
-    // Maintenance: one is stopped, and started again later.
+    // Maintenance: one is stopped and started again later.
     let observer = Observer::begin_with(&cluster, "p.json", &["--until", "all=ready", "--settle", "10s"], 1);
     strategy("web-3", "Halted");
     until(|| saved(&observer.file)["observation"]["vms"][1]["rests"] == "stopped");
@@ -368,7 +368,7 @@ fn vms_that_somebody_wants_to_be_down_are_not_waited_for_and_timed_when_they_are
     assert_eq!(outages[1]["cause"], "stopped");
 }
 
-/// A pod of the user's, on a node.
+/// A user's pod on a node.
 fn pod(cluster: &Cluster) -> String {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shell", "namespace": "default"},
         "spec": {"containers": [{"name": "c", "image": "docker.io/library/alpine:3.22", "command": ["sleep", "9999"]}]}});
@@ -396,7 +396,7 @@ fn guests_are_probed_and_the_silence_that_clients_see_is_told() {
     let before = take_down(&cluster, "web-1");
     comes_back(&cluster, "web-1", &before);
     observer.sees(1);
-    // The node of another VM loses its power.
+    // Another VM's node loses power.
     let on =
         |name: &str| instance(&cluster, name).unwrap()["status"]["nodeName"].as_str().unwrap().to_owned();
     let lost = NAMES.iter().find(|name| on(name) != node);
@@ -446,7 +446,7 @@ fn this_computer_probes_guests_that_it_reaches() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let store = cluster.sandbox.store();
-    // What the agent tells replaces the addresses once more.
+    // The agent's report replaces the addresses again.
     let is_told = |name: &str| {
         let source = instance(&cluster, name).unwrap()["status"]["interfaces"][0]["infoSource"].clone();
         source.as_str().is_some_and(|source| source.contains("guest-agent"))
@@ -518,7 +518,7 @@ fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() 
     }
 }
 
-/// A pod in which nothing but a shell and its tools runs.
+/// A pod with nothing but a shell and its tools.
 fn shell(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     let tools = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}});
@@ -544,7 +544,7 @@ fn every_command_of_the_page_does_what_it_says() {
             kinds.insert(args[..args.len().min(3)].join(" "));
             continue;
         }
-        // Somebody who waits for the next outage ends it at last.
+        // Waiting for another outage has to end at some point.
         match args.iter().position(|arg| *arg == "--for") {
             Some(place) => args[place + 1] = "2s",
             None => args.extend(["--for", "2s"]),

@@ -1,6 +1,6 @@
-//! `--otlp`: a collector gets traces and metrics, and one that fails leaves the run as it is.
+//! `--otlp`: a collector gets traces and metrics, and a failing collector does not affect the run.
 //!
-//! The collector is a receiver of this file; what it gets is decoded with the messages of `opentelemetry-proto` 0.33.
+//! The collector is a receiver in this file; it decodes with the messages of `opentelemetry-proto` 0.33.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
@@ -22,15 +22,15 @@ use prost::Message;
 
 use crate::support::{Cluster, Ran};
 
-/// In every secret of these tests, and nowhere else.
+/// Part of every secret of these tests, and of nothing else.
 const MARKER: &str = "hunter2-MARKER";
 
 const RUN: [&str; 5] = ["run", "--end", "2", "--probe", "none"];
 
-/// One request
+/// A received request
 #[derive(Clone)]
 struct Received {
-    /// Request line and headers, lower-case but for values.
+    /// Request line and headers, in lower case except for values.
     head: String,
     body: Vec<u8>,
 }
@@ -41,7 +41,7 @@ impl Received {
     }
 }
 
-/// A collector: answers with what it is given, first to last, then takes everything
+/// A collector: gives these answers in order, then accepts everything
 struct Collector {
     url: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -69,7 +69,7 @@ impl Collector {
         self.received.lock().unwrap().clone()
     }
 
-    /// Takes the spans that came since the last time.
+    /// Takes the spans received since the last call.
     fn spans(&self) -> Vec<Span> {
         let requests = std::mem::take(&mut *self.received.lock().unwrap());
         let traces = requests.iter().filter(|request| request.is_for("traces"));
@@ -116,7 +116,7 @@ fn ids(spans: &[Span]) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
     spans.iter().map(|span| (span.trace_id.clone(), span.span_id.clone())).collect()
 }
 
-/// Runs three phases of two VMs with more flags.
+/// Runs three phases with two VMs and more flags.
 fn run(cluster: &Cluster, env: &[(&str, &str)], more: &[&str]) -> Ran {
     let program = env.iter().fold(cluster.program(), |program, (name, value)| program.env(name, value));
     program.run(&[&RUN[..], more].concat())
@@ -167,7 +167,7 @@ fn a_collector_has_a_trace_per_vm_and_phase_with_its_stages() {
         }
     }
     assert_eq!(spans.len(), roots.len() + spans.iter().filter(|s| !s.parent_span_id.is_empty()).count());
-    // Times are the wall clock's.
+    // Times are wall-clock times.
     let now = jiff::Timestamp::from_nanosecond(spans[0].start_time_unix_nano.into()).unwrap();
     assert!(now.duration_until(cluster_time()).as_secs().abs() < 600);
 
@@ -318,7 +318,7 @@ fn a_collector_that_is_gone_or_hangs_does_not_disturb_a_run_but_fails_a_report()
         .exits(1)
         .complains(&["the traces could not be sent", "check that a collector answers OTLP over HTTP at"])
         .prints(&["storm-1"]);
-    // Connections are accepted by the system, and nobody reads.
+    // The kernel accepts connections, but no one reads.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     cluster.run(&["cleanup", "--yes"]).exits(0);

@@ -1,4 +1,4 @@
-//! What goes where: data to stdout, talk to stderr, colour only where it belongs.
+//! Output streams: data to stdout, messages to stderr, colour only on terminals.
 
 use std::process::Stdio;
 

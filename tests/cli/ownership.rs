@@ -1,4 +1,4 @@
-//! What is the run's is told by name and UID: copies, replacements and what others keep in its namespaces stay.
+//! The run's objects are identified by name and UID: copies, replacements and foreign objects in its namespaces stay.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn ready() -> Cluster {
     cluster
 }
 
-/// What a clone, a backup tool or `kubectl create` makes of an object: all but what the server gave it.
+/// An object as a clone, a backup tool or `kubectl create` would create it: without the server's fields.
 fn copy(object: &Object) -> Value {
     let mut copy = object.to_value();
     let metadata = copy["metadata"].as_object_mut().unwrap();
@@ -39,7 +39,7 @@ fn is_untouched(cluster: &Cluster, kind: &'static Kind, made: &Object) {
     assert!(!cluster.sandbox.ledger().has_written(made.uid()), "{}/{}", made.namespace(), made.name());
 }
 
-/// The objects that a line of cleanup is about.
+/// The objects that a line of cleanup refers to.
 fn objects(ran: &Ran, verb: &str) -> Vec<String> {
     ran.stdout.lines().map(|line| line.split(verb).next().unwrap().to_owned()).collect()
 }
@@ -144,13 +144,13 @@ fn what_goes_by_itself_a_moment_later_keeps_no_namespace() {
     let cleaning = cluster.program().spawn(&["cleanup", "--yes", "--concurrency", "1"]);
     until(|| store.list(&kind::VIRTUAL_MACHINES, None).0.len() == 1);
     let place = store.list(&kind::VIRTUAL_MACHINES, None).0[0].namespace().to_owned();
-    // As a launcher pod whose owner is gone, until the garbage collector takes it.
+    // Like a launcher pod whose owner is gone, until the garbage collector takes it.
     let brief = json!({"metadata": {"name": "brief", "namespace": &place}});
     let brief = store.create(&kind::CONFIG_MAPS, brief).unwrap();
     until(|| store.list(&kind::VIRTUAL_MACHINES, None).0.is_empty());
     let looks = || cluster.sandbox.ledger().count("list", "configmaps").received;
     let before = looks();
-    // The record's own are listed first, then what is in the namespace.
+    // The record's own objects are listed first, then the namespace's.
     until(|| looks() >= before + 2);
     store.remove(&kind::CONFIG_MAPS, &place, "brief", brief.uid());
     Ran::of(cleaning).exits(0);
@@ -164,7 +164,7 @@ fn looking_for_what_others_keep_costs_few_requests() {
     cluster.run(&["setup", "--end", &NAMESPACES.to_string(), "--probe", "none"]).exits(0);
     cluster.run(&["create"]).exits(0);
     cluster.sandbox.ledger().clear();
-    // It looks once; a cleanup looks again and again, the oftener the more slowly the VMs go.
+    // A dry run lists once; a cleanup polls, and more often the longer the VMs take.
     cluster.run(&["cleanup", "--dry-run=client"]).exits(0);
     let ledger = cluster.sandbox.ledger().json();
     let totals = ledger["totals"].as_array().unwrap();
@@ -183,7 +183,7 @@ fn a_vm_that_was_made_anew_is_neither_stopped_nor_started_nor_deleted() {
             let first = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).unwrap();
             first.value()["spec"]["runStrategy"] == "Halted"
         });
-        // The second one is not due yet.
+        // The second is not due yet.
         let old = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-2", VM).unwrap();
         store.remove(&kind::VIRTUAL_MACHINES, "boot-storm-test-2", VM, old.uid());
         let anew = store.create(&kind::VIRTUAL_MACHINES, copy(&old)).unwrap();
@@ -284,7 +284,7 @@ fn what_has_lost_its_labels_is_still_the_runs() {
     assert!(get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).is_none());
 }
 
-/// A kind of run: what `setup` is told, whether there are VMs to create, and what `cleanup` is told.
+/// A kind of run: flags of `setup`, whether there are VMs to create, and flags of `cleanup`.
 type Shape = (&'static [&'static str], bool, &'static [&'static str]);
 
 #[test]
@@ -325,7 +325,7 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
                     .unwrap();
             }
         }
-        // A process that died holds the lock.
+        // A dead process holds the lock.
         let mut labels =
             get(&cluster, &kind::CONFIG_MAPS, "default", HEAD).unwrap().value()["metadata"]["labels"].clone();
         labels["bootstorm.dev/role"] = json!("lock");
@@ -341,7 +341,7 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
         let named = objects(&shown, " would be deleted");
         assert_eq!(named, objects(&done, " deleted"), "{shape:?}");
         assert!(named.contains(&format!("lease/{HEAD} -n default")), "{shape:?}: {named:?}");
-        // Whatever is gone was named, or lay in a namespace that was, or belonged to a VM that was.
+        // Every deleted object was named, was in a named namespace, or belonged to a named VM.
         let after = everything(&cluster);
         for (word, namespace, name) in before.difference(&after) {
             let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
@@ -355,7 +355,7 @@ fn a_dry_run_names_what_is_deleted_on_every_kind_of_run() {
     }
 }
 
-/// Kind, namespace and name of everything on a cluster, but for what others say about it.
+/// Kind, namespace and name of everything on a cluster, except for events.
 fn everything(cluster: &Cluster) -> std::collections::BTreeSet<(&'static str, String, String)> {
     let of = |kind: &'static Kind| {
         let (objects, _) = cluster.sandbox.store().list(kind, None);

@@ -1,4 +1,4 @@
-//! The permissions that the preflight asks about are those that a run of the kind uses, no fewer and no more.
+//! The preflight asks for exactly the permissions that a run of that kind uses.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ type Pair = (String, String);
 /// Commands, in order
 type Session = &'static [&'static [&'static str]];
 
-/// Requests on objects that came to the server.
+/// Object requests that reached the server.
 fn used(cluster: &Cluster) -> BTreeSet<Pair> {
     let ledger = cluster.sandbox.ledger().json();
     let text = |word: &serde_json::Value| word.as_str().unwrap().to_owned();
@@ -22,17 +22,16 @@ fn used(cluster: &Cluster) -> BTreeSet<Pair> {
     totals.iter().map(|one| (text(&one["verb"]), text(&one["resource"]))).collect()
 }
 
-/// Reads without which a run goes on, and says what it did not check.
+/// Reads that a run can do without, reporting what it did not check.
 fn optional() -> BTreeSet<Pair> {
     let all = permissions::of_checks().into_iter().chain(permissions::of_cleanup());
     let all = all.map(|one| (one.verb.to_owned(), one.resource.to_owned()));
-    // A run without a manifest in a Secret looks whether there is one all the same; one in a namespace of the user's, whether
-    // that is there.
+    // A run without a manifest in a Secret still checks for one; a run in a user's namespace checks that it exists.
     let more = [("get", "secrets"), ("list", "secrets"), ("get", "namespaces")];
     all.chain(more.map(|(verb, resource)| (verb.to_owned(), resource.to_owned()))).collect()
 }
 
-/// What a run needs only after a lost answer, after a quarter of a minute, or on a server of another version.
+/// Permissions that a run needs only after a lost response, after 15 s, or with another server version.
 fn is_for_trouble((verb, resource): &Pair) -> bool {
     matches!(
         (verb.as_str(), resource.as_str()),
@@ -151,7 +150,7 @@ fn the_preflight_asks_for_what_each_kind_of_run_uses() {
         for one in used.difference(&asked).filter(|one| !optional.contains(one)) {
             wrong.push(format!("{what}: {one:?} is used, not asked for"));
         }
-        // Which way VMs will be switched is not known before the first stop; only a note depends on it.
+        // How VMs will be started and stopped is not known before the first stop; only a note depends on it.
         let is_later = |one: &Pair| {
             one.1.starts_with("virtualmachines/") && !what.contains("subresource")
                 || one.1 == "virtualmachineinstancemigrations" && *what != "migrations"

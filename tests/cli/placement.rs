@@ -1,11 +1,11 @@
-//! Where VMs run, as the user says it: one node, some nodes, nodes with labels; and how it is explained where they cannot.
+//! Placement of VMs by user choice: one node, several nodes, nodes with labels; and the explanation if they do not fit.
 
 use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran};
 
-/// Nodes of 8 GiB, room for nine of the built-in VMs each; their hostnames are not their names.
+/// Nodes with 8 GiB, each with room for nine built-in VMs; their hostname labels differ from their names.
 fn cluster(nodes: usize) -> Cluster {
     let cluster = Cluster::changed(nodes, |profile| profile.node.memory_gib = 8.0);
     for number in 1..=nodes {
@@ -25,7 +25,7 @@ fn setup(cluster: &Cluster, end: &str, flags: &[&str]) -> Ran {
     cluster.run(&[&["setup", "--probe", "none", "--end", end], flags].concat())
 }
 
-/// Creates, stops and storms; gives the report.
+/// Creates, stops and storms; returns the report.
 fn stormed(cluster: &Cluster) -> Value {
     for phase in ["create", "stop", "storm"] {
         cluster.run(&[phase]).exits(0);
@@ -33,7 +33,7 @@ fn stormed(cluster: &Cluster) -> Value {
     cluster.run(&["report", "-o", "json"]).exits(0).json()
 }
 
-/// The nodes on which the VMs of a phase ran.
+/// The nodes that a phase's VMs ran on.
 fn nodes(phase: &Value) -> Vec<&str> {
     let mut nodes: Vec<&str> =
         phase["rows"].as_array().unwrap().iter().filter_map(|row| row["node"].as_str()).collect();
@@ -49,7 +49,7 @@ fn a_single_node_is_chosen_by_seed_printed_kept_and_verified() {
     let line = first.stdout.lines().find(|line| line.trim_start().starts_with("nodes ")).unwrap().to_owned();
     assert!(line.contains("chosen with seed 11 among 4 nodes with room for all VMs"), "{line}");
     let node = line.split_whitespace().nth(1).unwrap().trim_end_matches(',').to_owned();
-    // A setup that is continued keeps the choice, whatever chance would say now.
+    // A continued setup keeps its choice, whatever a new draw would give.
     setup(&cluster, "6", &["--single-node"]).exits(0).prints(&[&line]);
     setup(&cluster, "6", &[]).exits(1).complains(&["--single-node was yes, now it is no"]);
     let report = stormed(&cluster);
@@ -62,7 +62,7 @@ fn a_single_node_is_chosen_by_seed_printed_kept_and_verified() {
             {"phase": "storm-1", "as_planned": 6, "elsewhere": {}, "unplaced": 0}])
     );
     cluster.run(&["report"]).prints(&["Pinned to:", "storm-1: 6 of 6 VMs as planned"]);
-    // The same seed on the same cluster chooses the same node, in a run of its own.
+    // The same seed on the same cluster chooses the same node, also for another run.
     setup(&cluster, "1", &["--ns-prefix", "again", "--single-node=11"])
         .exits(0)
         .prints(&[&format!("nodes       {node},")]);
@@ -82,7 +82,7 @@ fn only_nodes_with_room_for_all_are_chosen_among() {
         "hint: take fewer VMs: --end 9",
         "--node-name can be repeated",
     ]);
-    // Who goes on all the same gets the roomiest.
+    // With the preflight skipped, the node with the most room is chosen.
     let skipping = [&args[..], &["--skip-preflight"]].concat();
     setup(&cluster, "12", &skipping).exits(0).prints(&["nodes       node-3, chosen"]);
     change(&cluster, 2, |node| node["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]));
@@ -98,7 +98,7 @@ fn only_nodes_with_room_for_all_are_chosen_among() {
 #[test]
 fn named_nodes_are_found_by_name_or_hostname_whatever_labels_they_have() {
     let cluster = cluster(3);
-    // No node has the label of workers, which the Python tool needs.
+    // No node has the worker label that the Python tool needs.
     setup(&cluster, "12", &["--node-name", "host-2", "--node-name", "node-3"])
         .exits(0)
         .complains(&["the node with hostname host-2 is node-2", "room for 18 VMs (12 wanted)"])
@@ -137,7 +137,7 @@ fn nodes_that_take_no_vms_are_explained_one_by_one() {
     one("host-3")
         .complains(&["node node-3 takes none of the VMs: not labelled kubevirt.io/schedulable=true"]);
     one("node-9").complains(&["there is no node node-9", "there are node-1, node-2, node-3 and 1 more"]);
-    // What the manifest of the user demands still holds.
+    // Constraints of the user's manifest still apply.
     let vm = json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "spec": {"template": {"spec": {
         "nodeSelector": {"disk": "hdd"}, "tolerations": [{"operator": "Exists"}],
         "domain": {"memory": {"guest": "512Mi"}, "devices": {}}}}}});
@@ -196,7 +196,7 @@ fn vms_that_ran_elsewhere_are_told() {
     for phase in ["create", "stop"] {
         cluster.run(&[phase]).exits(0);
     }
-    // Somebody takes the affinity off one VM and closes the node.
+    // Someone removes one VM's affinity and cordons the node.
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-2", "boot-storm-vm", |vm| {
         vm["spec"]["template"]["spec"]["affinity"] = Value::Null;
         vm["spec"]["template"]["spec"]["nodeSelector"] = json!({"disk": "ssd"});

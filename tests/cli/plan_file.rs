@@ -1,4 +1,4 @@
-//! Plan files: written by a dry run, read by `run` and `setup`, one field for every flag.
+//! Plan files: written by a dry run, read by `run` and `setup`, with a field for every flag.
 
 use bootstorm_sandbox::store::kind;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn what_a_dry_run_writes_does_the_same_again() {
     let written = cluster.run(&[&["run", "--dry-run", "-o", "yaml"][..], &flags].concat()).exits(0);
     assert!(cluster.sandbox.store().list(&kind::CONFIG_MAPS, None).0.is_empty(), "a dry run changes nothing");
     write(&cluster, "plan.yaml", &written.stdout);
-    // It is what its schema says.
+    // It matches its schema.
     let schema: Value = serde_json::from_str(include_str!("../../docs/plan-schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let document = cluster.run(&[&["run", "--dry-run", "-o", "json"][..], &flags].concat()).exits(0).json();
@@ -51,7 +51,7 @@ fn what_a_dry_run_writes_does_the_same_again() {
     assert_eq!(again["plan"]["vms"], 4);
     assert_eq!(again["phases"][0]["rows"][3]["name"], "db-4");
     assert_eq!(again["phases"][2]["waves"].as_array().unwrap().len(), 2);
-    // The node was chosen in the dry run, and is not left to chance again.
+    // The dry run chose the node; it is not drawn again.
     let seed = again["plan"]["pinning"]["choice"]["seed"].as_u64().unwrap();
     assert!(written.stdout.contains(&format!("  single-node: {seed}\n")), "{}", written.stdout);
     // Setup takes its part of the same plan.
@@ -83,7 +83,7 @@ fn a_flag_wins_over_the_plan_and_the_plan_over_variables() {
     ];
     let report = program.run(&args).exits(0).json();
     assert_eq!((&report["run"]["name"], &report["plan"]["vms"]), (&json!("typed"), &json!(2)));
-    // What contradicts a typed flag gives way.
+    // A typed flag overrides a contradicting value.
     assert_eq!(report["plan"]["overrides"], json!({"instancetype": "u1.small"}));
     program
         .run(&["run", "-f", "plan.yaml", "--show-config"])
@@ -134,7 +134,7 @@ fn mistakes_are_told_with_their_line() {
         .exits(2)
         .complains(&["--cleanup in plan.yaml:4", "it must be true or false"]);
     run(&plan("wave: 5/1s\nrate: 5/s\n")).exits(2).complains(&["cannot be used with", "set by plan.yaml:"]);
-    // What is no plan is a manifest, as before.
+    // A file that is no plan is still read as a manifest.
     run("kind: Pod\napiVersion: v1\n")
         .exits(1)
         .complains(&["plan.yaml is not a usable VM manifest", "kind `Pod`"]);

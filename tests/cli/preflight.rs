@@ -1,11 +1,11 @@
-//! The preflight: what it finds, how it refuses, and how it is overruled.
+//! The preflight: its findings, how it refuses, and how to override it.
 
 use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, until};
 
-/// Nodes of 4 GiB: room for four of the built-in VMs each.
+/// Nodes with 4 GiB, each with room for four built-in VMs.
 fn small(nodes: usize) -> Cluster {
     Cluster::changed(nodes, |profile| profile.node.memory_gib = 4.0)
 }
@@ -22,7 +22,7 @@ fn configure(cluster: &Cluster, configuration: &Value) {
     });
 }
 
-/// A manifest of one VM, with changes.
+/// A manifest with one VM, changed by a closure.
 fn manifest(cluster: &Cluster, change: impl FnOnce(&mut Value)) {
     let mut vm = json!({
         "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
@@ -57,7 +57,7 @@ fn more_vms_than_there_is_room_for() {
         "hint: to go on anyway: --skip-preflight",
     ]);
     assert_eq!(namespaces(&cluster), 0);
-    // The scheduler agrees: eight run, and a ninth finds no node.
+    // The scheduler agrees: eight run, and a ninth is unschedulable.
     cluster
         .run(&["run", "--end", "8", "--probe", "none", "--no-storm"])
         .exits(0)
@@ -69,7 +69,7 @@ fn more_vms_than_there_is_room_for() {
         let found = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, "default", "ninth");
         found.is_some_and(|vm| vm.value()["status"]["printableStatus"] == "ErrorUnschedulable")
     });
-    // What stands already needs no room any more.
+    // Existing VMs need no more room.
     cluster.run(&["setup", "--end", "8", "--probe", "none"]).exits(0);
     cluster
         .run(&["setup", "--ns-prefix", "other", "--end", "1", "--probe", "none"])
@@ -226,7 +226,7 @@ fn a_dry_run_refuses_too() {
     cluster.run(&["setup", "--end", "4", "--dry-run"]).exits(0).complains(&["room for 4 VMs (4 wanted)"]);
 }
 
-/// The quota of a namespace of the run.
+/// The quota of one of the run's namespaces.
 fn quota(cluster: &Cluster, index: u32) -> Object {
     let namespace = format!("boot-storm-test-{index}");
     cluster.sandbox.store().get(&kind::RESOURCE_QUOTAS, &namespace, "default-quota").unwrap()

@@ -1,4 +1,4 @@
-//! The prober's script for real, in every shell that is here, against this machine's own loopback.
+//! The prober script in every installed shell, against this machine's loopback.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::tools::skipped;
 use bootstorm_model::probe::{Answer, SCRIPT, SCRIPT_NAME};
 
-/// Longer than any machine needs; a test that is well takes a second.
+/// Longer than any machine needs; a passing test takes a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -29,7 +29,7 @@ fn it_finds_who_answers_and_ends_with_its_input() {
 }
 
 fn talk_to(shell: &[&str]) {
-    // A listener that accepts nothing still completes handshakes: its port is open.
+    // A listener that never accepts still completes handshakes: its port is open.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut child = Command::new(shell[0])
@@ -38,7 +38,7 @@ fn talk_to(shell: &[&str]) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        // It ends its whole process group, which must not be ours.
+        // It kills its whole process group, which must not be ours.
         .process_group(0)
         .spawn()
         .unwrap();
@@ -71,7 +71,7 @@ fn talk_to(shell: &[&str]) {
     }
     writeln!(stdin, "d 3").unwrap();
     drop(stdin);
-    // The stream closes only when every process that the script began is gone.
+    // The stream closes only when every process started by the script is gone.
     loop {
         match answers.recv_timeout(PATIENCE) {
             Ok(_) => {}

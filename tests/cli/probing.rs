@@ -1,4 +1,4 @@
-//! Network readiness: who answers, who never does, and what happens to the probers meanwhile.
+//! Network readiness: guests that answer, guests that never do, and prober failures meanwhile.
 
 use bootstorm_prober::Program;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
@@ -14,7 +14,7 @@ fn rows(report: &Value, phase: usize) -> Vec<Value> {
     report["phases"][phase]["rows"].as_array().unwrap().clone()
 }
 
-/// A manifest whose VM behaves in some way.
+/// A manifest whose VM misbehaves in some way.
 fn manifest(misbehave: &str, interface: &str) -> String {
     format!(
         "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata:\n  annotations: {{sandbox.bootstorm.dev/misbehave: {misbehave}}}\nspec:\n  template:\n    spec:\n      domain: {{memory: {{guest: 256Mi}}, devices: {{interfaces: [{interface}]}}}}\n      networks: [{{name: default, pod: {{}}}}]\n"
@@ -70,7 +70,7 @@ fn several_probes_at_once_and_the_first_decides() {
 #[test]
 fn probers_are_on_different_nodes_and_have_no_more_vms_than_a_flat_link_bears() {
     let cluster = Cluster::with("instant", 4, 1.0);
-    // A node that is much emptier than the others must not attract them all.
+    // A node that is much emptier than the others must not attract all of them.
     let large = |node: &mut Value| node["status"]["allocatable"]["cpu"] = "512".into();
     let nodes = cluster.sandbox.store().list(&kind::NODES, None).0;
     cluster.sandbox.store().modify(&kind::NODES, "", nodes[0].name(), large).unwrap();
@@ -250,14 +250,14 @@ fn each_node_gets_the_program_of_its_architecture() {
             let said = "the probers use the prober program: ping over IPv4";
             cluster.run(&args).exits(0).complains(&[said]);
         } else {
-            // What the image has is not enough: its ping needs a privilege.
+            // The image's tools do not suffice: its ping needs a capability.
             let why = format!("this build has no prober program for {machine}");
             cluster.run(&args).exits(1).complains(&["cannot probe by ping", &why, "--probe tcp:22"]);
         }
     }
 }
 
-/// A running pod of the user's that meets the restricted pod security standard.
+/// A running user pod that meets the restricted pod security standard.
 fn restricted_pod(cluster: &Cluster, name: &str, image: &str) {
     let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
         "spec": {
@@ -407,7 +407,7 @@ fn an_answer_in_words_is_the_guests_behind_any_binding() {
         }
         assert_eq!(row["milestones"]["reachable"], row["probes"]["ssh"], "the first one decides");
     }
-    // HTTP spoken to a server of SSH gets no answer.
+    // HTTP sent to an SSH server gets no response.
     let args = ["run", "--ns-prefix", "c", "--end", "1", "--probe", "http:22", "--ping-timeout", "3s"];
     cluster.run(&args).exits(3);
 }

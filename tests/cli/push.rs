@@ -1,4 +1,4 @@
-//! `--push`: metrics arrive at a Pushgateway, and a gateway that fails leaves the run as it is.
+//! `--push`: metrics arrive at a Pushgateway, and a failing gateway does not affect the run.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use super::servers::{Server, unpacked};
 use crate::support::Cluster;
 
-/// In every secret of these tests, and nowhere else.
+/// Part of every secret of these tests, and of nothing else.
 const MARKER: &str = "hunter2-MARKER";
 
-/// Answers so many requests alike, and keeps what came.
+/// Gives this many requests the same answer and keeps them.
 fn gateway(requests: usize, answer: &'static str) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -84,7 +84,7 @@ fn a_pushgateway_has_the_metrics_of_every_phase_under_the_run() {
 #[test]
 fn a_gateway_that_refuses_is_one_warning_and_learns_no_more_than_its_own_secret() {
     let cluster = Cluster::instant();
-    // Three phases and no thresholds: three requests.
+    // Three phases without thresholds: three requests.
     let (url, server) = gateway(3, "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let ran = cluster.program().env("BOOTSTORM_PUSH_TOKEN", MARKER).run(&[
         "run",

@@ -1,4 +1,4 @@
-//! The record in the cluster: readable, guarded, refused when it is newer, named when it is damaged.
+//! The record in the cluster: readable, guarded, rejected if newer, reported by name if damaged.
 
 use bootstorm_sandbox::store::kind;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Storms of other kinds: running VMs that are restarted.
+//! Storms of other kinds: running VMs are restarted.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Cluster, until};
 
-/// UIDs of the instances, by name in one namespace, or by namespace in all.
+/// UIDs of instances, by name in one namespace, or by namespace in all.
 fn instances(cluster: &Cluster, namespace: &str) -> BTreeMap<String, String> {
     let one = Some(namespace).filter(|namespace| !namespace.is_empty());
     let (objects, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, one);
@@ -18,7 +18,7 @@ fn instances(cluster: &Cluster, namespace: &str) -> BTreeMap<String, String> {
     objects.iter().map(|object| (key(object), object.uid().to_owned())).collect()
 }
 
-/// How many restarts came to the server.
+/// Number of restarts that reached the server.
 fn restarts(cluster: &Cluster) -> u64 {
     cluster.sandbox.ledger().count("update", "virtualmachines/restart").received
 }
@@ -46,7 +46,7 @@ fn a_restart_times_each_vm_from_its_request_to_a_new_instance() {
     }
     let unjudged = report["comparison"]["unjudged"].as_str().unwrap();
     assert!(unjudged.contains("include the shutdown of its guests"), "{unjudged}");
-    // VMs run afterwards: what follows is a stop, or another restart.
+    // VMs run afterwards, so a stop or another restart must follow.
     cluster.run(&["storm"]).exits(1).complains(&["a storm starts stopped VMs"]);
     cluster.run(&["report"]).exits(0).prints(&["storm-1 (restart)"]);
     cluster.run(&["report", "-o", "wide"]).exits(0).prints(&["Restart Performance Test Results (storm-1)"]);

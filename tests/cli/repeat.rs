@@ -1,4 +1,4 @@
-//! Repeated storms: as many as are wanted, however often the work is cut short.
+//! Repeated storms: the requested number, however often the work is interrupted.
 
 use std::process::{Child, Command};
 
@@ -16,7 +16,7 @@ fn created() -> Cluster {
     cluster
 }
 
-/// How often the VM that was started most was started.
+/// The highest number of starts of any VM.
 fn rounds(cluster: &Cluster) -> u64 {
     let accounts = cluster.sandbox.ledger().machines();
     accounts.values().map(|account| account.starts.changes).max().unwrap_or(0)

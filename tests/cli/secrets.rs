@@ -1,4 +1,4 @@
-//! Passwords in a manifest and tokens of a kubeconfig: nowhere but where they belong.
+//! Passwords in a manifest and tokens in a kubeconfig: nowhere but where they belong.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Cluster, Ran};
 
-/// In every secret of these tests, and nowhere else.
+/// Part of every secret of these tests, and of nothing else.
 const MARKER: &str = "hunter2-MARKER";
 
 const TEMPLATE: &str = r#"apiVersion: kubevirt.io/v1
@@ -51,7 +51,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Files below the home folder that hold the marker, by name.
+/// Names of files below the home folder that contain the marker.
 fn files_with_marker(cluster: &Cluster) -> Vec<String> {
     let mut all = Vec::new();
     files(cluster.home.path(), &mut all);
@@ -62,7 +62,7 @@ fn files_with_marker(cluster: &Cluster) -> Vec<String> {
     names
 }
 
-/// Kinds of stored objects that hold the marker, in plain text or base64.
+/// Kinds of stored objects that contain the marker, in plain text or base64.
 fn kinds_with_marker(cluster: &Cluster) -> Vec<&'static str> {
     let holds = |text: &str| {
         text.contains(MARKER)
@@ -77,7 +77,7 @@ fn kinds_with_marker(cluster: &Cluster) -> Vec<&'static str> {
     kinds.map(|kind| kind.plural).collect()
 }
 
-/// The Secret that the manifest names.
+/// The Secret that the manifest refers to.
 fn keep_name(cluster: &Cluster) {
     let secret = json!({"metadata": {"name": "kept-name", "namespace": "default"}, "data": {"a": "Zm9v"}});
     cluster.sandbox.store().create(&kind::SECRETS, secret).unwrap();
@@ -158,7 +158,7 @@ fn a_manifest_that_cannot_be_read_is_not_quoted() {
 #[test]
 fn a_server_that_quotes_the_manifest_is_not_quoted_further() {
     let cluster = Cluster::instant();
-    // Admission quotes the name of a disk that has no volume.
+    // Admission quotes the name of a disk without a volume.
     let text = TEMPLATE.replace("{name: answers, disk", "{name: 'x password: hunter2-MARKER', disk");
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
     keep_name(&cluster);

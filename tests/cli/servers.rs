@@ -1,4 +1,4 @@
-//! Prometheus' own programs, unpacked by `.ci/run`, as servers that end with a test.
+//! Prometheus programs unpacked by `.ci/run`, as servers that end with a test.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::tools::skipped;
 
-/// A program of a Debian package that is unpacked, not installed.
+/// A program from a Debian package, unpacked but not installed.
 pub(crate) fn unpacked(package: &str, program: &str) -> Option<PathBuf> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools"));
     let path = path.join(package).join("usr/bin").join(program);
@@ -18,7 +18,7 @@ pub(crate) fn unpacked(package: &str, program: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// A server that says on stderr at which address it listens; ended with the value
+/// A server that prints its listening address on stderr; killed on drop
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
@@ -47,18 +47,18 @@ impl Server {
         Self { child, address }
     }
 
-    /// Sends a request; gives the status and what came with it.
+    /// Sends a request; returns status and body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         send(&self.address, method, path, body)
     }
 }
 
-/// Sends a request to an address; gives the status and what came with it.
+/// Sends a request to an address; returns status and body.
 pub(crate) fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n");
-    // A server that refuses may close before it has read everything.
+    // A server that rejects a request may close before it has read everything.
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

@@ -1,4 +1,4 @@
-//! Launches in waves, ramps and rates: when requests left is measured from the record.
+//! Launches in waves, ramps and rates: request times are taken from the record.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Cluster, Ran, until};
 
-/// How far a request may be from its time on a busy computer, in seconds.
+/// How far a request may be from its due time on a busy machine, in seconds.
 const LATE: f64 = 0.5;
 
 /// A cluster with stopped VMs.
@@ -29,7 +29,7 @@ fn last_phase(ran: &Ran) -> Value {
     ran.json()["phases"].as_array().unwrap().last().unwrap().clone()
 }
 
-/// Times of the requests after the first one, in the order of the VMs' indexes.
+/// Request times relative to the first one, in order of VM index.
 fn sent(phase: &Value) -> Vec<f64> {
     let at = |row: &Value| row["requested_at_seconds"].as_f64().unwrap();
     let times: Vec<f64> = phase["rows"].as_array().unwrap().iter().map(at).collect();
@@ -44,7 +44,7 @@ fn waves(phase: &Value) -> Vec<u64> {
 #[track_caller]
 fn assert_sent(phase: &Value, due: impl Fn(usize) -> f64) {
     for (place, at) in sent(phase).into_iter().enumerate() {
-        // The first request may itself be a little late, which makes the others look early.
+        // The first request may itself be slightly late, which makes the others look early.
         let due = due(place);
         assert!((due - LATE..due + LATE).contains(&at), "request {place} was due at {due}, and left at {at}");
     }
@@ -156,7 +156,7 @@ fn what_makes_no_sense_is_refused() {
     fresh.run(&["create", "--order", "node"]).exits(2).complains(&["have not run on any node"]);
 }
 
-/// VMs that run or were started.
+/// Number of VMs that run or were started.
 fn started(cluster: &Cluster) -> usize {
     let accounts = cluster.sandbox.ledger().machines();
     accounts.values().filter(|account| account.starts.changes > 0).count()
@@ -167,7 +167,7 @@ fn a_killed_launch_goes_on_with_the_waves_that_are_left() {
     let cluster = stopped("8");
     let mut child = cluster.program().spawn(&["storm", "--wave", "2/2s"]);
     until(|| started(&cluster) >= 4);
-    // The save after the second wave is on its way or done; what it has not saved is untimed, never asked again.
+    // The save after the second wave is in progress or done; unsaved VMs have no times, but are never started twice.
     child.kill().unwrap();
     child.wait().unwrap();
     let known = started(&cluster);

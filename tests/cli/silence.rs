@@ -1,4 +1,4 @@
-//! A cluster or a file that says nothing more: every command ends by its own limits, and by one signal.
+//! A cluster or file that stops responding: every command ends at its own limits, and on one signal.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +15,7 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Waits until it ends; fails after so long.
+/// Waits until it exits; fails after `limit`.
 #[track_caller]
 fn ended(mut child: Child, since: Instant, limit: Duration) -> Ran {
     while child.try_wait().unwrap().is_none() {
@@ -28,7 +28,7 @@ fn ended(mut child: Child, since: Instant, limit: Duration) -> Ran {
     Ran::of(child)
 }
 
-/// From now on no request is answered any more.
+/// From now on, no request is answered.
 fn fall_silent(cluster: &Cluster) {
     let rule = Rule { matching: Match::default(), effect: Effect::Hang, remaining: None };
     cluster.sandbox.faults().add(rule);
@@ -39,18 +39,18 @@ fn running(cluster: &Cluster) -> usize {
     instances.iter().filter(|vmi| vmi.value()["status"]["phase"] == "Running").count()
 }
 
-/// When the API falls silent
+/// When the API goes silent
 #[derive(Debug, Clone, Copy)]
 enum When {
-    /// Before the command begins.
+    /// Before the command starts.
     First,
-    /// When the command has taken its lock.
+    /// Once the command holds its lock.
     Locked,
-    /// When the VMs run, except one that never will: before the end of the phase is saved.
+    /// Once all VMs run except one that never will, before the phase's end is saved.
     Last,
 }
 
-/// A create of four VMs, three of which come up, on a cluster that falls silent.
+/// A create of four VMs, three of which come up, on a cluster that goes silent.
 fn silenced(when: When, flags: &[&str]) -> (Cluster, Child) {
     let cluster = Cluster::changed(3, |profile| {
         profile.misbehave.0.insert("boot-storm-test-4/vm".into(), Misbehaviour::NeverSchedules);
@@ -99,7 +99,7 @@ fn one_signal_ends_a_command_on_a_cluster_that_fell_silent() {
         std::thread::spawn(move || {
             let (_cluster, child) = silenced(when, &["--timeout", "3s"]);
             if matches!(when, When::Last) {
-                // Its end is being saved by now.
+                // By now it is saving its end.
                 std::thread::sleep(Duration::from_secs(4));
             }
             until(|| handles(&child, "-TERM"));
@@ -125,9 +125,9 @@ fn one_signal_ends_a_command_that_waits_for_a_file() {
         (&["setup", "-f", "-"], "-HUP"),
         (&["report", "--from", "-"], "-INT"),
     ] {
-        // The other end stays open, and nothing comes.
+        // The other end stays open, and nothing arrives.
         let mut child = program.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        // Handlers are there before the file is opened.
+        // Handlers are installed before the file is opened.
         until(|| handles(&child, name));
         let stdin = child.stdin.take();
         signal(&child, name);
@@ -138,7 +138,7 @@ fn one_signal_ends_a_command_that_waits_for_a_file() {
     }
 }
 
-/// Whether a process handles a signal itself.
+/// Whether a process has its own handler for a signal.
 fn handles(child: &Child, name: &str) -> bool {
     let number = match name {
         "-HUP" => 1,

@@ -1,4 +1,4 @@
-//! What VMs are made from: every source, every change of the manifest, placeholders, and how long disks take.
+//! Sources of VMs: every source, every manifest change, placeholders, and how long disks take.
 
 use bootstorm_sandbox::store::{Object, kind};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn volume(cluster: &Cluster, number: u32) -> Object {
     cluster.sandbox.store().get(&kind::DATA_VOLUMES, &namespace, "boot-storm-vm-root").unwrap()
 }
 
-/// Sets up, creates, and gives the create phase of the report.
+/// Runs setup and create; returns the report's create phase.
 fn created(cluster: &Cluster, end: &str, flags: &[&str]) -> Value {
     let setup = [&["setup", "--end", end, "--probe", "none"], flags].concat();
     plain(cluster, &setup).exits(0);
@@ -37,12 +37,12 @@ fn by_default_vms_are_clones_of_the_guides_golden_image() {
     let spec = &second.value()["spec"]["dataVolumeTemplates"][0]["spec"];
     assert_eq!(spec["sourceRef"], json!({"kind": "DataSource", "name": "rhel9", "namespace": IMAGES}));
     assert_eq!(spec["storage"]["resources"]["requests"]["storage"], "30Gi");
-    // The default class of the sandbox copies.
+    // The sandbox's default class copies.
     assert_eq!(phase["volumes"]["kinds"], json!({"host-assisted": 3}));
     for row in phase["rows"].as_array().unwrap() {
         assert_eq!(row["volume"], "host-assisted");
         let at = |milestone: &str| row["milestones"][milestone]["seconds"].as_f64().unwrap();
-        // Two watches tell of them, so the order of two changes within moments is not certain.
+        // Two watches report them, so the order of changes within moments of each other is not certain.
         assert!(at("accepted") < at("volume") && at("volume") < at("running"), "{row}");
     }
     plain(&cluster, &["report"]).exits(0).prints(&[
@@ -80,7 +80,7 @@ fn filling_takes_as_long_as_it_truly_took() {
         let volume = &row["milestones"]["volume"];
         let measured = row["requested_at_seconds"].as_f64().unwrap() + volume["seconds"].as_f64().unwrap();
         assert_eq!((&volume["source"], &row["volume"]), (&json!("seen"), &json!("csi-clone")));
-        // How soon it is seen depends on the machine; that it is never seen early does not.
+        // The delay depends on the machine, but it must never be seen early.
         assert!(
             measured > true_seconds - 0.05 && measured < true_seconds + 1.0,
             "{measured} for {true_seconds}"
@@ -224,7 +224,7 @@ fn who_may_not_clone_is_told_what_to_ask_for() {
         "kubectl create role bootstorm-clone -n openshift-virtualization-os-images --verb=create --resource=datavolumes.cdi.kubevirt.io/source",
         "--group=system:serviceaccounts",
     ]);
-    // The cluster means it.
+    // The cluster enforces it.
     plain(&cluster, &["setup", "--end", "1", "--probe", "none", "--skip-preflight"]).exits(0);
     let ran = plain(&cluster, &["create", "--timeout", "2s"]).exits(3);
     ran.complains(&["not running after 2s"]);

@@ -1,8 +1,8 @@
-//! What people see who ask for no format: one screen, and the next command.
+//! Output without a format: one screen, and the next command.
 
 use crate::support::Cluster;
 
-/// Fails unless a text fits a screen of 80 columns and 40 lines.
+/// Asserts that a text fits a screen of 80 columns and 40 lines.
 #[track_caller]
 fn fits(text: &str) {
     assert!(text.lines().count() <= 40, "{} lines:\n{text}", text.lines().count());

@@ -1,4 +1,4 @@
-//! Thresholds: refused before any work where they cannot be judged, and exit code 4 where they are crossed.
+//! Thresholds: rejected up front if they cannot be evaluated, and exit code 4 if they are crossed.
 
 use bootstorm_sandbox::store::kind;
 
@@ -79,7 +79,7 @@ fn a_crossed_threshold_wins_over_missed_vms() {
     crossed.exits(4).prints(&["3 VMs", "not reached"]);
 }
 
-/// A VM that no node has room for.
+/// A VM that fits no node.
 const STUCK: &str = "\
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine

@@ -1,4 +1,4 @@
-//! How far times can be trusted: what spoils them is found, told in every format, and respected by comparisons.
+//! Validity of times: what spoils them is detected, shown in every format, and respected by comparisons.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 
-/// The grade of the last phase, and the rules that speak against its times.
+/// The last phase's grade, and the rules its times violate.
 fn validity(ran: &Ran) -> (String, Vec<String>) {
     let report = ran.json();
     let block = &report["phases"].as_array().unwrap().last().unwrap()["validity"];
@@ -19,7 +19,7 @@ fn validity(ran: &Ran) -> (String, Vec<String>) {
     (block["grade"].as_str().unwrap().to_owned(), doubts.map(rule).collect())
 }
 
-/// What a rule measured in the last phase.
+/// A rule's measured value in the last phase.
 fn measured(ran: &Ran, rule: &str) -> String {
     let report = ran.json();
     let block = &report["phases"].as_array().unwrap().last().unwrap()["validity"];
@@ -122,7 +122,7 @@ fn a_cluster_that_changed_is_told_and_an_upgraded_one_is_not_compared() {
     let ran = cluster.run(&["stop", "-o", "json"]).exits(0);
     assert_eq!(measured(&ran, "cluster"), "changed since the setup: the settings of KubeVirt");
     assert!(validity(&ran).1.contains(&"cluster".to_owned()));
-    // The same run, as if it had been upgraded in the middle of its create.
+    // The same run, as if it had been upgraded in the middle of create.
     let upgraded = before.stdout.replace("\"grade\": \"valid\"", "\"grade\": \"invalid\"");
     assert_ne!(upgraded, before.stdout);
     std::fs::write(cluster.home.path().join("upgraded.json"), upgraded).unwrap();

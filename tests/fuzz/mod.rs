@@ -1,6 +1,6 @@
-//! Damaged and hostile input by the thousand: nothing panics, and nothing takes more time or memory than it may.
+//! Thousands of damaged and hostile inputs: nothing panics, and nothing exceeds its limits of time or memory.
 //!
-//! Seeded, so that a failure comes again. `BOOTSTORM_FUZZ_CASES` is the number of inputs of each test.
+//! Seeded, so failures are reproducible. `BOOTSTORM_FUZZ_CASES` sets the number of inputs per test.
 
 mod mutation;
 mod prober;
@@ -15,17 +15,17 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rustix::time::{ClockId, clock_gettime};
 
-/// A source of inputs.
+/// A random source for inputs.
 fn dice(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// How many inputs to try.
+/// The number of inputs.
 fn cases(default: u64) -> u64 {
     std::env::var("BOOTSTORM_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Does something and demands that it takes little processor time, also in an unoptimised build.
+/// Runs a closure and asserts that it takes little CPU time, even in an unoptimised build.
 #[track_caller]
 fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let began = processor_time();
@@ -35,7 +35,7 @@ fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
     made
 }
 
-/// What this thread has worked so far: what the machine does besides does not count.
+/// This thread's CPU time, which excludes other load on the machine.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())

@@ -1,9 +1,9 @@
-//! Makes damaged input out of good input.
+//! Damages valid input.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// Pieces that parsers trip over.
+/// Pieces that trip up parsers.
 const PIECES: [&[u8]; 40] = [
     b"",
     b"\0",
@@ -72,7 +72,7 @@ pub(super) fn mutate(good: &[u8], dice: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
-/// Bytes without any sense.
+/// Random bytes.
 pub(super) fn noise(longest: usize, dice: &mut StdRng) -> Vec<u8> {
     let length = dice.random_range(0..=longest);
     (0..length).map(|_| dice.random()).collect()

@@ -1,4 +1,4 @@
-//! What a prober says, cut up and damaged.
+//! A prober's output, truncated and damaged.
 
 use bootstorm_model::probe::Answer;
 use bootstorm_model::probe::lines::{LONGEST_LINE, LineBuffer};
@@ -18,12 +18,12 @@ fn the_protocol_survives_every_line_and_holds_little() {
         let bytes = match case % 3 {
             0 => noise(3000, &mut dice),
             1 => mutate(TALK, &mut dice),
-            // A line that goes on for ever.
+            // An endless line.
             _ => vec![b'x'; dice.random_range(0..20_000)],
         };
         for piece in bytes.chunks(dice.random_range(1..2000)) {
             for line in buffer.push(piece) {
-                // A broken byte becomes a character of three.
+                // An invalid byte becomes a three-byte character.
                 assert!(line.len() <= 3 * LONGEST_LINE);
                 if let Some(Answer::Cannot(_, why)) = Answer::parse(&line) {
                     assert!(why.chars().count() <= 200 && !why.contains(char::is_control));

@@ -1,4 +1,4 @@
-//! Stored records, damaged: refused, or shown.
+//! Stored records, damaged: rejected or shown.
 
 use std::io::Write;
 
@@ -106,7 +106,7 @@ fn damaged_phases_are_refused_or_shown() {
             _ => packed(&mutate(json, &mut dice)),
         };
         let sound_piece = packed(json);
-        // As a whole, or as what has changed since.
+        // As a whole, or as a delta.
         let pieces = if case % 3 == 0 { vec![sound_piece, chunk] } else { vec![chunk] };
         let Ok(damaged) = decode_phase(sound.name, &pieces) else { continue };
         let mut record = record();

@@ -1,4 +1,4 @@
-//! Manifests of users, damaged and made to explode.
+//! User manifests, damaged and made to explode.
 
 use bootstorm_model::plan::identity::{self, Index};
 use bootstorm_model::plan::manifest::Place;
@@ -29,7 +29,7 @@ spec:
             password: secret-1
 ";
 
-/// Documents, a List and a Template, with everything that is filled, dropped, copied or looked for.
+/// Documents, a List and a Template, with everything that is filled in, dropped, copied or looked up.
 const BUNDLE: &str = "
 apiVersion: v1
 kind: List
@@ -68,7 +68,7 @@ objects:
         - {name: init, cloudInitNoCloud: {networkData: 'version: 2', networkDataBase64: dmVyc2lvbjogMg==, secretRef: {name: init}}}
 ";
 
-/// Reads a text, and does with it what the program would.
+/// Parses a text and processes it like the program.
 fn use_up(text: &str) {
     let target = Target { namespace: "p-1".into(), name: "vm".into() };
     match Template::parse(text) {

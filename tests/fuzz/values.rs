@@ -1,4 +1,4 @@
-//! Values of flags.
+//! Flag values.
 
 use bootstorm::commands::values::{batch_size, count, duration, limit};
 use bootstorm_model::plan::prefix::check_prefix;
@@ -36,7 +36,7 @@ fn values_are_understood_or_refused() {
             _ => mutate_text(GOOD[dice.random_range(0..GOOD.len())], &mut dice),
         };
         for parsed in [duration(&text), limit(&text)].into_iter().flatten() {
-            // Whatever is accepted can be added to a clock.
+            // Every accepted value can be added to a clock.
             assert!(now.checked_add(parsed).is_some(), "{text}");
         }
         let _ = (count(&text), batch_size(&text), parse_probes(&text));

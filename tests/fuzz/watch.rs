@@ -1,4 +1,4 @@
-//! What a watch delivers, damaged: read, or refused, and folded into timelines.
+//! Watch events, damaged: parsed or rejected, and folded into timelines.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Chromium without a window, driven through its debugging pipe: NUL-terminated JSON, no port, no driver.
+//! Headless Chromium, driven through its debugging pipe: NUL-terminated JSON, no port, no driver.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const PROGRAMS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-/// Keeps the browser from looking anything up by itself.
+/// Keeps the browser from making requests of its own.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--remote-debugging-pipe",
@@ -25,7 +25,7 @@ const FLAGS: [&str; 11] = [
     "--disable-sync",
     "--disable-extensions",
 ];
-/// No answer in this time means that the browser hangs.
+/// Without an answer in this time, the browser hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one page
@@ -33,7 +33,7 @@ pub(crate) struct Browser {
     child: Child,
     input: ChildStdin,
     messages: Receiver<Value>,
-    /// Messages that were no answer.
+    /// Messages other than answers.
     events: Vec<Value>,
     session: Option<String>,
     last: u64,
@@ -41,11 +41,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser, where there is one.
+    /// Starts a browser if there is one.
     pub(crate) fn start() -> Option<Self> {
         let program = PROGRAMS.iter().find(|path| Path::new(path).exists())?;
         let home = tempfile::tempdir().unwrap();
-        // The browser reads commands on descriptor 3 and answers on 4; the shell puts the pipes there.
+        // The browser reads commands from descriptor 3 and answers on 4; the shell puts the pipes there.
         let mut child = Command::new("/bin/sh")
             .args(["-c", r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#, program])
             .args(FLAGS)
@@ -85,7 +85,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Makes the page so many pixels wide.
+    /// Sets the page's width in pixels.
     pub(crate) fn resize(&mut self, width: u32) {
         let params = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", &params);
@@ -110,7 +110,7 @@ impl Browser {
         }
     }
 
-    /// Waits for an event that `is` recognises, also among those that came already.
+    /// Waits for an event that `is` matches, including those already received.
     fn wait(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         if let Some(place) = self.events.iter().position(&is) {
             return self.events.remove(place);
@@ -141,7 +141,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// The text of the elements that a selector finds.
+    /// The text of the elements that a selector matches.
     #[track_caller]
     pub(crate) fn texts(&mut self, selector: &str) -> Vec<String> {
         let selector = json!(selector);
@@ -151,7 +151,7 @@ impl Browser {
         serde_json::from_value(found).unwrap()
     }
 
-    /// Clicks the first element that a selector finds.
+    /// Clicks the first element that a selector matches.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
         let selector = json!(selector);
@@ -168,7 +168,7 @@ impl Browser {
         ));
     }
 
-    /// Presses a key in the element that a selector finds.
+    /// Presses a key in the element that a selector matches.
     #[track_caller]
     pub(crate) fn press(&mut self, selector: &str, key: &str, code: u32) {
         let selector = json!(selector);
@@ -180,7 +180,7 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key, "code": key}));
     }
 
-    /// Clicks what starts a download, and gives its name and content.
+    /// Clicks a download link and returns the file's name and content.
     #[track_caller]
     pub(crate) fn download(&mut self, selector: &str) -> (String, String) {
         self.click(selector);
@@ -193,10 +193,10 @@ impl Browser {
         (name, content)
     }
 
-    /// Requests for anything but the page itself, errors, and whatever the console shows.
+    /// Requests for anything but the page itself, errors, and console output.
     #[track_caller]
     pub(crate) fn complaints(&mut self) -> Vec<String> {
-        // Whatever was under way is told before the answer to this.
+        // Pending messages arrive before the answer to this.
         self.value("new Promise(done => requestAnimationFrame(() => setTimeout(done)))");
         let is_complaint = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
             "Network.requestWillBeSent" => {
@@ -210,7 +210,7 @@ impl Browser {
         self.events.iter().filter(is_complaint).map(ToString::to_string).collect()
     }
 
-    /// Demands that nothing was asked for but the page itself, and that nothing was complained about.
+    /// Asserts that only the page itself was requested, and that there were no errors.
     #[track_caller]
     pub(crate) fn assert_calm(&mut self) {
         assert_eq!(self.complaints(), Vec::<String>::new());

@@ -7,7 +7,7 @@ mod report;
 
 use browser::Browser;
 
-/// Opens a page; without a browser the test says so and ends.
+/// Opens a page; without a browser the test is skipped with a notice.
 fn opened(page: &str) -> Option<Browser> {
     let Some(mut browser) = Browser::start() else {
         crate::tools::skipped("there is no Chromium on this machine");

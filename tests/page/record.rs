@@ -1,12 +1,12 @@
-//! Records of any size to make pages of.
+//! Records of any size for pages.
 
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord};
 use serde_json::json;
 
-/// A run of `size` VMs with a creation and a storm; in the storm the VMs whose index `fails` picks do not reach the goal.
+/// A run of `size` VMs with a create and a storm; in the storm, VMs whose index `fails` selects do not reach the goal.
 pub(crate) fn run(size: u32, prefix: &str, fails: impl Fn(u32) -> bool) -> RunRecord {
-    // Written as files have them, so that a field more in either does not matter here.
+    // Written as in files, so a new field in either does not matter here.
     let plan = json!({
         "prefix": prefix, "start": 1, "end": size, "vm_name": "vm",
         "template": {"kind": "container-disk", "image": "example.org/disk:1"},
@@ -22,7 +22,7 @@ pub(crate) fn run(size: u32, prefix: &str, fails: impl Fn(u32) -> bool) -> RunRe
         let settings = serde_json::from_value(settings.clone()).unwrap();
         let mut phase = PhaseRecord::new(name, began, settings, size);
         for (index, timeline) in (0..size).zip(&mut phase.timelines) {
-            // Shares that look random and never change.
+            // Fractions that look random and never change.
             let share = f64::from((index * 7_919 + 97) % 1_009) / 1_009.0;
             let whole = pace * (6.0 + 9.0 * share * share);
             let requested = 0.05 + 2.0 * f64::from(index) / f64::from(size);

@@ -16,7 +16,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     let record = record::run(120, "boot-storm-test", |index| index == 7 || index == 90);
     let Some(mut browser) = opened(&page(&record)) else { return };
     let first = "#vm-table tbody tr:first-child th";
-    // Failed ones first, each with its reason in a line below it; then the slowest.
+    // Failed ones first, each with its reason in the line below; then the slowest.
     let names = browser.texts("#vm-table tbody th");
     assert_eq!(names[..2], ["boot-storm-test-8", "boot-storm-test-91"]);
     assert_eq!(browser.texts("#vm-table tbody tr.why").len(), 2);
@@ -29,7 +29,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     assert!(times.len() == 48 && times.is_sorted_by(|a, b| a >= b), "{times:?}");
     assert_eq!(browser.texts("#vm-status"), ["120 VMs, 1 to 50 shown"]);
 
-    // By a click, and back again by the keyboard; text and numbers.
+    // By a click, and back with the keyboard; text and numbers.
     browser.click("#vm-table thead th:nth-child(1) button");
     browser.press("#vm-table thead th:nth-child(1) button", "Enter", 13);
     assert_eq!(browser.texts(first), ["boot-storm-test-120"]);
@@ -43,7 +43,7 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
     let column = browser.texts(&format!("#vm-table tbody td:nth-child({running})"));
     let times: Vec<f64> = column.iter().map(|text| text.parse().unwrap()).collect();
     assert!(times.len() == 50 && times.is_sorted(), "{times:?}");
-    // VMs that did not reach the goal come last, whichever way.
+    // VMs that did not reach the goal come last in either order.
     browser.click(&format!("#vm-table thead th:nth-child({running}) button"));
     browser.click("#vm-pages button:nth-child(4)");
     let column = browser.texts(&format!("#vm-table tbody tr:not(.why) td:nth-child({running})"));
@@ -107,7 +107,7 @@ fn fits_a_telephone_follows_the_system_and_works_without_scripts() {
     browser.assert_calm();
 }
 
-/// Where the elements that a selector finds begin and end, in pixels from the top of the page.
+/// Top and bottom of the elements that a selector matches, in pixels from the top of the page.
 fn places(browser: &mut Browser, selector: &str) -> Vec<(f64, f64)> {
     let selector = json!(selector);
     let found = browser.value(&format!(
@@ -144,7 +144,7 @@ fn no_row_is_blank_and_none_is_cut() {
         let rows = places(&mut browser, "#vm-table tbody tr");
         let highest = rows.iter().map(|(top, bottom)| bottom - top).fold(0.0, f64::max);
         assert!(rows.len() == 60 && highest < most, "{highest} pixels high at {width}");
-        // What is told is seen whole, however far a table is scrolled.
+        // Messages are fully visible, however far a table is scrolled.
         let told = "[...document.querySelectorAll('.caption, #vm-table .why div, #failures *')].filter(e => { \
                     const b = e.getBoundingClientRect(); return b.width && (b.left < 0 || b.right > innerWidth); }).length";
         assert_eq!(browser.value(told), 0, "cut at {width}");
@@ -202,7 +202,7 @@ fn hostile_names_do_nothing() {
     browser.click("#vm-table thead th:nth-child(2) button");
     browser.press("#recovery .chart svg", "ArrowRight", 39);
     browser.assert_calm();
-    // Even markup that got into the page could do nothing: its own policy forbids it.
+    // Even markup that got into the page could do nothing: the page's own policy forbids it.
     browser
         .value("document.body.insertAdjacentHTML('beforeend', '<b onclick=\"document.title=1\" id=x>x</b>')");
     browser.click("#x");

@@ -1,4 +1,4 @@
-//! The prober's script under real shells, with real tools, against guests in namespaces of this machine.
+//! The prober script in real shells, with real tools, against guests in network namespaces.
 
 mod namespace;
 mod nat;
@@ -22,10 +22,10 @@ use namespace::{Network, guest};
 use prober::{IDLE, Prober, until};
 use shell::Image;
 
-/// An interval, and as much again for the tools to start and for the machine to be busy.
+/// One interval, and as much again for the tools to start on a busy machine.
 const IN_TIME: Duration = Duration::from_millis(400);
 
-/// What is measured here is measured alone; everything else runs beside one another.
+/// Measuring tests run alone; all others run in parallel.
 static ALONE: RwLock<()> = RwLock::new(());
 
 fn alone() -> RwLockWriteGuard<'static, ()> {
@@ -37,7 +37,7 @@ fn beside_others() -> RwLockReadGuard<'static, ()> {
     ALONE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a test that measures with every image, one after the other, each in a network of its own.
+/// Runs a measuring test with every image in turn, each in its own network.
 #[track_caller]
 fn everywhere(test: impl Fn(&mut Network, Image)) {
     let _alone = alone();
@@ -48,7 +48,7 @@ fn everywhere(test: impl Fn(&mut Network, Image)) {
     }
 }
 
-/// Runs a test that measures nothing with every image at once, each in a network of its own.
+/// Runs a non-measuring test with all images at once, each in its own network.
 fn anywhere(test: impl Fn(&mut Network, Image) + Sync) {
     let _beside = beside_others();
     at_once(test);
@@ -100,7 +100,7 @@ fn of_a_guest_that_is_kept_every_answer_is_told() {
         (0..5).for_each(|_| assert!(matches!(prober.next().1, Answer::Reached(1))));
         network.silence(guest(1));
         prober.sync(1);
-        // What was on its way has come in.
+        // Everything in flight has arrived.
         thread::sleep(Duration::from_millis(500));
         prober.sync(2);
         thread::sleep(Duration::from_millis(500));
@@ -119,7 +119,7 @@ fn a_port_is_seen_when_it_listens_and_not_when_it_refuses() {
         prober.hello();
         network.boot(&[guest(1)]);
         prober.add(1, Probe::Tcp(2222), guest(1));
-        // Several refusals are the point.
+        // Several refusals are intended.
         thread::sleep(Duration::from_secs(1));
         assert_eq!(prober.sync(1), []);
         let nc = image.path().join("nc").to_string_lossy().into_owned();
@@ -181,7 +181,7 @@ fn three_hundred_guests_are_seen_in_time() {
         delays.sort_unstable();
         let (half, most, last) = (delays[149], delays[296], delays[299]);
         println!("{GUESTS} guests seen after: p50 {half} ms, p99 {most} ms, max {last} ms");
-        // A hundred at once answer within one interval; reading them all is the rest.
+        // A hundred at once answer within one interval; the rest is reading them.
         let allowance = starved::allowance(since).as_millis();
         assert!(most <= 600 + allowance && last <= 1000 + allowance, "{allowance} of waiting: {delays:?}");
         until("no ping is left", || prober.count("ping") == 0);
@@ -196,7 +196,7 @@ fn a_pod_of_one_family_claims_no_other() {
             network.without(family);
             let mut prober = Prober::new(network, &image);
             let (hello, before) = prober.greeting();
-            // A pod that has no address at all is presumed to be of version 4.
+            // A pod without any address is assumed to have IPv4.
             let able = if family == "-4" { [true, false] } else { able };
             assert_eq!((hello.ping, hello.tcp), (able, able), "without {family}: {before:?}");
             prober.close();
@@ -216,7 +216,7 @@ fn a_dropped_guest_leaves_no_process() {
     anywhere(|network, image| {
         let mut prober = Prober::new(network, &image);
         prober.hello();
-        // Dropped while it waits, dropped at once, moved, and dropped between two pings that end by themselves.
+        // Dropped while waiting, dropped at once, moved, and dropped between two pings that end by themselves.
         prober.add(1, Probe::Ping, guest(1));
         until("a ping runs", || prober.count("ping") == 1);
         prober.ask(&Ask::Drop(1));
@@ -237,7 +237,7 @@ fn a_dropped_guest_leaves_no_process() {
         until("a ping found no route", || prober.count("sleep") == 2);
         prober.ask(&Ask::Drop(3));
         until("nothing is left of the unreachable", || prober.alive().len() == IDLE);
-        // That there is no route is said, and nothing else.
+        // It reports the missing route, and nothing else.
         for answer in prober.sync(2) {
             assert!(matches!(&answer, Answer::Cannot(3, why) if why.contains("unreachable")), "{answer:?}");
         }
@@ -288,7 +288,7 @@ fn a_guest_without_a_route_is_tried_about_once_a_second() {
     at_once(|network, image| {
         let tries = tempfile::NamedTempFile::new().unwrap();
         let count = format!("echo >>{}\nexec $REAL \"$@\"", tries.path().display());
-        // Applets are found by their name, which a script in front of them keeps.
+        // Applets are selected by their name, which a script in front of them keeps.
         let image = image.with("ping", &count);
         let mut prober = Prober::new(network, &image);
         prober.hello();
@@ -330,7 +330,7 @@ fn echoes_leave_no_zombies() {
     });
 }
 
-/// A prober that is busy with all that it can do.
+/// A prober with all kinds of probes in progress.
 fn busy(prober: &mut Prober) {
     for id in 0..5 {
         prober.add(id, Probe::Ping, guest(id));
@@ -338,7 +338,7 @@ fn busy(prober: &mut Prober) {
         prober.add(id + 10, Probe::Ping, "10.99.0.1".parse().unwrap());
     }
     until("pings and connections run", || {
-        // However long that takes, it is not forgotten meanwhile.
+        // However long that takes, it is not forgotten.
         prober.write("e 0\n");
         prober.count("ping") >= 5 && prober.count("nc") >= 5
     });

@@ -12,7 +12,7 @@ use super::shell::{find, skipped};
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// A network of guests that nothing leaves, removed with the value
+/// An isolated network of guests, removed on drop
 pub(super) struct Network {
     prober: String,
     guests: String,
@@ -20,7 +20,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Nothing, after saying so, where namespaces cannot be made.
+    /// `None`, after a notice, if namespaces cannot be created.
     pub(super) fn new() -> Option<Self> {
         let name = format!("storm-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let network =
@@ -38,10 +38,10 @@ impl Network {
             format!("-n {guests} addr add 10.78.0.2/30 dev guest"),
             format!("-n {prober} addr add fd78::1/64 dev probe nodad"),
             format!("-n {guests} addr add fd78::2/64 dev guest nodad"),
-            // By way of a gateway, so that no neighbour has to be found before the first answer.
+            // Through a gateway, so that no neighbor has to be resolved before the first answer.
             format!("-n {prober} route add 10.77.0.0/16 via 10.78.0.2"),
             format!("-n {prober} route add fd77::/64 via fd78::2"),
-            // Nobody says that a guest is not there yet.
+            // No one reports that a guest is not there yet.
             format!("-n {guests} route add blackhole 10.77.0.0/16"),
         ];
         for step in steps {
@@ -60,51 +60,51 @@ impl Network {
         Some(network)
     }
 
-    /// A command among the probers; it replaces `ip`, so it keeps the process id.
+    /// A command in the prober's namespace; `ip` execs it, so it keeps the process ID.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(find("ip").unwrap());
         command.args(["netns", "exec", &self.prober, program]);
         command
     }
 
-    /// Guests on the prober's own link: they have to be found by their neighbors.
+    /// Guests on the prober's own link: they need neighbor resolution.
     pub(super) fn flat(&self) {
         ip(&["-n", &self.prober, "addr", "add", "10.79.0.1/16", "dev", "probe"]);
         ip(&["-n", &self.prober, "addr", "add", "fd79::1/64", "dev", "probe", "nodad"]);
     }
 
-    /// Takes the addresses and routes of one family (`-4`, `-6`) from the probers.
+    /// Removes the addresses and routes of one family (`-4`, `-6`) from the prober's namespace.
     pub(super) fn without(&self, family: &str) {
         ip(&["-n", &self.prober, family, "addr", "flush", "dev", "probe", "scope", "global"]);
     }
 
-    /// A command among the guests.
+    /// A command in the guests' namespace.
     pub(super) fn among_guests(&self, program: &str) -> Command {
         let mut command = Command::new(find("ip").unwrap());
         command.args(["netns", "exec", &self.guests, program]);
         command
     }
 
-    /// The namespace of the guests.
+    /// The guests' namespace.
     pub(super) fn guests(&self) -> &str {
         &self.guests
     }
 
-    /// A guest on the prober's own link that is there from now on.
+    /// Adds a guest on the prober's own link.
     pub(super) fn boot_flat(&self, guest: IpAddr) -> Instant {
         let before = clock::monotonic_now();
         ip(&["-n", &self.guests, "addr", "add", &format!("{guest}/16"), "dev", "guest"]);
         before
     }
 
-    /// The prober's way to more addresses.
+    /// Routes more addresses from the prober.
     pub(super) fn route(&self, range: &str) -> Instant {
         let before = clock::monotonic_now();
         ip(&["-n", &self.prober, "route", "add", range, "via", "10.78.0.2"]);
         before
     }
 
-    /// Guests that answer from now on; says when the first of them could have.
+    /// Makes guests answer; returns the earliest time at which the first could.
     pub(super) fn boot(&self, guests: &[IpAddr]) -> Instant {
         let lines: String =
             guests.iter().map(|guest| format!("addr add {guest} dev lo{}\n", nodad(*guest))).collect();
@@ -119,7 +119,7 @@ impl Network {
         before
     }
 
-    /// A guest that answers no more.
+    /// Makes a guest stop answering.
     pub(super) fn silence(&self, guest: IpAddr) -> Instant {
         ip(&["-n", &self.guests, "addr", "del", &format!("{guest}/32"), "dev", "lo"]);
         clock::monotonic_now()
@@ -142,7 +142,7 @@ impl Network {
 }
 
 impl Network {
-    /// A listener on a port of every guest, of both families.
+    /// A listener on a port of every guest, for both families.
     pub(super) fn listen_all(&mut self, port: u16) {
         let script = "import socket,sys,time\ns=socket.create_server(('::',int(sys.argv[1])),family=socket.AF_INET6,dualstack_ipv6=True)\nprint('up',flush=True)\ntime.sleep(60)";
         let mut child = Command::new("ip")
@@ -169,12 +169,12 @@ impl Drop for Network {
     }
 }
 
-/// The number-th guest.
+/// The `number`-th guest.
 pub(super) fn guest(number: u32) -> IpAddr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 77, 1, 0)) + number).into()
 }
 
-/// An address of version 6 can be used at once only when nobody is asked whether it has it.
+/// An IPv6 address is usable at once only without duplicate address detection.
 fn nodad(address: IpAddr) -> &'static str {
     if address.is_ipv6() { " nodad" } else { "" }
 }

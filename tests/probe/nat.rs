@@ -1,8 +1,8 @@
-//! A launcher pod that answers until it forwards: with the kernel's own address translation and connection tracking.
+//! A launcher pod that answers until it forwards, with the kernel's own NAT and connection tracking.
 //!
-//! Until virt-handler has set up the forwarding, the pod itself answers pings at the guest's address. Where connections
-//! were tracked before, a stream of pings that began then goes on to be answered by the pod, whether the guest lives or
-//! not. So guests are pinged once they are Running, and no longer than until their first answer.
+//! Until virt-handler has set up forwarding, the pod itself answers pings to the guest's address. If connections were
+//! already tracked by then, the pod keeps answering an earlier stream of pings, whether the guest is up or not. So
+//! guests are pinged once they are Running, and only until their first answer.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -19,12 +19,12 @@ use super::prober::{PATIENCE, until};
 use super::program;
 use super::shell::{find, skipped};
 
-/// What tracks connections before anything is translated, as a policy of the network or a proxy in the pod does.
+/// Tracks connections before any translation, like a network policy or a proxy in the pod.
 const TRACKING: &str = "add table ip guard
 add chain ip guard input { type filter hook input priority 0; }
 add rule ip guard input ct state established,related counter accept
 ";
-/// What virt-handler sets up for an interface with masquerade.
+/// virt-handler's rules for an interface with masquerade binding.
 const FORWARDING: &str = "add table ip nat
 add chain ip nat prerouting { type nat hook prerouting priority -100; }
 add chain ip nat postrouting { type nat hook postrouting priority 100; }
@@ -32,14 +32,14 @@ add rule ip nat prerouting iifname guest ip daddr 10.77.1.1 dnat to 10.0.2.2
 add rule ip nat postrouting ip saddr 10.0.2.2 masquerade
 ";
 
-/// A launcher pod with a guest behind it; removed with the value
+/// A launcher pod with a guest behind it; removed on drop
 struct Launcher<'a> {
     network: &'a Network,
     vm: String,
 }
 
 impl<'a> Launcher<'a> {
-    /// A pod that has its address, and a guest that was not started. Nothing, after saying so, without `nft`.
+    /// A pod that has its address, and a guest that is not started. `None`, after a notice, if `nft` is missing.
     fn new(network: &'a Network) -> Option<Self> {
         if find("nft").is_none() {
             skipped("there is no nft");
@@ -72,7 +72,7 @@ impl<'a> Launcher<'a> {
         assert!(nft.wait().unwrap().success(), "{rules}");
     }
 
-    /// The domain is defined and runs: from now on the pod forwards. Its guest has not booted.
+    /// The domain is defined and runs: the pod now forwards. Its guest has not booted.
     fn run(&self) {
         self.nft(FORWARDING);
     }
@@ -83,7 +83,7 @@ impl<'a> Launcher<'a> {
         ip(&["-n", &self.vm, "route", "add", "default", "via", "10.0.2.1"]);
     }
 
-    /// Pings that the guest's kernel has received.
+    /// The number of pings that the guest's kernel received.
     fn received(&self) -> u64 {
         let output = Command::new(find("ip").unwrap())
             .args(["netns", "exec", &self.vm, "cat", "/proc/net/snmp"])
@@ -103,7 +103,7 @@ impl Drop for Launcher<'_> {
     }
 }
 
-/// Answers to one stream of pings, which ends with the value
+/// Answers to one stream of pings, which ends on drop
 struct Pings {
     child: std::process::Child,
     answers: Receiver<()>,
@@ -126,7 +126,7 @@ impl Pings {
         Self { child, answers }
     }
 
-    /// Waits for so many answers that have not come yet.
+    /// Waits for this many further answers.
     #[track_caller]
     fn expect(&self, number: usize) {
         while self.answers.try_recv().is_ok() {}
@@ -147,7 +147,7 @@ fn a_stream_that_the_pod_answered_never_reaches_the_guest_and_one_that_begins_wh
     let Some(network) = Network::new() else { return };
     let Some(pod) = Pod::with_shell(&network, "dash") else { return };
     let Some(launcher) = Launcher::new(&network) else { return };
-    // Too early: the pod answers, and a prober would report a guest that was not started.
+    // Too early: the pod answers, and a prober would report a guest that was never started.
     let early = Pings::begin(&network);
     early.expect(3);
     let mut prober = program::start_in(&network, &pod);
@@ -157,7 +157,7 @@ fn a_stream_that_the_pod_answered_never_reaches_the_guest_and_one_that_begins_wh
     launcher.run();
     early.expect(10);
     assert_eq!(launcher.received(), 0, "connection tracking keeps the stream with the pod");
-    // Not before Running: from now on silence is the guest's.
+    // Not before Running: from now on, silence is the guest's.
     prober.add(2, Probe::Ping, guest(1));
     thread::sleep(Duration::from_millis(500));
     assert_eq!(prober.sync(1), []);
@@ -165,7 +165,7 @@ fn a_stream_that_the_pod_answered_never_reaches_the_guest_and_one_that_begins_wh
     launcher.boot();
     prober.reached(1);
     until("the guest has received a ping", || launcher.received() > 0);
-    // It ends with the first answer; and whatever began too early goes on without the guest.
+    // It ends with the first answer; a stream that began too early continues without the guest.
     let received = launcher.received();
     early.expect(10);
     assert_eq!(launcher.received(), received);

@@ -1,4 +1,4 @@
-//! The conditions of a prober pod: an unprivileged user, a read-only root, one folder that can be written to.
+//! A prober pod's conditions: an unprivileged user, a read-only root, one writable folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::namespace::Network;
 use super::shell::{find, skipped};
 
-/// What setpriv makes of a process: user and group of the pod, and nothing that it could get back.
+/// setpriv's flags: the pod's user and group, without a way to regain privileges.
 const NOBODY: [&str; 6] = [
     "--reuid=65534",
     "--regid=65534",
@@ -19,7 +19,7 @@ const NOBODY: [&str; 6] = [
     "--bounding-set=-all",
     "--inh-caps=-all",
 ];
-/// As the pod sets it.
+/// As in the pod.
 const GROUP_RANGE: &str = "0 65535";
 
 /// A pod's file system, as far as programs in it notice
@@ -28,7 +28,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// Nothing, after saying so, where no such process can be made.
+    /// `None`, after a notice, if such a process cannot be created.
     pub(super) fn new(network: &Network) -> Option<Self> {
         for tool in ["setpriv", "unshare", "mount"] {
             if find(tool).is_none() {
@@ -48,7 +48,7 @@ impl Pod {
         Some(pod)
     }
 
-    /// A pod with a shell, and what the program is handed over with.
+    /// A pod with a shell and the tools needed to hand over the program.
     pub(super) fn with_shell(network: &Network, shell: &str) -> Option<Self> {
         let Some(program) = find(shell) else {
             skipped(&format!("there is no {shell}"));
@@ -65,7 +65,7 @@ impl Pod {
         Some(pod)
     }
 
-    /// The folder that can be written to.
+    /// The writable folder.
     pub(super) fn volume(&self) -> PathBuf {
         self.folder.path().join("volume")
     }
@@ -75,19 +75,19 @@ impl Pod {
         self.folder.path().join("bin")
     }
 
-    /// Puts a program into the image. A copy, so that no file capability comes along.
+    /// Adds a program to the image. A copy, so that it has no file capabilities.
     pub(super) fn install(&self, name: &str, program: &Path) {
         let place = self.bin().join(name);
         fs::copy(program, &place).unwrap();
         open(&place);
     }
 
-    /// Takes a program out of the image.
+    /// Removes a program from the image.
     pub(super) fn remove(&self, name: &str) {
         fs::remove_file(self.bin().join(name)).unwrap();
     }
 
-    /// Puts a script into the image in place of a program.
+    /// Replaces a program in the image with a script.
     pub(super) fn replace(&self, name: &str, script: &str) {
         self.remove(name);
         fs::write(self.bin().join(name), script).unwrap();

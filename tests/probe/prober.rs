@@ -1,4 +1,4 @@
-//! The script as a process, among the probers of a network.
+//! The script as a process in the prober's namespace.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,13 +17,13 @@ use bootstorm_model::probe::{Answer, Ask, Hello, Probe, SCRIPT, SCRIPT_NAME};
 use super::namespace::Network;
 use super::shell::Image;
 
-/// How long anything may take before a test gives up on it
+/// How long anything may take before a test gives up
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The script, its watchdog, and what the watchdog sleeps with
+/// The number of processes when idle: the script, its watchdog, and the watchdog's sleep
 pub(super) const IDLE: usize = 3;
 
-/// A prober in a process group of its own, which ends with the value
+/// A prober in its own process group, killed on drop
 pub(super) struct Prober {
     child: Child,
     input: Option<ChildStdin>,
@@ -35,12 +35,12 @@ pub(super) struct Prober {
 pub(super) struct Process {
     pub(super) name: String,
     pub(super) state: String,
-    /// Processor time of its own and of its children that are over, in seconds.
+    /// CPU time of the process and its reaped children, in seconds.
     cost: f64,
 }
 
 impl Process {
-    /// The process of a folder in /proc, if it is of a group.
+    /// The process of a folder in /proc, if it belongs to the group.
     fn of(folder: &Path, group: &str) -> Option<Self> {
         let stat = fs::read_to_string(folder.join("stat")).ok()?;
         let (head, tail) = stat.rsplit_once(") ")?;
@@ -48,7 +48,7 @@ impl Process {
         if fields[2] != group {
             return None;
         }
-        // What a child took comes in hundredths of a second, too coarse for what a ping takes.
+        // A child's time is in hundredths of a second, too coarse for a ping.
         let children: u64 = fields[13..15].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         let own = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
         let own: f64 = own.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0);
@@ -65,12 +65,12 @@ impl Prober {
         Self::of(SCRIPT, network, image)
     }
 
-    /// A prober of which somebody reads every line.
+    /// A prober whose output is read line by line.
     pub(super) fn of(script: &str, network: &Network, image: &Image) -> Self {
         Self::mute(script, network, image).read()
     }
 
-    /// A prober that is some command.
+    /// A prober that is an arbitrary command.
     pub(super) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .process_group(0)
@@ -83,13 +83,13 @@ impl Prober {
         Self { child, input, answers: None }
     }
 
-    /// Begins to read what it says.
+    /// Starts to read its output.
     pub(super) fn read(self) -> Self {
         let mut prober = self;
         let output = prober.child.stdout.take().unwrap();
         let (sender, answers) = channel();
         thread::spawn(move || {
-            // What a shell says of a program may be no text.
+            // A shell's messages about a program may not be valid text.
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                 if let Some(answer) = Answer::parse(&String::from_utf8_lossy(&line))
                     && sender.send((clock::monotonic_now(), answer)).is_err()
@@ -102,7 +102,7 @@ impl Prober {
         prober
     }
 
-    /// A prober whose output nobody has read yet.
+    /// A prober whose output is not read yet.
     pub(super) fn mute(script: &str, network: &Network, image: &Image) -> Self {
         let mut command = network.command(&image.shell());
         Self::spawn(command.args(["-c", script, SCRIPT_NAME, "0.2"]).env("PATH", image.path()))
@@ -128,13 +128,13 @@ impl Prober {
         self.ask(&Ask::Add { id, probe, address, is_kept: true });
     }
 
-    /// The next line that means something.
+    /// The next line that is an answer.
     #[track_caller]
     pub(super) fn next(&self) -> (Instant, Answer) {
         self.answers.as_ref().unwrap().recv_timeout(PATIENCE).unwrap()
     }
 
-    /// What was said and not read.
+    /// All unread answers.
     pub(super) fn rest(&self) -> Vec<Answer> {
         self.answers.as_ref().unwrap().try_iter().map(|(_, answer)| answer).collect()
     }
@@ -144,7 +144,7 @@ impl Prober {
         self.greeting().0
     }
 
-    /// Its first words: what it can do, and what it says before that.
+    /// Its greeting: its capabilities, and the answers before it.
     #[track_caller]
     pub(super) fn greeting(&self) -> (Hello, Vec<Answer>) {
         let mut before = Vec::new();
@@ -156,7 +156,7 @@ impl Prober {
         }
     }
 
-    /// Waits until so many targets answered, and says when each did first.
+    /// Waits until this many targets answered; returns when each first did.
     #[track_caller]
     pub(super) fn reached(&self, number: usize) -> HashMap<u32, Instant> {
         let mut reached = HashMap::new();
@@ -168,7 +168,7 @@ impl Prober {
         reached
     }
 
-    /// Waits for an echo: whatever was asked before is under way.
+    /// Waits for an echo: all earlier requests are in progress.
     #[track_caller]
     pub(super) fn sync(&mut self, token: u64) -> Vec<Answer> {
         self.ask(&Ask::Echo(token));
@@ -193,7 +193,7 @@ impl Prober {
         kill("TERM", &self.child.id().to_string());
     }
 
-    /// The processes of the group that are not over.
+    /// The group's live processes.
     pub(super) fn alive(&self) -> Vec<Process> {
         self.processes().into_iter().filter(|process| process.state != "Z").collect()
     }
@@ -202,7 +202,7 @@ impl Prober {
         self.alive().iter().filter(|process| process.name == name).count()
     }
 
-    /// Processor time that the group took so far, in seconds.
+    /// The group's CPU time so far, in seconds.
     pub(super) fn cost(&self) -> f64 {
         self.processes().iter().map(|process| process.cost).sum()
     }
@@ -212,7 +212,7 @@ impl Prober {
         fs::read_dir("/proc").unwrap().filter_map(|entry| Process::of(&entry.ok()?.path(), &group)).collect()
     }
 
-    /// Waits until the whole group is over, the script first of all.
+    /// Waits until the whole group has exited, the script first.
     #[track_caller]
     pub(super) fn ends(&mut self) {
         until("the group is over", || {
@@ -231,7 +231,7 @@ impl Drop for Prober {
     }
 }
 
-/// Waits for something that has no way to say that it happened.
+/// Polls for a condition that is not signalled.
 #[track_caller]
 pub(super) fn until(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
     let begin = clock::monotonic_now();

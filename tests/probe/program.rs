@@ -1,4 +1,4 @@
-//! The prober program in a pod's conditions, handed over as the engine does it.
+//! The prober program in a pod's conditions, handed over as the engine does.
 
 use std::net::IpAddr;
 use std::thread;
@@ -15,17 +15,17 @@ use super::shell::find;
 use super::starved::{self, within};
 use super::{alone, beside_others};
 
-/// An interval, and as much again for the machine to be busy.
+/// One interval, and as much again for a busy machine.
 const IN_TIME: Duration = Duration::from_millis(100);
 
-/// Runs a test that measures with the program in a pod with each shell.
+/// Runs a measuring test with the program in a pod, with each shell.
 #[track_caller]
 fn in_pods(test: impl Fn(&mut Network, &Pod, &str)) {
     let _alone = alone();
     in_each(test);
 }
 
-/// Runs a test that measures nothing in such pods.
+/// Runs a non-measuring test in such pods.
 #[track_caller]
 fn in_any_pods(test: impl Fn(&mut Network, &Pod, &str)) {
     let _beside = beside_others();
@@ -42,7 +42,7 @@ fn in_each(test: impl Fn(&mut Network, &Pod, &str)) {
     }
 }
 
-/// Starts what the engine starts in a pod.
+/// Starts the engine's command in a pod.
 fn start(network: &Network, pod: &Pod) -> Prober {
     let mut command = pod.command(network, "sh");
     let script = format!("{HAND_OVER}{SCRIPT}");
@@ -50,7 +50,7 @@ fn start(network: &Network, pod: &Pod) -> Prober {
     Prober::spawn(&mut command).read()
 }
 
-/// Hands the program over.
+/// Hands over the program.
 fn hand_over(prober: &mut Prober) {
     let Answer::Wanted(machine) = prober.next().1 else { panic!("it asks for no program") };
     let Some(program) = Program::of(&machine) else { panic!("no program for {machine} was built") };
@@ -224,7 +224,7 @@ fn without_a_program_for_the_machine_the_script_goes_on() {
     });
 }
 
-/// A prober whose script says why the program is not used, and goes on.
+/// Asserts that the script reports why it does not use the program, and continues.
 #[track_caller]
 fn goes_on_as_script(prober: &Prober, why: &str) {
     let (hello, before) = prober.greeting();
@@ -247,7 +247,7 @@ fn a_transfer_that_was_cut_off_leaves_nothing_that_is_used() {
             prober.ends();
             assert_eq!(std::fs::read_dir(pod.volume()).unwrap().count(), 0, "{missing} bytes are missing");
         }
-        // What a transfer left that was killed goes with the next one, and what is there is used again.
+        // The next transfer removes the remains of a killed one, and an existing program is reused.
         std::fs::write(pod.volume().join("prober-tag.99"), "part").unwrap();
         start_in(network, pod);
         let again = start(network, pod);
@@ -262,7 +262,7 @@ fn a_program_of_another_architecture_is_named_and_not_used() {
         let mut prober = start(network, pod);
         let Answer::Wanted(machine) = prober.next().1 else { panic!() };
         let mut bytes = Program::of(&machine).unwrap().bytes();
-        // A machine that nobody has.
+        // A machine type that does not exist.
         bytes[18..20].copy_from_slice(&[0x2a, 0x2a]);
         prober.write(&format!("{}\n", bytes.len()));
         prober.write_bytes(&bytes);
@@ -275,7 +275,7 @@ fn images_with_fewer_tools_take_the_program_or_say_why_not() {
     let _beside = beside_others();
     let Some(network) = Network::new() else { return };
     let pod = || Pod::with_shell(&network, "dash");
-    // Without uname the kernel knows; an older one does not.
+    // Without uname the kernel tells; an older kernel does not.
     let Some(small) = pod() else { return };
     small.remove("uname");
     let mut prober = start(&network, &small);
@@ -284,7 +284,7 @@ fn images_with_fewer_tools_take_the_program_or_say_why_not() {
     prober.write("0\n");
     assert_eq!(prober.hello().by, By::Script);
 
-    // A head that knows lines only must not eat the program.
+    // A head that only knows lines must not consume the program.
     let small = pod().unwrap();
     small.replace("head", "#!/bin/sh\necho 'head: invalid option -- c' >&2\nexit 1\n");
     goes_on_as_script(&start(&network, &small), "neither head -c nor dd");
@@ -332,7 +332,7 @@ fn a_thousand_waiting_guests_take_little_and_are_seen_in_time() {
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| delays[((delays.len() as f64 * share) as usize).min(delays.len() - 1)];
     println!("seen after: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", at(0.5), at(0.99), at(1.0));
-    // An interval, and the time that it takes `ip` to add fifty addresses on a busy machine.
+    // One interval, and the time `ip` takes to add fifty addresses on a busy machine.
     let allowance = starved::allowance(since).as_secs_f64() * 1e3;
     assert!(at(0.99) < 200.0 + allowance, "{} ms, {allowance} ms of waiting", at(0.99));
     assert!(a_minute < 20.0, "{a_minute} s");

@@ -1,4 +1,4 @@
-//! The shells and tools that the script may meet, each in a folder of its own.
+//! The shells and tools that the script may find, each in its own folder.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A shell with the tools of an image, and nothing else
+/// A shell with an image's tools, and nothing else
 pub(super) struct Image {
     pub(super) name: &'static str,
     folder: TempDir,
 }
 
 impl Image {
-    /// Every kind of image that this machine can make.
+    /// Every kind of image that this machine can provide.
     pub(super) fn all() -> Vec<Self> {
         [("dash", "dash", None), ("bash", "bash", None), ("busybox", "busybox", Some("busybox"))]
             .into_iter()
@@ -50,7 +50,7 @@ impl Image {
         self
     }
 
-    /// The image with a script in place of a tool; the tool itself is `$REAL`.
+    /// The image with a script in place of a tool, which is available as `$REAL`.
     pub(super) fn with(self, tool: &str, script: &str) -> Self {
         let place = self.path().join(tool);
         let real = self.path().join(format!("real/{tool}"));
@@ -64,7 +64,7 @@ impl Image {
 
 pub(super) use crate::tools::skipped;
 
-/// Where a program of this machine is.
+/// The path of a program of this machine.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"]
         .iter()

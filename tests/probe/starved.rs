@@ -1,4 +1,4 @@
-//! How long this machine kept a thread waiting that was ready to run, so that limits on time are about us alone.
+//! How long this machine kept a runnable thread waiting, so that time limits apply to our code alone.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use bootstorm_model::observe::clock;
 
 const TICK: Duration = Duration::from_millis(5);
-/// Processes that have to get their turn, one after the other, from a guest's answer to the test: the prober, what reads
-/// it, and the commands that bring a guest up.
+/// Processes that have to be scheduled in turn between a guest's answer and the test: the prober, its reader, and the
+/// commands that start a guest.
 const TURNS: u32 = 4;
 
-/// When a tick came late, and by how much
+/// When a tick was late, and by how much
 type Late = Mutex<Vec<(Instant, Duration)>>;
 
-/// Fails if something took longer than its limit, beyond what the machine had no time for.
+/// Fails if something exceeded its limit by more than the machine's delay.
 #[track_caller]
 pub(super) fn within(what: &str, from: Instant, to: Instant, limit: Duration) {
     let (delay, allowance) = (to - from, allowance(from));
@@ -25,7 +25,7 @@ pub(super) fn within(what: &str, from: Instant, to: Instant, limit: Duration) {
     );
 }
 
-/// What a time may have in it besides what is measured, if it began at `since`.
+/// The machine's delay that may be part of a time measured since `since`.
 pub(super) fn allowance(since: Instant) -> Duration {
     let late = ticks().lock().unwrap_or_else(PoisonError::into_inner);
     let worst = late.iter().filter(|(at, _)| *at >= since).map(|(_, by)| *by).max();

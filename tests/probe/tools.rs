@@ -1,4 +1,4 @@
-//! The script with the tools that images have, in a pod's conditions: what works, and what is said of the rest.
+//! The script with the tools of common images, in a pod's conditions: what works, and what is reported about the rest.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,16 @@ use super::pod::Pod;
 use super::prober::Prober;
 use super::shell::{find, skipped};
 
-/// Debian's packages of tools that cannot be installed beside one another, unpacked by `.ci/run`.
+/// Debian packages of conflicting tools, unpacked by `.ci/run`.
 const UNPACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
 
-/// A ping and an nc, and what they can do
+/// A ping and an nc, and their capabilities
 struct Tools {
     ping: &'static str,
     nc: &'static str,
     pings: [bool; 2],
     connects: [bool; 2],
-    /// What is said of what they cannot do, by tool and family.
+    /// Messages about missing capabilities, by tool and family.
     said: &'static [(Tool, Family, &'static str)],
 }
 
@@ -89,7 +89,7 @@ fn what_tools_can_do_is_found_out_and_said_by_family() {
         pod.install("ping", &ping);
         pod.install("nc", &nc);
         let mut command = pod.command(&network, "sh");
-        // What ncat links, beside it.
+        // ncat's libraries, next to it.
         command.env("LD_LIBRARY_PATH", format!("{UNPACKED}/ncat/usr/lib/x86_64-linux-gnu"));
         let mut prober = Prober::spawn(command.args(["-c", SCRIPT, SCRIPT_NAME, "0.2"])).read();
         let (hello, before) = prober.greeting();
@@ -104,7 +104,7 @@ fn what_tools_can_do_is_found_out_and_said_by_family() {
             };
             assert!(before.iter().any(says), "{names}");
         }
-        // What is said to work does.
+        // What is reported to work does work.
         let six = "fd77::7".parse().unwrap();
         network.boot(&[guest(4), six]);
         network.listen_all(2222);

@@ -1,4 +1,4 @@
-//! Probes that a guest has to answer with words: an HTTP status, the banner of an SSH server.
+//! Probes that check a guest's response: an HTTP status, an SSH server's banner.
 
 use std::net::IpAddr;
 use std::thread;
@@ -11,8 +11,8 @@ use super::prober::Prober;
 use super::starved::within;
 use super::{alone, everywhere, program};
 
-/// A server of a guest: on the first port HTTP, with 503 and then 200; on the second SSH, which accepts and says nothing, and
-/// then says its banner after another line. A file makes the difference.
+/// A guest's server: HTTP on the first port, with 503 and later 200; SSH on the second, which accepts and stays silent,
+/// and later sends its banner after another line. A file switches between the two.
 const SERVER: &str = r"
 import os, socket, sys, threading
 ready = lambda: os.path.exists(sys.argv[1])
@@ -43,7 +43,7 @@ threading.Thread(target=serve, args=(8080, http), daemon=True).start()
 serve(2222, ssh)
 ";
 
-/// What is not right is no answer, and what is right is one, over either family.
+/// A wrong response is no answer and a right one is, over either family.
 fn words_count(network: &mut Network, prober: &mut Prober, interval: Duration) {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("ready");
@@ -58,7 +58,7 @@ fn words_count(network: &mut Network, prober: &mut Prober, interval: Duration) {
         (3, Probe::Ssh(2222), guest(1)),
         (4, Probe::Ssh(2222), six),
         (5, wrong, guest(1)),
-        // HTTP spoken to SSH, and SSH to HTTP.
+        // HTTP sent to SSH, and SSH to HTTP.
         (6, "http:2222".parse().unwrap(), guest(1)),
         (7, Probe::Ssh(8080), guest(1)),
     ] {
@@ -70,7 +70,7 @@ fn words_count(network: &mut Network, prober: &mut Prober, interval: Duration) {
     std::fs::write(&flag, "").unwrap();
     let reached = prober.reached(4);
     for id in 1..=4 {
-        // A connection that stayed silent is given up after a second.
+        // A silent connection is given up after a second.
         let limit = interval + Duration::from_millis(if id > 2 { 1300 } else { 300 });
         within(&format!("words of target {id}"), begin, reached[&id], limit);
     }

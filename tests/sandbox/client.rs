@@ -1,4 +1,4 @@
-//! The sandbox through the library the tool itself uses.
+//! The sandbox through the library that the tool itself uses.
 
 use futures::{StreamExt, TryStreamExt};
 use http::Request;

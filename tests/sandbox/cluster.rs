@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// No answer may take longer.
+/// The maximum time for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sandbox that lives as long as its test.
@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     home: tempfile::TempDir,
 }
 
-/// An answer, read whole.
+/// A response, read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: StatusCode,
@@ -49,7 +49,7 @@ impl Answer {
     }
 }
 
-/// What `kubectl` did.
+/// The result of `kubectl`.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) ok: bool,
@@ -64,7 +64,7 @@ impl Done {
     }
 }
 
-/// A small machine.
+/// A small VM.
 pub(crate) fn machine(name: &str, strategy: &str) -> Value {
     json!({
         "apiVersion": "kubevirt.io/v1",
@@ -94,7 +94,7 @@ impl Cluster {
         self.home.path().join("kubeconfig")
     }
 
-    /// `kubectl` with nothing of this machine's user in its surroundings.
+    /// `kubectl` with nothing of this machine's user in its environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command
@@ -126,7 +126,7 @@ impl Cluster {
         Done { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// A connection of its own, as a browser or another tool would open it.
+    /// A separate connection, as a browser or another tool would open it.
     pub(crate) async fn connect(&self) -> http1::SendRequest<Full<Bytes>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.server.ca_pem.as_bytes()).unwrap()).unwrap();
@@ -200,7 +200,7 @@ impl Cluster {
         self.send(Method::PATCH, path, &media, &body.to_string()).await.unwrap()
     }
 
-    /// The events of a watch; ends with the stream, an error being its last item.
+    /// The events of a watch; ends with the stream, and an error is the last item.
     pub(crate) async fn watch(&self, path: &str) -> impl Stream<Item = Result<Value, hyper::Error>> + use<> {
         let mut sender = self.connect().await;
         let response = sender.send_request(self.request(Method::GET, path, &[], "")).await.unwrap();
@@ -209,7 +209,7 @@ impl Cluster {
     }
 }
 
-/// Cuts a body into its lines; holds on to the sender, without which the connection would close.
+/// Splits a body into lines; keeps the sender, without which the connection would close.
 fn lines(
     body: Incoming,
     sender: http1::SendRequest<Full<Bytes>>,

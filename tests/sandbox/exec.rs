@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::simulation::{PATIENCE, Simulation};
 use crate::support::tools::skipped;
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Debug)]
 struct Done {
     stdout: String,
@@ -20,7 +20,7 @@ struct Done {
 }
 
 impl Done {
-    /// The exit code; 0 for success.
+    /// The exit code; 0 on success.
     fn code(&self) -> i32 {
         let status = self.status.as_ref().expect("an exit status");
         if status.status.as_deref() == Some("Success") {
@@ -315,8 +315,8 @@ async fn kubectl_runs_commands() {
     let (code, stdout, _) = kubectl(&["exec", "-i", "p", "--", "cat"], "through and through\n").await;
     assert_eq!((code, stdout.as_str()), (0, "through and through\n"));
     let (code, _, stderr) = kubectl(&["exec", "p", "--", "sh", "-c", "exit 3"], "").await;
-    // The empty frame that opens a connection, also a real one, may meet a kubectl that has yet
-    // to register its streams: it says so and goes on.
+    // The empty frame that opens a connection, also a real one, may arrive before kubectl has registered its streams:
+    // it says so and continues.
     assert!(code == 3 && stderr.ends_with("command terminated with exit code 3\n"), "{stderr}");
     let (code, _, stderr) = kubectl(&["exec", "p", "-c", "x", "--", "true"], "").await;
     assert!(code == 1 && stderr.contains("container x is not valid for pod p"), "{stderr}");

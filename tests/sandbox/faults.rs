@@ -1,4 +1,4 @@
-//! What goes wrong on purpose, as a client sees it.
+//! Injected faults, from a client's point of view.
 
 use std::time::{Duration, Instant};
 

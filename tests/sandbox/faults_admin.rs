@@ -1,4 +1,4 @@
-//! The sandbox's own paths, with `kubectl` and by hand.
+//! The sandbox's own paths, with `kubectl` and directly.
 
 use http::Method;
 use serde_json::{Value, json};

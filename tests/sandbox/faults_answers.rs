@@ -1,4 +1,4 @@
-//! What goes wrong with single answers, by entries as they stand in a file.
+//! Faults of single responses, with entries as in a file.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, MACHINES, machine};
 
-/// A cluster with one machine and these faults.
+/// A cluster with one VM and these faults.
 async fn with(text: &str) -> Cluster {
     let cluster = Cluster::start().await;
     assert_eq!(cluster.post(MACHINES, &machine("a", "Halted")).await.code, 201);
@@ -85,7 +85,7 @@ async fn an_answer_may_end_in_the_middle() {
         }
     };
     assert!(read > 0 && read < promised, "{read} of {promised}: {error}");
-    // It was carried out all the same.
+    // It was carried out nevertheless.
     assert_eq!(cluster.get(&a()).await.json()["spec"]["runStrategy"], "Always");
 }
 
@@ -96,7 +96,7 @@ async fn a_request_may_hang_until_its_client_gives_up() {
     let answer = cluster.send(Method::DELETE, &path, &[], "");
     assert!(tokio::time::timeout(Duration::from_millis(300), answer).await.is_err());
     assert_eq!(cluster.get(&a()).await.code, 200);
-    // A server that stops does not wait for what hangs.
+    // A server that stops does not wait for hanging requests.
     cluster.faults.add(read_text("{effect: hang}").unwrap().remove(0));
     let mut sender = cluster.connect().await;
     let hanging = tokio::spawn(sender.send_request(cluster.request(Method::GET, &a(), &[], "")));

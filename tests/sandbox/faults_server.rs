@@ -1,4 +1,4 @@
-//! What goes wrong with the server as a whole: cuts, outages, restarts, lost history, a new token.
+//! Faults of the whole server: cuts, outages, restarts, lost history, a new token.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ fn fault(text: &str) -> Fault {
     read_text(text).unwrap().remove(0)
 }
 
-/// Whether a connection is reset before anything is said.
+/// Whether a connection is reset before anything is sent.
 async fn is_reset(cluster: &Cluster) -> bool {
     let address = cluster.server.url.trim_start_matches("https://");
     let Ok(mut stream) = TcpStream::connect(address).await else { return true };
     let mut byte = [0];
-    // A server that is there waits for us to begin; give up on the one that does.
+    // A live server waits for the client to start.
     match tokio::time::timeout(Duration::from_millis(100), stream.read(&mut byte)).await {
         Ok(read) => !matches!(read, Ok(1)),
         Err(_) => false,
@@ -33,7 +33,7 @@ async fn until_back(cluster: &Cluster) {
     }
 }
 
-/// Reads a watch to its end; true if it was broken off.
+/// Reads a watch to its end; true if it was cut.
 async fn breaks(mut watch: impl Stream<Item = Result<Value, hyper::Error>> + Unpin) -> bool {
     while let Some(event) = watch.next().await {
         if event.is_err() {
@@ -86,7 +86,7 @@ async fn an_outage_cuts_what_is_open_and_resets_what_comes() {
     assert!(is_reset(&cluster).await);
     cluster.faults.clear();
     assert!(!is_reset(&cluster).await);
-    // The server was away, not restarted: it remembers.
+    // The server was unreachable, not restarted: its state is kept.
     cluster.post(MACHINES, &machine("a", "Halted")).await;
     let mut watch = Box::pin(cluster.watch(&watch_from(&old)).await);
     assert_eq!(watch.next().await.unwrap().unwrap()["type"], "ADDED");
@@ -145,11 +145,11 @@ async fn kubeconfigs_follow_the_token() {
     assert_eq!(told(), token(&cluster));
     let before = told();
     cluster.faults.add(fault("{effect: unauthorized, count: 1, match: {verb: get, resource: nodes}}"));
-    // The request on whose occasion it happens has shown the token already.
+    // The request that triggers it has already shown the token.
     assert_eq!(cluster.get("/api/v1/nodes/node-1").await.code, 200);
     assert!(told() != before && told() == token(&cluster));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), config);
-    // The plain kubeconfig was written again, and the other one reads the file.
+    // The plain kubeconfig was rewritten, and the other one reads the file.
     cluster.kubectl(&["get", "nodes"]).await.fine();
     cluster.kubectl(&["get", "nodes", "--kubeconfig", &path.to_string_lossy()]).await.fine();
     cluster.server.stop().await;

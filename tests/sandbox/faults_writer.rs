@@ -1,4 +1,4 @@
-//! Somebody else who writes while a client works.
+//! A second writer while a client works.
 
 use bootstorm_sandbox::faults::{MARK, read_text};
 use bootstorm_sandbox::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 
-/// A cluster with machines `a` and `b`, an instance of `a`, a record, and a second writer.
+/// A cluster with VMs `a` and `b`, an instance of `a`, a record, and a second writer.
 async fn with(text: &str) -> Cluster {
     let cluster = Cluster::start().await;
     for name in ["a", "b"] {
@@ -31,7 +31,7 @@ impl Cluster {
         self.store.get(kind, "default", name).map(|object| object.to_value()).unwrap_or_default()
     }
 
-    /// Waits until an object has changed, and returns it.
+    /// Waits until an object satisfies `holds`, and returns it.
     async fn changed(&self, kind: &'static Kind, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let mut changes = self.store.watch(kind, Some("default"), self.store.revision()).unwrap();
         loop {
@@ -58,7 +58,7 @@ async fn a_write_in_between_makes_a_conflict() {
     assert!(vm["metadata"]["annotations"][MARK].is_string());
     vm["spec"]["runStrategy"] = json!("Always");
     assert_eq!(cluster.put(&path, &vm).await.code, 200);
-    // What others do is not in the books.
+    // The ledger does not count the work of others.
     assert_eq!(cluster.server.ledger().machine("default", "a").starts.changes, 1);
 }
 

@@ -1,4 +1,4 @@
-//! exec, frame by frame, in both versions of its protocol.
+//! exec, frame by frame, in both protocol versions.
 
 use bootstorm_sandbox::store::kind::PODS;
 use futures::{SinkExt, StreamExt};
@@ -13,7 +13,7 @@ use super::cluster::Cluster;
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// A server on which the pod `p` runs, or says that it does.
+/// A server on which pod `p` runs, or claims to.
 async fn cluster() -> Cluster {
     let cluster = Cluster::start().await;
     let pod = json!({
@@ -28,7 +28,7 @@ async fn cluster() -> Cluster {
     cluster
 }
 
-/// Opens a stream with some sub-protocols on offer; returns it and the one that was chosen.
+/// Opens a stream offering these subprotocols; returns it and the chosen one.
 async fn open(cluster: &Cluster, query: &str, offered: &str) -> (Socket, String) {
     let mut sender = cluster.connect().await;
     let headers = [
@@ -46,7 +46,7 @@ async fn open(cluster: &Cluster, query: &str, offered: &str) -> (Socket, String)
     (WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await, chosen)
 }
 
-/// All frames up to the end of the stream; the status is taken apart.
+/// All frames up to the end of the stream; the status is parsed.
 async fn frames(socket: &mut Socket) -> (Vec<(u8, String)>, Value) {
     let (mut frames, mut status) = (Vec::new(), Value::Null);
     let all = async {

@@ -1,4 +1,4 @@
-//! Jobs whose pods are processes of this machine, seen by an unmodified kubectl.
+//! Jobs whose pods are local processes, seen by an unmodified kubectl.
 #![cfg(unix)]
 
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ fn worker(home: &std::path::Path) -> PathBuf {
     program
 }
 
-/// An indexed Job of so many pods that runs the script with these words.
+/// An indexed Job with this many pods that runs the script with these arguments.
 fn job(name: &str, completions: usize, args: &[&str]) -> Value {
     let env = json!([{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]);
     json!({
@@ -54,7 +54,7 @@ fn job(name: &str, completions: usize, args: &[&str]) -> Value {
 }
 
 impl Simulation {
-    /// `kubectl` with nothing of this machine's user in its surroundings.
+    /// `kubectl` with nothing of this machine's user in its environment.
     async fn kubectl(&self, args: &[&str], input: &Value) -> (bool, String) {
         let mut command = Command::new("kubectl");
         command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -106,7 +106,7 @@ impl Simulation {
 }
 
 fn lives(process: u32) -> bool {
-    // A child that was killed and not yet waited for has no command line any more.
+    // A killed child that was not reaped yet has an empty command line.
     std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
@@ -158,7 +158,7 @@ async fn kubectl_makes_jobs_roles_and_bindings_by_itself() {
     cluster.fine(&["create", "rolebinding", "b", "--role=r", "--serviceaccount=default:me"]).await;
     let me = ["--as", "system:serviceaccount:default:me"];
     cluster.fine(&[&["get", "pods"], &me[..]].concat()).await;
-    // Who may read pods may let nobody delete them.
+    // Permission to read pods does not allow granting permission to delete them.
     let more = ["create", "role", "more", "--verb=delete", "--resource=pods"];
     let (ok, text) = cluster.kubectl(&[&more, &me[..]].concat(), &Value::Null).await;
     assert!(!ok && text.contains("cannot create resource \"roles\""), "{text}");
@@ -315,7 +315,7 @@ async fn a_power_cut_ends_processes_at_once() {
     cluster.until(|| !lives(process)).await;
     let (ok, text) = cluster.kubectl(&["logs", pod.name()], &Value::Null).await;
     assert!(!ok && text.contains("no route to host"), "{text}");
-    // It runs again on the other node when its pod is given up; the first pod still seems to run.
+    // It runs again on the other node when its pod is given up; the first pod still appears to run.
     let others = || cluster.processes("cut").into_iter().filter(|one| *one != process).count();
     cluster.until(|| others() == 1).await;
     let other = cluster.pods_of("cut").into_iter().find(|one| one.uid() != pod.uid()).unwrap();

@@ -1,4 +1,4 @@
-//! The books of the sandbox.
+//! The sandbox's ledger.
 
 use bootstorm_sandbox::faults::read_text;
 use bootstorm_sandbox::ledger::{Account, Count, Tally};
@@ -24,7 +24,7 @@ async fn a_repeated_patch_is_a_request_and_no_change() {
         let patch = json!({"spec": {"runStrategy": strategy}});
         assert_eq!(cluster.merge(&path, &patch).await.code, 200);
     }
-    // A patch that is about something else is no start.
+    // A patch of something else is no start.
     assert_eq!(cluster.merge(&path, &json!({"metadata": {"labels": {"a": "b"}}})).await.code, 200);
     assert_eq!(cluster.put(START, &json!({"dryRun": ["All"]})).await.code, 202);
     assert_eq!(cluster.put(START, &json!({})).await.code, 202);
@@ -61,7 +61,7 @@ async fn lost_and_refused_requests_are_told_apart() {
     }
     let vm = machine("a", "Always").to_string();
     for _ in 0..2 {
-        // The first one is cut before it is carried out; both rules strike it.
+        // The first one is cut before it is carried out; both rules match it.
         let _ = cluster.send(Method::POST, MACHINES, &[], &vm).await;
     }
     let ledger = cluster.server.ledger();

@@ -1,4 +1,4 @@
-//! Live migrations through the API: what virt-api adds and refuses, and where the VM is afterwards.
+//! Live migrations through the API: what virt-api adds and rejects, and where the VM is afterwards.
 
 use bootstorm_sandbox::store::kind::{MIGRATIONS, VIRTUAL_MACHINE_INSTANCES};
 use serde_json::{Value, json};

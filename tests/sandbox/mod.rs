@@ -1,4 +1,4 @@
-//! The sandbox seen from outside.
+//! The sandbox from a client's point of view.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 

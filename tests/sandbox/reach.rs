@@ -1,4 +1,4 @@
-//! When guests answer, asked from inside the cluster by the prober.
+//! When guests answer, as the prober asks from inside the cluster.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Prober {
         line.unwrap().expect("the stream has ended")
     }
 
-    /// Its first words: what it can do.
+    /// Its greeting: its capabilities.
     async fn greeting(&mut self) -> String {
         loop {
             let line = self.hear().await;
@@ -48,7 +48,7 @@ impl Prober {
         }
     }
 
-    /// Whether nothing is heard for a while: many intervals.
+    /// Whether there is no output for many intervals.
     async fn hears_nothing(&mut self) -> bool {
         tokio::time::timeout(Duration::from_millis(400), self.stdout.next_line()).await.is_err()
     }
@@ -58,7 +58,7 @@ fn masquerade() -> Value {
     json!({"name": "default", "masquerade": {}})
 }
 
-/// A cluster in which guests take a second from Running to their network.
+/// A cluster in which guests take a second from Running to network readiness.
 fn lazy() -> Profile {
     let mut lazy = profile("instant").unwrap();
     lazy.guest.dhcp.median = 1.0;

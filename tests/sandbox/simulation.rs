@@ -1,4 +1,4 @@
-//! A whole simulated cluster for one test: machines boot, pods start, and clients reach all of it.
+//! A whole simulated cluster for one test: VMs boot, pods start, and clients reach all of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
-/// No step may take longer.
+/// The maximum time for a step.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A simulated cluster that lives as long as its test
@@ -44,7 +44,7 @@ impl Simulation {
         Api::namespaced(Client::try_from(config).unwrap(), "default")
     }
 
-    /// Makes a pod of an image without waiting for it.
+    /// Creates a pod with an image without waiting for it.
     pub(crate) fn make_pod(&self, name: &str, image: &str) {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
@@ -53,13 +53,13 @@ impl Simulation {
         self.sandbox.store().create(&PODS, pod).unwrap();
     }
 
-    /// Makes a pod of an image, and waits until it runs.
+    /// Creates a pod with an image and waits until it runs.
     pub(crate) async fn pod(&self, name: &str, image: &str) {
         self.make_pod(name, image);
         self.until(|| self.value(&PODS, name)["status"]["phase"] == "Running").await;
     }
 
-    /// Makes a running machine that goes wrong in some way, or not.
+    /// Creates a running VM that may misbehave.
     pub(crate) fn machine(&self, name: &str, misbehaves: &str, interface: &Value) {
         let mut vm = super::cluster::machine(name, "Always");
         vm["metadata"]["namespace"] = json!("default");
@@ -69,7 +69,7 @@ impl Simulation {
         self.sandbox.store().create(&VIRTUAL_MACHINES, vm).unwrap();
     }
 
-    /// The address in the status of an instance.
+    /// The address in an instance's status.
     pub(crate) fn address(&self, name: &str) -> Option<String> {
         let vmi = self.value(&VIRTUAL_MACHINE_INSTANCES, name);
         vmi["status"]["interfaces"][0]["ipAddress"].as_str().map(str::to_owned)
@@ -97,7 +97,7 @@ impl Simulation {
         self.sandbox.store().get(kind, "default", name).map(|object| object.to_value()).unwrap_or_default()
     }
 
-    /// Waits until something is true.
+    /// Polls until a condition holds.
     pub(crate) async fn until(&self, mut holds: impl FnMut() -> bool) {
         let waiting = async {
             while !holds() {
@@ -107,7 +107,7 @@ impl Simulation {
         tokio::time::timeout(PATIENCE, waiting).await.expect("it never came true");
     }
 
-    /// The lines of the truth about guests so far.
+    /// The lines about guests in the truth file so far.
     pub(crate) fn told(&self) -> Vec<Value> {
         self.sandbox.store().close_truth();
         let text = std::fs::read_to_string(self.home.path().join("truth.jsonl")).unwrap();

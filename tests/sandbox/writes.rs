@@ -1,4 +1,4 @@
-//! Creating, changing and deleting over HTTP, with the exact refusals.
+//! Creating, changing and deleting over HTTP, with the exact rejections.
 
 use bootstorm_sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use http::Method;

@@ -1,4 +1,4 @@
-//! The archive of a release: what krew accepts, and what people expect in it.
+//! A release archive: krew's requirements, and what users expect in it.
 
 use bootstorm::commands::definition::definition;
 
@@ -9,7 +9,7 @@ fn it_is_a_gzipped_tar_of_files_and_folders_only() {
     let package = package();
     assert!(std::fs::read(&package.path).unwrap().starts_with(&[0x1f, 0x8b]));
     for entry in &package.entries {
-        // krew refuses links, absolute names and any name with two dots in it.
+        // krew rejects links, absolute names and any name with two dots in it.
         assert!(matches!(entry.kind, b'0' | b'5'), "{}: {}", entry.name, entry.kind);
         assert!(!entry.name.starts_with('/') && !entry.name.contains(".."), "{}", entry.name);
     }
@@ -74,12 +74,12 @@ fn its_checksum_lies_beside_it() {
 
 #[test]
 fn the_same_files_give_the_same_archive() {
-    // A small file stands for the binary: what differs between two packings is around it.
+    // A small file stands in for the binary: only what is around it can differ between two packings.
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("kubectl-bootstorm");
     std::fs::write(&binary, "a binary").unwrap();
     let first = pack(&binary, &folder.path().join("first"));
-    // Other times and modes in the checkout must not matter.
+    // Other times and modes in the checkout must make no difference.
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let later = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
     std::fs::File::options().write(true).open(&binary).unwrap().set_modified(later).unwrap();
@@ -114,7 +114,7 @@ fn man_pages_are_understood() {
     }
 }
 
-/// Without the second stroke by which a typewriter makes letters bold.
+/// Without the overstrikes that print bold on a typewriter.
 fn plain(struck: &[u8]) -> String {
     let mut text = String::new();
     for character in String::from_utf8_lossy(struck).chars() {

@@ -1,4 +1,4 @@
-//! Completion: the scripts in the repository, and what kubectl is told while the user types.
+//! Completion: the scripts in the repository, and the answers to kubectl while the user types.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn the_scripts_are_printed() {
     assert_eq!(program.run(&["completion", "kubectl"]).exits(0).stdout, shim::TEXT);
 }
 
-/// The scripts as a release ships them, in a folder of their own.
+/// The scripts as released, in their own folder.
 fn written_scripts() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (shell, name) in scripts::FILES {
@@ -63,7 +63,7 @@ fn bash_completes_the_bare_binary() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "stop storm", "{output:?}");
 }
 
-/// A folder with the plugin and the script beside it, as `completion kubectl --install` leaves them.
+/// A folder with the plugin and the script next to it, as `completion kubectl --install` leaves them.
 struct Plugin {
     folder: tempfile::TempDir,
 }
@@ -102,7 +102,7 @@ impl Plugin {
     }
 }
 
-/// What stands before the tabs, without the last line, which is kubectl's directive.
+/// The values before the tabs, without the last line, which is kubectl's directive.
 fn values(output: &Output) -> Vec<String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let lines = stdout.lines().filter(|line| !line.starts_with(':'));
@@ -154,7 +154,7 @@ fn kubectl_completes_what_is_in_the_cluster() {
             "datasource:openshift-virtualization-os-images/rhel9"
         ]
     );
-    // The words that are typed already say which cluster is asked.
+    // The words typed so far select the cluster.
     let elsewhere = cluster.home.path().join("elsewhere");
     fs::rename(cluster.kubeconfig(), &elsewhere).unwrap();
     let flag = format!("--kubeconfig={}", elsewhere.display());

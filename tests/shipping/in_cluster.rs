@@ -1,4 +1,4 @@
-//! Running inside of the cluster: the roles suffice, and no more than that is asked for.
+//! Running inside the cluster: the roles suffice, and are no wider than needed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +38,7 @@ fn kubectl(path: &Path, cluster: &Cluster, args: &[&str]) -> Ran {
     Ran::of(child)
 }
 
-/// A cluster with the service account, and a token of it.
+/// A cluster with the service account, and a token for it.
 fn prepared(path: &Path) -> (Cluster, String) {
     let cluster = Cluster::instant();
     let manifest = repository("examples/in-cluster/rbac.yaml").to_string_lossy().into_owned();
@@ -52,7 +52,7 @@ fn prepared(path: &Path) -> (Cluster, String) {
     (cluster, token.stdout.trim().to_owned())
 }
 
-/// The address of the server and its authority, out of the sandbox's kubeconfig.
+/// The server's address and CA, from the sandbox's kubeconfig.
 fn server(cluster: &Cluster) -> (String, Vec<u8>) {
     let kubeconfig: Value =
         serde_saphyr::from_str(&fs::read_to_string(cluster.kubeconfig()).unwrap()).unwrap();
@@ -61,7 +61,7 @@ fn server(cluster: &Cluster) -> (String, Vec<u8>) {
     (server["server"].as_str().unwrap().to_owned(), ca)
 }
 
-/// The program with a kubeconfig that has the token in it.
+/// The program with a kubeconfig that contains the token.
 fn as_account(cluster: &Cluster, token: &str) -> Program {
     let mut kubeconfig: Value =
         serde_saphyr::from_str(&fs::read_to_string(cluster.kubeconfig()).unwrap()).unwrap();
@@ -75,7 +75,7 @@ fn as_account(cluster: &Cluster, token: &str) -> Program {
 /// A verb and a resource
 type Permission = (String, String);
 
-/// What was asked of the server, as its ledger has it.
+/// Permissions that requests needed, according to the server's ledger.
 fn asked(cluster: &Cluster) -> BTreeSet<Permission> {
     let ledger = cluster.sandbox.ledger().json();
     let text = |one: &Value, field: &str| one[field].as_str().unwrap().to_owned();
@@ -87,7 +87,7 @@ fn asked(cluster: &Cluster) -> BTreeSet<Permission> {
         .collect()
 }
 
-/// What the roles allow.
+/// Permissions that the roles grant.
 fn allowed() -> BTreeSet<Permission> {
     let mut allowed = BTreeSet::new();
     for role in role::manifests().split("---\n") {
@@ -105,20 +105,20 @@ fn allowed() -> BTreeSet<Permission> {
     allowed
 }
 
-/// Whether a permission is for what cannot be brought about here; each with its reason.
+/// Whether a permission is for cases that cannot occur here; each with its reason.
 fn is_for_others((verb, resource): &Permission) -> bool {
-    // What others may keep in the run's namespaces, of kinds that the simulated cluster does not have.
+    // Foreign objects in the run's namespaces, of kinds that the simulated cluster does not have.
     let is_unknown = OTHERS.iter().any(|other| other.plural == resource)
         && kind::all().iter().all(|kind| kind.plural != resource);
     is_unknown
         || match (verb.as_str(), resource.as_str()) {
-            // After a lost answer, or a quarter of a minute.
+            // After a lost response, or after 15 s.
             ("get", "namespaces" | "virtualmachineinstancemigrations") | ("update", "leases" | "secrets") => {
                 true
             }
-            // Where a disk does not get ready within the time of a phase.
+            // If a disk is not ready within a phase's time limit.
             ("get", "datavolumes") => true,
-            // A server may ask for it besides the verb of the request; questions about others are no objects.
+            // A server may require it in addition to the request's verb; access reviews for others are no objects.
             ("create", "pods/exec" | "subjectaccessreviews") => true,
             _ => false,
         }
@@ -130,7 +130,7 @@ fn with_these_roles_alone_everything_can_be_done() {
     let (cluster, token) = prepared(&path);
     cluster.sandbox.ledger().clear();
     let program = as_account(&cluster, &token);
-    // From golden images, so that all that can be looked at is looked at.
+    // From golden images, so that everything readable is read.
     let ran = program.run(&["run", "--end", "3", "--save-results"]).exits(0);
     ran.prints(&["Successful:             3", "Verdict:"]).complains(&["permissions complete"]);
     let ran = program.run(&["storm", "--via", "subresource"]).exits(1);
@@ -142,10 +142,10 @@ fn with_these_roles_alone_everything_can_be_done() {
     program.run(&["status"]).exits(0);
     let ran = program.run(&["cleanup", "--yes"]).exits(0);
     assert!(!ran.stderr.contains("forbidden"), "{}", ran.stderr);
-    // With a manifest of the user's, which is kept in a Secret.
+    // With a user's manifest, which is kept in a Secret.
     let manifest = repository("examples").join("fedora-vm.yaml");
     program.run(&["run", "--end", "2", "-f", &manifest.to_string_lossy(), "--cleanup", "--yes"]).exits(0);
-    // Everything that a run can be told to use, by names that are not there: each is read, and what there is is listed.
+    // Every reference a run can be given, with names that do not exist: each is read, and existing ones are listed.
     let images = "openshift-virtualization-os-images";
     let disk = ["--source", "containerdisk:x/y:1"];
     let net = fs::read_to_string(&manifest).unwrap();
@@ -185,7 +185,7 @@ fn nothing_of_what_is_looked_at_is_left_out_for_want_of_a_permission() {
     let log = cluster.home.path().join("log");
     let args = ["run", "--end", "2", "--cleanup", "--yes", "--log-level", "debug", "--log-file"];
     let ran = as_account(&cluster, &token).run(&[&args[..], &[&log.to_string_lossy()]].concat()).exits(0);
-    // Looking for records everywhere would mean to read the ConfigMaps of everybody.
+    // Looking for records everywhere would mean reading everyone's ConfigMaps.
     let unread: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("you cannot")).collect();
     assert_eq!(unread, ["preflight: records elsewhere are not checked: you cannot list records"]);
     let log = fs::read_to_string(log).unwrap();
@@ -197,7 +197,7 @@ fn the_roles_hold_for_the_account() {
     let Some(path) = find("kubectl") else { return };
     let (cluster, token) = prepared(&path);
     let token = format!("--token={token}");
-    // Without the kubeconfig's own user, or its token would count.
+    // Without the kubeconfig's own user, or its token would be used.
     let (url, ca) = server(&cluster);
     let file = cluster.home.path().join("ca.crt");
     fs::write(&file, ca).unwrap();
@@ -235,7 +235,7 @@ fn a_pod_needs_no_kubeconfig() {
     fs::write(account.join("token"), token).unwrap();
     fs::write(account.join("ca.crt"), ca).unwrap();
     fs::write(account.join("namespace"), "bootstorm").unwrap();
-    // As a pod sees it: its account at a fixed place, in a namespace of its own for mounts.
+    // As in a pod: the account at a fixed path, in a mount namespace of its own.
     let script = format!(
         "mount -t tmpfs none /run && mkdir -p {ACCOUNT} && cp {}/* {ACCOUNT}/ && exec \"$@\"",
         account.display()

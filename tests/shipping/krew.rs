@@ -1,4 +1,4 @@
-//! The plugin's manifest, checked as krew checks it, and an installation as krew does it, and by krew itself.
+//! The plugin manifest, checked as krew does, and an installation as krew does it, and by krew itself.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,13 +11,13 @@ use super::package::{package, sha256};
 use super::{find, repository, text};
 use crate::support::Cluster;
 
-/// The platforms that krew knows.
+/// Platforms that krew knows.
 const KNOWN: [(&str, &[&str]); 3] = [
     ("linux", &["386", "amd64", "arm", "arm64", "ppc64le"]),
     ("darwin", &["386", "amd64", "arm64"]),
     ("windows", &["386", "amd64", "arm64"]),
 ];
-/// The names of files that krew takes for a licence, in any case.
+/// File names that krew takes for a licence, case-insensitively.
 const LICENCES: [&str; 8] = [
     "license",
     "license.txt",
@@ -28,7 +28,7 @@ const LICENCES: [&str; 8] = [
     "copying",
     "copying.txt",
 ];
-/// The archives of a release.
+/// A release's archives.
 const TARGETS: [&str; 6] = [
     "x86_64-unknown-linux-musl",
     "aarch64-unknown-linux-musl",
@@ -39,7 +39,7 @@ const TARGETS: [&str; 6] = [
 ];
 
 fn render(archives: &Path) -> Value {
-    // Tests that run at the same time share a folder of archives.
+    // Tests that run in parallel share a folder of archives.
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("bootstorm.yaml");
     let output = Command::new(repository("krew/render"))
@@ -53,7 +53,7 @@ fn render(archives: &Path) -> Value {
     serde_saphyr::from_str(&fs::read_to_string(out).unwrap()).unwrap()
 }
 
-/// The manifest of a release with all platforms, whose archives are small stand-ins.
+/// A release's manifest with all platforms, whose archives are small stand-ins.
 fn release() -> (tempfile::TempDir, Value) {
     let folder = tempfile::tempdir().unwrap();
     for target in TARGETS {
@@ -68,7 +68,7 @@ fn words(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-/// Every rule of krew's own validation.
+/// All rules of krew's own validation.
 fn check(manifest: &Value) {
     assert_eq!(manifest["apiVersion"], "krew.googlecontainertools.github.com/v1alpha2");
     assert_eq!(manifest["kind"], "Plugin");
@@ -237,11 +237,11 @@ fn installed_as_krew_does_it_runs_without_a_cluster() {
     assert!(fine(&installed.kubectl("", &args)).contains("Verdict:"));
     let help = fine(&installed.kubectl("", &["bootstorm", "--help"]));
     assert!(help.contains("Usage: kubectl bootstorm "), "{help}");
-    // kubectl replaces itself by the plugin, so the exit code arrives.
+    // kubectl execs the plugin, so the exit code arrives.
     assert_eq!(installed.kubectl("", &["bootstorm", "run", "--end"]).status.code(), Some(2));
 }
 
-/// A program of krew's, built from its source; `.ci/run` puts it there where there is Go.
+/// One of krew's programs, built from source; `.ci/run` puts it there if Go is installed.
 #[expect(clippy::print_stdout, reason = "a skipped test must be visible")]
 fn krews(program: &str) -> Option<PathBuf> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/krew")).join(program);
@@ -282,7 +282,7 @@ fn krew_itself_installs_runs_and_removes_it() {
     fine(&checked);
     assert!(String::from_utf8_lossy(&checked.stderr).contains("structural validation OK"), "{checked:?}");
 
-    // An index as krew's own is one: a repository with the manifests of plugins.
+    // An index like krew's own: a repository with plugin manifests.
     fs::create_dir_all(path("index/plugins")).unwrap();
     fs::copy(&manifest, path("index/plugins/bootstorm.yaml")).unwrap();
     let index = path("index").to_string_lossy().into_owned();

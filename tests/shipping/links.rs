@@ -1,4 +1,4 @@
-//! Links between pages lead somewhere.
+//! Links between pages have valid targets.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(super) fn pages() -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a page outside of its blocks of code.
+/// A page's lines outside code blocks.
 pub(super) fn prose(text: &str) -> Vec<&str> {
     let mut inside = false;
     let mut lines = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn prose(text: &str) -> Vec<&str> {
     lines
 }
 
-/// What headings are linked by: lower case, dashes for blanks, no other signs.
+/// Anchors of headings: lower case, dashes for spaces, no other punctuation.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
     headings
@@ -49,7 +49,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The targets of a page's links and pictures.
+/// The targets of a page's links and images.
 fn targets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in prose(text) {

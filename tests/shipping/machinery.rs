@@ -32,7 +32,7 @@ fn every_yaml_file_is_yaml() {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let filled_in_later = fs::read_to_string(&path).is_ok_and(|text| text.contains("${"));
             let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-            // Placeholders of a VM manifest are filled in by the program; those of workflows stand in texts.
+            // The program fills in the placeholders of a VM manifest; those of workflows are in strings.
             if is_yaml && (folder.starts_with(".github") || !filled_in_later) {
                 documents(&format!("{folder}/{name}"));
                 checked += 1;
@@ -125,7 +125,7 @@ fn the_image_holds_little_and_runs_as_nobody() {
     assert!(stages[0].ends_with(" AS build") && !stages[0].contains(":latest"), "{stages:?}");
     assert_eq!(stages[1..], ["scratch"]);
     let (_, image) = file.split_once("FROM scratch").unwrap();
-    // Everything in the image comes out of the first stage, and there is no shell to run anything.
+    // Everything in the image comes from the first stage, and there is no shell to run anything.
     assert!(
         !image.contains("RUN") && image.matches("COPY").count() == image.matches("COPY --from=build").count()
     );
@@ -164,7 +164,7 @@ fn every_licence_of_a_dependency_is_an_allowed_one() {
         command.args(["metadata", "--locked", "--offline", "--format-version", "1", "--manifest-path"]);
         command.arg(repository("Cargo.toml")).args(scope).output().unwrap()
     };
-    // A build fetches what its own target needs; what other systems need is here only after `cargo fetch`.
+    // A build fetches only what its target needs; the rest is available only after `cargo fetch`.
     let mut output = metadata(&[]);
     if !output.status.success() {
         output = metadata(&["--filter-platform", env!("BOOTSTORM_TARGET")]);
@@ -176,7 +176,7 @@ fn every_licence_of_a_dependency_is_an_allowed_one() {
     for package in packages {
         let licence = package["license"].as_str().unwrap_or_default();
         let one = |word: &str| allowed.contains(&word.trim_matches(|c| c == '(' || c == ')' || c == ' '));
-        // As far as it occurs: alternatives within what is needed together.
+        // Those that occur: alternatives within a group of joint requirements.
         let all = |group: &str| group.replace('/', " OR ").split(" OR ").any(one);
         assert!(licence.split(" AND ").all(all), "{}: {licence}", package["name"]);
     }

@@ -1,4 +1,4 @@
-//! What is shipped, and the rules that keep the tree as it is.
+//! What is shipped, and the rules that keep the tree in order.
 
 mod archive;
 mod completion;
@@ -20,7 +20,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The text of a file of the repository.
+/// The text of a repository file.
 fn text(path: &str) -> String {
     std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

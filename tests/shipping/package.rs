@@ -1,4 +1,4 @@
-//! An archive made from the binary under test, once for all tests; and a reader of such archives.
+//! An archive made from the binary under test, once for all tests; and a reader for such archives.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::repository;
 
-/// One entry of an archive
+/// An archive entry
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) content: Vec<u8>,
 }
 
-/// An archive, and the folder it is in
+/// An archive and the folder it is in
 #[derive(Debug)]
 pub(super) struct Package {
     pub(super) folder: TempDir,
@@ -30,7 +30,7 @@ pub(super) struct Package {
     pub(super) entries: Vec<Entry>,
 }
 
-/// When everything in the archive is said to be made.
+/// The modification time of everything in the archive.
 pub(super) const EPOCH: &str = "1767225600";
 
 /// The archive of the binary under test.
@@ -44,7 +44,7 @@ pub(super) fn package() -> &'static Package {
     })
 }
 
-/// Runs the script that packs; the tool that writes pages is the binary under test.
+/// Runs the packing script; the man page generator is the binary under test.
 pub(super) fn pack(binary: &Path, out: &Path) -> PathBuf {
     let output = Command::new(repository("krew/package"))
         .arg("--binary")
@@ -58,7 +58,7 @@ pub(super) fn pack(binary: &Path, out: &Path) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-/// What is in an archive, in its order.
+/// An archive's entries, in order.
 fn entries(path: &Path) -> Vec<Entry> {
     let mut bytes = Vec::new();
     GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
@@ -89,7 +89,7 @@ fn entries(path: &Path) -> Vec<Entry> {
 }
 
 impl Package {
-    /// The entry of that name.
+    /// The entry with that name.
     pub(super) fn entry(&self, name: &str) -> &Entry {
         let found = self.entries.iter().find(|entry| entry.name == name);
         found.unwrap_or_else(|| panic!("no {name} in {:?}", self.names()))
@@ -100,7 +100,7 @@ impl Package {
     }
 }
 
-/// The checksum of a file, in lower-case hexadecimal digits.
+/// A file's checksum, in lower-case hexadecimal.
 pub(super) fn sha256(path: &Path) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()

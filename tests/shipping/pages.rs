@@ -1,4 +1,4 @@
-//! Pages for people: each begins with what it is for, lines are short, and the map of the code shows what there is.
+//! Pages for people: each starts with its purpose, lines are short, and the code map is complete.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::links::{pages, prose};
 use super::{repository, text};
 
-/// Where the sources of each crate begin.
+/// Source roots of the crates.
 const SOURCES: [&str; 6] = [
     "src",
     "crates/bootstorm-engine/src",
@@ -17,23 +17,23 @@ const SOURCES: [&str; 6] = [
     "crates/bootstorm-prober/src",
 ];
 
-/// The most columns of a line.
+/// The maximum width of a line.
 const WIDEST: usize = 120;
 
-/// Whether a line may be as long as it is: rows of tables, definitions of links, pictures, and words that cannot be cut.
+/// Whether a line may exceed the limit: table rows, link definitions, images, and words that cannot be split.
 fn may_be_long(line: &str) -> bool {
     let line = line.trim_start();
     let is_definition = line.starts_with('[') && line.contains("]: ");
     line.starts_with('|') || is_definition || line.starts_with("![") || !line.contains(' ')
 }
 
-/// The lines of a page that are too long.
+/// A page's lines that are too long.
 fn long_lines(page: &str) -> Vec<&str> {
     let lines = prose(page).into_iter();
     lines.filter(|line| line.chars().count() > WIDEST && !may_be_long(line)).collect()
 }
 
-/// Whether a page begins with its title and a paragraph that says what it is for.
+/// Whether a page starts with its title and a paragraph that states its purpose.
 fn says_what_it_is_for(page: &str) -> bool {
     let mut blocks = page.split("\n\n");
     let title = blocks.next().unwrap_or_default();
@@ -87,12 +87,12 @@ fn every_change_has_one_line_of_the_changelog() {
     assert_eq!(groups_once, BTreeSet::from(["Added", "Changed", "Fixed"]), "{groups:?}");
 }
 
-/// The page that shows where everything is.
+/// The code map.
 fn map() -> String {
     text("docs/architecture.md")
 }
 
-/// What stands between backticks, outside of blocks of code.
+/// Text between backticks, outside code blocks.
 fn quoted(text: &str) -> Vec<String> {
     let prose = prose(text).join("\n");
     prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -120,7 +120,7 @@ fn what_the_table_of_changes_names_is_there() {
     }
 }
 
-/// The files that a path may mean which begins in the sources of some crate.
+/// The files that a path relative to some crate's sources may refer to.
 fn candidates(path: &str) -> Vec<PathBuf> {
     let tests = ["", "crates/bootstorm-engine"];
     SOURCES
@@ -175,7 +175,7 @@ fn the_picture_shows_every_room() {
             rooms.insert(entry.file_name().to_string_lossy().into_owned());
         }
     }
-    // Expectations of tests, and the one folder that holds all of a small crate.
+    // Snapshots of tests, and the only folder with all of a small crate.
     rooms.retain(|room| !["snapshots", "program"].contains(&room.as_str()));
     assert_eq!(shown, rooms.iter().map(String::as_str).collect());
 }

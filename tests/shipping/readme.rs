@@ -1,4 +1,4 @@
-//! The commands that README and documentation show are commands of this program.
+//! The commands in README and documentation are commands of this program.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::links::pages;
 use super::{repository, text};
 use crate::support::Cluster;
 
-/// The lines of all console blocks of a page; a line that ends with a backslash goes on.
+/// The lines of all console blocks of a page; a trailing backslash continues a line.
 fn commands(page: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(page).unwrap().replace("\\\n", " ");
     let mut inside = false;
@@ -25,7 +25,7 @@ fn commands(page: &Path) -> Vec<String> {
     found
 }
 
-/// The words of a command of ours, without quotes and without what the shell does with its output.
+/// The arguments of one of our commands, without quotes and redirections.
 fn args(line: &str) -> Option<Vec<String>> {
     let line = line.split(" > ").next().unwrap().split(" | ").next().unwrap();
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
@@ -61,19 +61,19 @@ fn every_command_of_the_documentation_is_understood() {
     assert!(checked >= 30, "only {checked} commands were found");
 }
 
-/// Runs the commands of a page one after the other, as a reader would, on a simulated cluster of its own; gives the lines
-/// that were run, and what each one printed.
+/// Runs a page's commands in order, as a reader would, on its own simulated cluster; returns the lines that were run,
+/// and what each printed.
 fn walk(page: &str) -> Vec<(String, String)> {
     let cluster = Cluster::instant();
     let mut ran = Vec::new();
     for line in commands(&repository(page)) {
         let Some(mut args) = args(&line) else { continue };
-        // These run until they are stopped, or write beside the plugin of the machine.
+        // These run until they are stopped, or write next to the machine's plugin.
         if args[0] == "sandbox" || args[0] == "completion" {
             continue;
         }
         if args[0] == "cleanup" {
-            // Nobody is there to be asked.
+            // No one is there to be asked.
             args.push("--yes".to_owned());
         }
         if args.contains(&"--sandbox".to_owned()) && !args.contains(&"--speed".to_owned()) {
@@ -108,19 +108,19 @@ fn the_quick_start_is_one_screen_and_its_commands_work_in_their_order() {
     assert!(printed("-o html").starts_with("<!DOCTYPE html>"));
 }
 
-/// A line without its figures, which no two runs share.
+/// A line without its figures, which differ between runs.
 fn words(line: &str) -> Vec<&str> {
     let is_text = |word: &str| !word.starts_with(|c: char| c.is_ascii_digit()) && word != "%";
     line.split_whitespace().filter(|word| is_text(word.trim_start_matches(['+', '-', '(']))).collect()
 }
 
-/// Whether a line depends on the times of a run: the verdict and its reasons, the curve, names of VMs, doubts.
+/// Whether a line depends on a run's times: the verdict and its reasons, the curve, names of VMs, doubts.
 fn differs(line: &str) -> bool {
     let begins = ["Verdict: ", "No single bottleneck", "Bottleneck: ", "Times of ", "  boot-storm-test-"];
     line.contains('┤') || words(line).is_empty() || begins.iter().any(|start| line.starts_with(start))
 }
 
-/// The first line of a sample that is not printed after the lines before it, those that differ from run to run aside.
+/// The first line of a sample that is not printed after the previous ones, except for those that vary between runs.
 fn lacking<'a>(sample: &'a str, printed: &str) -> Option<&'a str> {
     let mut rest = printed.lines().filter(|line| !differs(line));
     sample

@@ -1,11 +1,11 @@
-//! What the build script says about the commit: with git, without git, and when told.
+//! What the build script says about the commit: with git, without git, and from the environment.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::{find, repository};
 
-/// Compiles the build script, as cargo does.
+/// Compiles the build script as cargo does.
 fn compiled(folder: &Path) -> std::path::PathBuf {
     let script = folder.join("build-script");
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
@@ -39,7 +39,7 @@ fn the_commit_is_found_wherever_it_is_written_down() {
     let script = compiled(home.path());
     let archive = home.path().join("archive");
     std::fs::create_dir(&archive).unwrap();
-    // A source archive knows nothing, and is built all the same.
+    // A source archive knows no commit, and builds nevertheless.
     assert_eq!(commit(&script, &archive, "release", None), "");
     let told = "0123456789abcdef0123456789abcdef01234567";
     assert_eq!(commit(&script, &archive, "release", Some(told)), "0123456789ab");

@@ -1,4 +1,4 @@
-//! A simulated cluster in this process, on its own runtime, with a kubeconfig in a folder of its own.
+//! A simulated cluster in this process, with its own runtime and a kubeconfig in its own folder.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::Program;
 pub(crate) struct Cluster {
     pub(crate) sandbox: Sandbox,
     pub(crate) home: TempDir,
-    /// Drives the cluster's own tasks while the test waits.
+    /// Drives the cluster's tasks while the test waits.
     _runtime: Runtime,
 }
 
@@ -23,19 +23,19 @@ impl Cluster {
         Self::with("instant", 3, 1.0)
     }
 
-    /// A cluster of a profile, with some nodes, faster than real time.
+    /// A cluster with a profile and some nodes, faster than real time.
     pub(crate) fn with(profile_name: &str, nodes: usize, speed: f64) -> Self {
         Self::of(profile(profile_name).unwrap(), nodes, speed, None)
     }
 
-    /// An instant cluster whose profile the test has changed.
+    /// An instant cluster with a profile changed by the test.
     pub(crate) fn changed(nodes: usize, change: impl FnOnce(&mut Profile)) -> Self {
         let mut profile = profile("instant").unwrap();
         change(&mut profile);
         Self::of(profile, nodes, 1.0, None)
     }
 
-    /// A cluster of a profile that writes down what truly happens and when.
+    /// A cluster with a profile that records what truly happens and when.
     pub(crate) fn with_truth(profile_name: &str, speed: f64, truth: &std::path::Path) -> Self {
         Self::of(profile(profile_name).unwrap(), 3, speed, Some(truth.to_path_buf()))
     }
@@ -62,7 +62,7 @@ impl Cluster {
         self.plain_program().env("BOOTSTORM_SOURCE", "containerdisk:quay.io/containerdisks/fedora:41")
     }
 
-    /// The program against this cluster, with nothing but what it does by default.
+    /// The program against this cluster, with default behaviour only.
     pub(crate) fn plain_program(&self) -> Program {
         Program::new(self.home.path()).env("KUBECONFIG", &self.kubeconfig().to_string_lossy())
     }

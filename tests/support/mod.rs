@@ -1,4 +1,4 @@
-//! What the tests share: a simulated cluster in this process, and the program in a hermetic environment.
+//! Shared by the tests: a simulated cluster in this process, and the program in a hermetic environment.
 
 mod cluster;
 mod program;
@@ -7,13 +7,13 @@ pub(crate) mod tools;
 pub(crate) use cluster::Cluster;
 pub(crate) use program::{Program, Ran};
 
-/// Waits for something that is about to happen, for ten seconds at most.
+/// Polls for a condition for up to ten seconds.
 #[track_caller]
 pub(crate) fn until(happened: impl Fn() -> bool) {
     until_within(std::time::Duration::from_secs(10), happened);
 }
 
-/// The same of what takes longer.
+/// The same for conditions that take longer.
 #[track_caller]
 pub(crate) fn until_within(limit: std::time::Duration, happened: impl Fn() -> bool) {
     let began = bootstorm_model::observe::clock::monotonic_now();

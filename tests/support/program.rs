@@ -1,4 +1,4 @@
-//! The real binary as a process, in an environment that holds nothing of the machine's user.
+//! The real binary as a process, in an environment with nothing of the machine's user.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ pub(crate) struct Program {
     env: Vec<(String, String)>,
 }
 
-/// What a run of the program left behind
+/// The result of a run of the program
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) stdout: String,
@@ -38,7 +38,7 @@ impl Program {
             .env("PATH", "/usr/bin:/bin")
             .env("COLUMNS", "100")
             .env("USER", "tester")
-            // Most tests read the rows of the guide; those of the summary ask for it.
+            // Most tests read the guide's rows; those of the summary ask for it.
             .env("BOOTSTORM_OUTPUT", "guide")
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir(&self.home)
@@ -57,7 +57,7 @@ impl Program {
     }
 }
 
-/// Undoes that whoever runs the tests ignores signals, as `nohup` and background jobs of scripts do.
+/// Undoes the ignored signals that `nohup` and background jobs of scripts leave behind.
 #[cfg(target_os = "linux")]
 fn with_default_signals() -> Command {
     let mut command = Command::new("/usr/bin/env");
@@ -81,14 +81,14 @@ impl Ran {
         }
     }
 
-    /// Demands an exit code.
+    /// Asserts an exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Demands texts on stderr.
+    /// Asserts texts on stderr.
     #[track_caller]
     pub(crate) fn complains(self, words: &[&str]) -> Self {
         for word in words {
@@ -98,7 +98,7 @@ impl Ran {
         self
     }
 
-    /// Demands texts on stdout.
+    /// Asserts texts on stdout.
     #[track_caller]
     pub(crate) fn prints(self, words: &[&str]) -> Self {
         for word in words {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// Set to `never`, a test whose tool is missing fails instead of being skipped.
+/// If set to `never`, a test whose tool is missing fails instead of being skipped.
 const SKIPPING: &str = "BOOTSTORM_SKIP";
 
-/// Where a program is; without it the test is skipped.
+/// A program's path; the test is skipped without it.
 #[track_caller]
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
@@ -16,7 +16,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Reports what is not tested, and why; fails where nothing may be skipped.
+/// Reports what is not tested, and why; fails if nothing may be skipped.
 #[track_caller]
 #[allow(clippy::print_stdout, reason = "a skipped test must be visible")]
 pub(crate) fn skipped(why: &str) {

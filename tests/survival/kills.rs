@@ -1,4 +1,4 @@
-//! Kill -9 at seeded instants of every phase; the same command again brings every run to its end.
+//! Kill -9 at seeded instants of every phase; repeating the same command completes every run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::record::{self, Saved};
 use crate::support::{Cluster, Ran};
 
 const VMS: usize = 8;
-/// Kills of the short form, which everybody runs; `BOOTSTORM_KILLS` asks for more.
+/// Kills of the default short form; `BOOTSTORM_KILLS` asks for more.
 const KILLS: usize = 24;
-/// The whole life of a run, with how long each command takes here at most, roughly, in milliseconds.
+/// A run's whole life, with a rough upper bound on each command's duration in milliseconds.
 const LIFE: [(&[&str], u64); 10] = [
     (&["setup", "--end", "8"], 400),
     (&["create"], 700),
@@ -30,9 +30,9 @@ const LIFE: [(&[&str], u64); 10] = [
     (&["storm", "--drain", "node-2,node-3"], 2500),
     (&["cleanup", "--yes"], 400),
 ];
-/// A node that somebody else cordons before the drain.
+/// A node that someone else cordons before the drain.
 const CLOSED: &str = "node-3";
-/// Nobody kills the same command more often in a row.
+/// The maximum number of consecutive kills of a command.
 const IN_A_ROW: u32 = 4;
 
 /// A run that is killed again and again
@@ -40,18 +40,18 @@ struct Victim {
     cluster: Cluster,
     dice: StdRng,
     kills: BTreeMap<String, usize>,
-    /// VMs in phases whose request was sent, nobody knows when.
+    /// VMs in phases whose request was sent at an unknown time.
     unknown: usize,
-    /// What was saved, and must not be lost.
+    /// Saved observations, which must not be lost.
     saved: Vec<Saved>,
-    /// Nobody goes on with the drain after its first kill.
+    /// The drain is abandoned after its first kill.
     abandoned: bool,
 }
 
 impl Victim {
     fn new(seed: u64) -> Self {
         let cluster = Cluster::with("default", 4, 40.0);
-        // Requests take a while, so that kills fall between a request and its answer.
+        // Requests take a while, so that kills fall between a request and its response.
         for (verb, resource, millis) in [
             ("create", "virtualmachines", 40),
             ("patch", "virtualmachines", 40),
@@ -79,7 +79,7 @@ impl Victim {
         self.kills.values().sum()
     }
 
-    /// Runs one command until it ends or is killed; says whether it ended.
+    /// Runs one command until it exits or is killed; returns whether it completed.
     fn attempt(&mut self, args: &[&str], takes: u64) -> bool {
         let mut child = self.cluster.program().spawn(args);
         let until = Duration::from_millis(self.dice.random_range(0..takes));
@@ -98,7 +98,7 @@ impl Victim {
         false
     }
 
-    /// Runs one command to its end, through some kills; `wanted` commands are done then.
+    /// Runs one command to completion, through some kills; `wanted` commands are done then.
     fn survive(&mut self, args: &[&str], takes: u64, wanted: usize) {
         let slow = [args, &["--concurrency", "3"]].concat();
         let args = if args[0] == "setup" { args } else { &slow[..] };
@@ -108,7 +108,7 @@ impl Victim {
                 return;
             }
             if self.check_saved() == Some(wanted) {
-                // It was killed after its work was done; again would be one time too many.
+                // It was killed after its work was done; a repeat would be one too many.
                 return;
             }
         }
@@ -116,7 +116,7 @@ impl Victim {
         self.check_saved();
     }
 
-    /// Saved observations may be added to, never changed or lost. Gives how many commands are done.
+    /// Saved observations may be added to, but never changed or lost. Returns how many commands are done.
     fn check_saved(&mut self) -> Option<usize> {
         // None before setup and after cleanup.
         let record = record::load(&self.cluster)?;
@@ -157,7 +157,7 @@ fn live(seed: u64) -> Victim {
     victim
 }
 
-/// Every node takes pods but the one that somebody else has cordoned, and none carries a mark.
+/// Every node is schedulable except the one that someone else cordoned, and none has an annotation.
 fn nodes_are_as_before(cluster: &Cluster) {
     let (nodes, _) = cluster.sandbox.store().list(&kind::NODES, None);
     for node in &nodes {
@@ -167,7 +167,7 @@ fn nodes_are_as_before(cluster: &Cluster) {
     }
 }
 
-/// What the record and the sandbox say before the cleanup.
+/// Checks the record against the sandbox before cleanup.
 fn check(victim: &mut Victim) {
     let record = record::load(&victim.cluster).unwrap();
     let (drains, others): (Vec<_>, Vec<_>) = record.phases.iter().partition(|phase| phase.drains());

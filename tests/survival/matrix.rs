@@ -1,4 +1,4 @@
-//! Every fault in every phase. The table in `docs/reliability.md` is what this test found.
+//! Every fault in every phase. The table in `docs/reliability.md` holds this test's results.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,12 +13,13 @@ use crate::support::{Cluster, Ran};
 const VMS: usize = 10;
 const PAGE: &str = "docs/reliability.md";
 const MARKS: [&str; 2] = ["<!-- faults: begin -->", "<!-- faults: end -->"];
-/// Nothing may take longer than this, whatever happens.
+/// The maximum time for anything, whatever happens.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Experiments at the same time.
+/// Parallel experiments.
 const LANES: usize = 9;
 
-/// Faults: the name in the table, and the entry in the sandbox's fault file. `BOOTSTORM_FAULT` selects by part of the name.
+/// Faults: the name in the table, and the entry in the sandbox's fault file. `BOOTSTORM_FAULT` selects by part of the
+/// name.
 const FAULTS: [(&str, &str); 18] = [
     (
         "429 with Retry-After, one request in five",
@@ -67,13 +68,13 @@ const PHASES: [&[&str]; 6] = [
     &["cleanup", "--yes", "--timeout", "60s"],
 ];
 
-/// Runs a command, but not for ever.
+/// Runs a command with a timeout.
 fn run(cluster: &Cluster, args: &[&str]) -> Ran {
     let args = [args, &["--request-timeout", "1s", "--retry-timeout", "30s"]].concat();
     let child = cluster.program().spawn(&args);
     let process = child.id();
     let (sender, ended) = std::sync::mpsc::channel();
-    // Its output is read all the time, or it would wait for us.
+    // Its output is read all the time, or it would block.
     std::thread::spawn(move || sender.send(Ran::of(child)));
     let Ok(ran) = ended.recv_timeout(PATIENCE) else {
         let _ = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
@@ -83,7 +84,7 @@ fn run(cluster: &Cluster, args: &[&str]) -> Ran {
     ran
 }
 
-/// One fault in every phase of one run; gives a cell of the table for each.
+/// One fault in every phase of one run; returns a table cell for each.
 fn suffer(text: &str, complaints: &mut String) -> Vec<String> {
     let cluster = Cluster::with("default", 3, 20.0);
     let mut cells = Vec::new();

@@ -1,4 +1,4 @@
-//! Everything the world does to a run: kills, faults, outages, two people at once.
+//! Everything that can happen to a run: kills, faults, outages, two users at once.
 
 mod kills;
 mod matrix;

@@ -1,4 +1,4 @@
-//! What a record holds, read as the program reads it.
+//! A record's contents, read as the program reads it.
 
 use bootstorm_engine::cluster::Connection;
 use bootstorm_model::observe::{Milestone, Moment};
@@ -6,7 +6,7 @@ use bootstorm_model::record::RunRecord;
 
 use crate::support::Cluster;
 
-/// The record of the default run, if there is one.
+/// The default run's record, if there is one.
 pub(super) fn load(cluster: &Cluster) -> Option<RunRecord> {
     let connection = Connection { kubeconfig: Some(cluster.kubeconfig()), ..Connection::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -16,10 +16,10 @@ pub(super) fn load(cluster: &Cluster) -> Option<RunRecord> {
     })
 }
 
-/// A saved observation: phase, VM, milestone, when.
+/// A saved observation: phase, VM, milestone, time.
 pub(super) type Saved = (String, u32, Milestone, Moment);
 
-/// Every observation that must survive: all but requests that had no effect yet, which die with their process.
+/// Every observation that must survive: all but requests without an effect so far, which die with their process.
 pub(super) fn observations(record: &RunRecord) -> Vec<Saved> {
     let mut saved = Vec::new();
     for phase in &record.phases {

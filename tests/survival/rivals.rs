@@ -1,4 +1,4 @@
-//! Two people at once, and one who comes back from a long sleep.
+//! Two users at once, and one who returns after a long sleep.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use super::record;
 use crate::support::{Cluster, Ran, until};
 
-/// Longer than a lease is good for, with the margin that others give it.
+/// Longer than a lease is valid, including the margin that others allow it.
 const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(68);
 
 fn slow_creation(cluster: &Cluster, millis: u64) {

@@ -1,18 +1,18 @@
-//! The search for the largest storm on a cluster whose limit follows from its figures.
+//! The search for the largest storm, on a cluster whose limit follows from its figures.
 
 use serde_json::Value;
 
 use crate::support::Cluster;
 
-/// MB/s of the one disk that all guests read from.
+/// Throughput in MB/s of the one disk that all guests read from.
 const DISK: f64 = 100.0;
 /// MB that each guest reads until it answers.
 const READ: f64 = 25.0;
 /// Seconds within which a running guest has to answer: half a step more than 20 of them take.
 const GOAL: f64 = 5.125;
 
-/// Guests that share a disk evenly end together: n of them after n · READ ÷ DISK seconds. So the largest storm within the
-/// goal is GOAL · DISK ÷ READ. Times count from Running, which leaves out what else a start takes on this machine.
+/// Guests that share a disk evenly end together: n of them after n · READ ÷ DISK seconds. So the largest storm within
+/// the goal is GOAL · DISK ÷ READ. Times count from Running, which excludes the rest of a start on this machine.
 #[test]
 fn the_largest_storm_is_the_one_that_the_profile_implies() {
     let cluster = Cluster::changed(1, |profile| {

@@ -1,4 +1,4 @@
-//! An outage of the API server in the middle of a storm: what passed in it is marked, the rest is exact.
+//! An outage of the API server in the middle of a storm: events during it are marked, the rest is exact.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -10,10 +10,10 @@ use bootstorm_engine::cluster::Connection;
 use crate::P99_MILLIS;
 use crate::truth::{Experiment, Kind, quantile};
 
-/// VMs, seconds before the outage, and seconds of it; `BOOTSTORM_OUTAGE=500/20/60` asks for another form.
+/// VMs, seconds before the outage, and its duration; `BOOTSTORM_OUTAGE=500/20/60` asks for other values.
 const FORM: &str = "100/13/5";
 
-/// Cuts the API server off for some seconds, after others.
+/// Cuts off the API server after `before` seconds, for `seconds`.
 fn cut_off(kubeconfig: &Path, before: u64, seconds: u64) {
     let connection = Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

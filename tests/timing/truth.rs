@@ -11,13 +11,13 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What is measured here is measured alone.
+/// Measuring tests run alone.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Which moment is compared
+/// The moment that is compared
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// First state in phase `Running`.
+    /// First seen in phase `Running`.
     Running,
     /// Deletion.
     Gone,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Reachable,
 }
 
-/// A run that has been done, and the truth about it
+/// A finished run and its truth
 pub(crate) struct Experiment {
     record: Value,
     truth: HashMap<(String, Kind), i64>,
@@ -48,17 +48,17 @@ fn program(home: &Path) -> Command {
 }
 
 impl Experiment {
-    /// Sets up, creates, stops and storms `vms` VMs; `flags` go to every timed phase.
+    /// Sets up, creates, stops and storms `vms` VMs; `flags` apply to every timed phase.
     pub(crate) fn run(vms: usize, profile: &str, flags: &[&str]) -> Self {
         Self::run_with(vms, profile, flags, |_| {})
     }
 
-    /// The same, while something is done to the cluster of a kubeconfig during the storm.
+    /// The same, with `during` acting on the cluster during the storm.
     pub(crate) fn run_with(vms: usize, profile: &str, flags: &[&str], during: impl FnOnce(&Path)) -> Self {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
         let truth_file = home.path().join("truth.jsonl");
-        // Enough nodes for every VM, as a real cluster of that size would have.
+        // Enough nodes for every VM, as on a real cluster of that size.
         let nodes = (vms / 60).max(3).to_string();
         let mut child = program(home.path())
             .args([
@@ -98,7 +98,7 @@ impl Experiment {
         run(&["report", "--save-results", "-o", "name"]);
         let record =
             serde_json::from_str(&std::fs::read_to_string(find(home.path(), "run.json")).unwrap()).unwrap();
-        // The truth is written by the server's own pace; its end flushes everything.
+        // The server writes the truth at its own pace; its exit flushes everything.
         let pid = server.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let mut server = server;
@@ -116,7 +116,7 @@ impl Experiment {
         errors
     }
 
-    /// Source, measured minus true time in milliseconds, and true time in seconds from the beginning of the phase.
+    /// Source, measured minus true time in milliseconds, and true time in seconds since the start of the phase.
     pub(crate) fn differences(&self, phase: &str, kind: Kind) -> Vec<(String, f64, f64)> {
         let phase = self.phase(phase);
         let began: jiff::Timestamp = phase["began"].as_str().unwrap().parse().unwrap();
@@ -136,7 +136,7 @@ impl Experiment {
         phase["timelines"].as_array().unwrap().iter().filter_map(difference).collect()
     }
 
-    /// A number out of the record, by JSON pointer below a phase.
+    /// A phase's JSON in the record.
     pub(crate) fn phase(&self, phase: &str) -> &Value {
         self.record["phases"].as_array().unwrap().iter().find(|found| found["name"] == phase).unwrap()
     }

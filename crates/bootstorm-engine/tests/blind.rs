@@ -1,5 +1,5 @@
-//! The engine against the sandbox in one process, on paused time: whatever happens to its streams, no VM that truly was
-//! through in time is reported otherwise in a valid phase, and every time in a valid phase is within its stated error.
+//! The engine against the sandbox in one process, on paused time: whatever happens to its streams, a valid phase
+//! reports no VM as late or failed that truly was in time, and every time in it is within its stated error.
 //!
 //! `BOOTSTORM_SCHEDULES` asks for more schedules than the short form has, `BOOTSTORM_SCHEDULE` for one by its seed.
 
@@ -34,45 +34,45 @@ use local::{Local, on_paused_time};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Schedules of the short form.
+/// Number of schedules of the short form.
 const SCHEDULES: u64 = 200;
-/// A delay up to this, on a watch that stays open, cannot be told from whole seconds of the server's clock; nor can what
-/// is not known of the difference of the clocks.
+/// A delay up to this, on a watch that stays open, is indistinguishable from the server's whole-second clock; so is the
+/// uncertainty of the clock difference.
 const UNTOLD: f64 = 1.25;
 const IMAGE: &str = "example.org/disk:1";
-/// Longer than any phase with its limits may take.
+/// Longer than any phase may take with its limits.
 const FOREVER: Duration = Duration::from_secs(3_600);
 
-/// Something that happens to a phase
+/// An incident during a phase
 #[derive(Debug, Clone, Copy)]
 enum Incident {
-    /// The server is away.
+    /// The server is unreachable.
     Outage(u64),
     /// All watches are cut.
     CutWatches,
     /// All watches are cut, and the history is lost.
     Expire,
-    /// Open watches deliver nothing any more, without an end.
+    /// Open watches deliver nothing any more, without ending.
     Silence,
-    /// For so many milliseconds, events of the watch cannot be decoded.
+    /// For this many milliseconds, watch events cannot be decoded.
     Garble(u64),
-    /// Streams of probers are cut.
+    /// Prober streams are cut.
     CutProbers,
-    /// For so many milliseconds nobody may talk to probers.
+    /// For this many milliseconds, exec into probers is denied.
     DenyProbers(u64),
     /// A prober pod ends for good.
     FailProber,
-    /// The prober pod is made, and cannot ping.
+    /// The prober pod is created but cannot ping.
     ClosePings,
     /// An instance is replaced.
     Replace,
-    /// The process is killed, and the phase continued after so many milliseconds.
+    /// The process is killed, and the phase continued after this many milliseconds.
     Kill(u64),
     /// Time passes in which nothing of this process runs.
     Stall(u64),
-    /// Requests are carried out, and their answers are lost.
+    /// Requests are carried out, but their responses are lost.
     LoseAnswers(u64),
-    /// For five seconds, events come so many milliseconds later, on watches that stay open.
+    /// For five seconds, events arrive this many milliseconds late, on watches that stay open.
     Lag(u64),
 }
 
@@ -95,7 +95,7 @@ fn incident(dice: &mut StdRng) -> Incident {
     }
 }
 
-/// What happens to the cluster, not to the process that measures.
+/// Applies an incident of the cluster, not of the measuring process.
 async fn happen(local: &Local, incident: Incident) {
     let faults = local.sandbox.faults();
     let rule = |verb: &str, resource: &str, effect: Effect| {
@@ -166,7 +166,7 @@ struct Schedule {
     dice: StdRng,
     local: Local,
     prefix: String,
-    /// What happened in each phase, and when.
+    /// The incidents of each phase, and when.
     happened: Vec<(PhaseKind, Vec<(Duration, Incident)>)>,
 }
 
@@ -205,7 +205,7 @@ impl Schedule {
         Self { seed, dice, local, prefix, happened: Vec::new() }
     }
 
-    /// Runs a create under certain incidents; gives the record.
+    /// Runs a create with these incidents; returns the record.
     async fn create(self, settings: PhaseSettings, incidents: Vec<(u64, Incident)>) -> RunRecord {
         let local = &self.local;
         let began = tokio::time::Instant::now();
@@ -236,15 +236,15 @@ impl Schedule {
         }
     }
 
-    /// Runs a phase with its incidents to its end, however often it is killed.
+    /// Runs a phase with its incidents to completion, however often it is killed.
     async fn phase(&mut self, kind: PhaseKind, storm: StormKind) {
         let settings = PhaseSettings { kind: storm, ..self.settings(kind) };
         let count = self.dice.random_range(0..=3);
         let mut incidents: Vec<(Duration, Incident)> = (0..count)
             .map(|_| (Duration::from_millis(self.dice.random_range(0..20_000)), incident(&mut self.dice)))
             .collect();
-        // What goes has no timestamp that could tell how late that is seen.
-        // Nor has the end of a migration one that every version writes at the same moment.
+        // Deletions have no timestamp that could tell how late they are seen. Nor does the end of a migration have one
+        // that every version writes at the same moment.
         let stops = kind == PhaseKind::Stop || storm != StormKind::Start;
         incidents.retain(|(_, incident)| !stops || !matches!(incident, Incident::Lag(_)));
         incidents.sort_by_key(|(at, _)| *at);
@@ -278,7 +278,7 @@ impl Schedule {
                 }),
                 () = happening => false,
             };
-            // What was under way when the process ended does not go on.
+            // Pending faults end with the process.
             self.local.sandbox.faults().clear();
             self.local.wire.lag(Duration::ZERO);
             if over {
@@ -293,7 +293,7 @@ impl Schedule {
         }
     }
 
-    /// Holds what was reported against the truth.
+    /// Compares the report with the truth.
     async fn check(self) -> Tally {
         let Self { seed, local, prefix, happened, .. } = self;
         let (record, _) = local.cluster().load(&prefix).await.unwrap().unwrap();
@@ -351,7 +351,7 @@ impl Schedule {
                     let Some(true_at) = truth.of(timeline, milestone).map(at) else { continue };
                     let error = moment.at.seconds() - true_at;
                     let resolution = if milestone == Milestone::Reachable { 1.0 } else { 0.05 };
-                    // What the report says of this program, and what whole seconds of the server cannot tell.
+                    // What the report says about this program, and what the server's whole seconds cannot tell.
                     let own = phase.health.as_ref().map_or(0.0, |health| health.timer.longest.seconds());
                     let lagged = happened.iter().any(|(kind, incidents)| {
                         *kind == phase.name.kind
@@ -374,7 +374,7 @@ impl Schedule {
     }
 }
 
-/// One process that works on a phase; says whether it came to its end.
+/// One process that works on a phase; returns whether it completed it.
 async fn process(local: &Local, prefix: &str, kind: PhaseKind, settings: PhaseSettings) -> bool {
     let cluster = local.cluster();
     let Ok(Some((mut record, store))) = cluster.load(prefix).await else { return false };
@@ -420,7 +420,7 @@ fn silence_is_no_outcome_where_nothing_could_be_asked() {
     });
 }
 
-/// What many schedules showed together
+/// Totals over many schedules
 #[derive(Debug, Default)]
 struct Tally {
     phases: usize,
@@ -430,12 +430,12 @@ struct Tally {
     migrated: usize,
 }
 
-/// Whether a VM failed for what somebody did to it, not for what was not seen: its instance was replaced.
+/// Whether a VM failed because of an incident, not because something was missed: its instance was replaced.
 fn refused(timeline: &Timeline) -> bool {
     timeline.reason.as_deref().is_some_and(|reason| reason.contains("instance"))
 }
 
-/// A create of some VMs with so many probers under certain incidents.
+/// A create of some VMs with this many probers and these incidents.
 fn created(vms: u32, probers: usize, settings: PhaseSettings, incidents: &[(u64, Incident)]) -> RunRecord {
     on_paused_time(async {
         let schedule = Schedule::set_up(1, StdRng::seed_from_u64(1), vms, probers).await;
@@ -537,7 +537,7 @@ fn no_vm_that_was_through_in_time_is_reported_otherwise_in_a_valid_phase() {
             if seed >= seeds.end {
                 return tallies;
             }
-            // One that fails has said why; the others are run all the same.
+            // A failing one has printed why; the others run nevertheless.
             tallies.push(std::panic::catch_unwind(|| on_paused_time(Schedule::run(seed))).map_err(|_| seed));
         }
     };

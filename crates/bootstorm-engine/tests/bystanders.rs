@@ -1,5 +1,5 @@
-//! Others work on the same cluster: whatever they copy, replace, relabel or leave in the run's namespaces, and whenever,
-//! nothing of theirs is written.
+//! Others work on the same cluster: whatever they copy, replace, relabel or leave in the run's namespaces, and
+//! whenever, their objects are never written to.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use local::{Local, on_paused_time};
 
-/// Seeds that are tried; `BOOTSTORM_BYSTANDERS=2000` tries more, and `BOOTSTORM_BYSTANDERS=17..18` one of them.
+/// Seeds to try; `BOOTSTORM_BYSTANDERS=2000` tries more, and `BOOTSTORM_BYSTANDERS=17..18` a single one.
 const SEEDS: &str = "0..24";
 const PREFIX: &str = "p";
 const VMS: u32 = 3;
@@ -43,14 +43,14 @@ impl Dice {
     }
 }
 
-/// An object of somebody else's, as it was made
+/// A foreign object as created
 struct Bystander {
     kind: &'static Kind,
     made: Object,
     how: &'static str,
 }
 
-/// Everybody else on the cluster
+/// All other users of the cluster
 struct Others {
     store: Store,
     dice: Dice,
@@ -59,8 +59,8 @@ struct Others {
 }
 
 impl Others {
-    /// A copy of an object as a backup tool, a clone or `kubectl create` makes it: with its labels, and with nothing that the
-    /// server gave it.
+    /// A copy of an object as a backup tool, a clone or `kubectl create` makes it: with its labels but without server
+    /// fields.
     fn copy(object: &Object) -> Value {
         let mut copy = object.to_value();
         let metadata = copy["metadata"].as_object_mut().unwrap();
@@ -92,8 +92,8 @@ impl Others {
         ours.into_iter().nth(place)
     }
 
-    /// Somebody does something. While a cleanup deletes namespaces nobody puts something into them: between its last look and
-    /// the request there is a moment that no precondition covers.
+    /// A random action by others. While a cleanup deletes namespaces, no one adds objects to them: no precondition
+    /// covers the moment between its last list and the request.
     fn act(&mut self, cleaning: bool, window: Option<&Ledger>) {
         self.count += 1;
         let number = self.count;
@@ -168,7 +168,7 @@ impl Others {
         }
     }
 
-    /// Demands that everything of others is as they made it, and that no request wrote to it.
+    /// Asserts that all foreign objects are as created and that no request wrote to them.
     fn are_untouched(&self, local: &Local, seed: u64) {
         for Bystander { kind, made, how } in &self.made {
             let name = format!("seed {seed}: {how}, {} {}/{}", kind.plural, made.namespace(), made.name());
@@ -185,8 +185,8 @@ impl Others {
 
 /// Whether a VM was just read to be started or stopped by its subresource, and that request is not carried out yet.
 ///
-/// The subresources take no precondition: whoever makes the VM anew between the two is met. That window is documented,
-/// and it is all that is left out here.
+/// Subresources take no precondition, so a VM that is recreated between the two is hit. That window is documented, and
+/// nothing else is excluded here.
 fn is_about_to_be_switched(ledger: &Ledger, vm: &Object) -> bool {
     let count = |verb, resource| ledger.count_of(verb, resource, vm.namespace(), vm.name());
     let done = |action| count("update", action).carried_out;
@@ -251,12 +251,12 @@ impl Process<'_> {
             interrupt: self.interrupt.clone(),
             events: &|_| {},
         };
-        // What goes wrong because of others is no failure of this test.
+        // Errors caused by others are no failure of this test.
         let _ = Box::pin(timed::run(work, &mut record, store)).await;
         lock.release().await;
     }
 
-    /// Gives what is left of the run, if anything.
+    /// Returns what is left of the run, if anything.
     async fn clean_up(&self) -> Option<Leftovers> {
         let (record, _) = self.cluster.load(PREFIX).await.unwrap()?;
         let estate = Estate::of(&record);
@@ -298,7 +298,7 @@ async fn live(seed: u64) {
     ];
     let last = 2 + usize::try_from(dice.below(5)).unwrap();
     for step in &steps[..last.min(steps.len())] {
-        // Killed at a random instant, and begun again.
+        // Killed at a random instant and restarted.
         for _ in 0..=dice.below(2) {
             let killed = Duration::from_millis(if dice.below(3) == 0 { dice.below(60) } else { 30_000 });
             let acting = async {

@@ -1,4 +1,4 @@
-//! Many phases and one start: who leaves together, and who is left out.
+//! Many phases with a common start: which leave together, and which are left out.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -19,12 +19,12 @@ use local::on_paused_time;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn cluster() -> Cluster {
-    // Nothing is asked: no gate of these tests waits long enough for its connections to be opened again.
+    // No requests are sent: no gate of these tests waits long enough to reopen its connections.
     let config = kube::Config::new("http://localhost:9".parse().unwrap());
     Connection::default().over(Client::try_from(config).unwrap())
 }
 
-/// A member that comes to its gate after a time; gives when it left it.
+/// A member that reaches its gate after a delay; returns when it left.
 fn comes(
     barrier: &Arc<Barrier>,
     member: usize,

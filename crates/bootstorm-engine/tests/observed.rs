@@ -1,4 +1,5 @@
-//! Observed outages against the sandbox's truth, while watches break, the server is away, and the observer is killed.
+//! Observed outages against the sandbox's truth, while watches are cut, the server is unreachable, and the observer is
+//! killed.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -54,7 +55,7 @@ async fn shop(local: &Local) {
     }
 }
 
-/// Observes until it is over, as one process of several.
+/// Observes until it is over, as one of several processes.
 async fn process(local: &Local, kept: &Arc<Mutex<Option<Observation>>>) {
     let cluster = local.cluster();
     let known = kept.lock().unwrap().clone();
@@ -81,7 +82,7 @@ async fn process(local: &Local, kept: &Arc<Mutex<Option<Observation>>>) {
     *kept.lock().unwrap() = Some(observation);
 }
 
-/// What happens to the observer, and to the VMs; gives the deletions, each VM with microseconds since 1970.
+/// Incidents of the observer and the VMs; returns the deletions, each as VM and microseconds since 1970.
 async fn schedule(seed: u64) -> (Local, Observation, Vec<(usize, i64)>, bool) {
     let mut dice = StdRng::seed_from_u64(seed);
     let local = Local::start(seed);
@@ -142,7 +143,7 @@ fn every_observed_outage_is_true_and_as_exact_as_it_says() {
             let outage = timeline.outage.as_ref().unwrap();
             let (low, high) = match outage.exactness {
                 Exactness::Watch if outage.sign == Sign::Deleting => (outage.at.0 - 100_000, outage.at.0),
-                // Its deletion was missed, and its end was seen.
+                // Its deletion was missed, but its end was seen.
                 Exactness::Watch => (i64::MIN / 2, outage.at.0),
                 Exactness::Stamp => (outage.at.0 - 1_000_000, outage.at.0 + 1_100_000),
                 Exactness::Gap { from, to } => (from.0 - 1_000_000, to.0 + 1_100_000),

@@ -1,4 +1,4 @@
-//! What a phase has settled is in the record and no longer in memory, however long a series of storms is.
+//! Settled timelines are in the record and no longer in memory, however long a series of storms is.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -35,7 +35,7 @@ async fn set_up(local: &Local, cluster: &Cluster) {
     setup::close(&mut record, &mut store).await.unwrap();
 }
 
-/// Runs a phase as the commands do: with the record as it is in the cluster.
+/// Runs a phase as the commands do: with the record from the cluster.
 async fn phase(local: &Local, cluster: &Cluster, kind: PhaseKind) -> RunRecord {
     let (mut record, store) = cluster.load(PREFIX).await.unwrap().unwrap();
     assert_eq!(open(&record), [], "a record that was just loaded is packed");
@@ -57,7 +57,7 @@ async fn phase(local: &Local, cluster: &Cluster, kind: PhaseKind) -> RunRecord {
     record
 }
 
-/// The phases whose timelines are in memory one by one.
+/// The phases whose timelines are in memory.
 fn open(record: &RunRecord) -> Vec<PhaseName> {
     record.phases.iter().filter(|phase| phase.timelines.are_open()).map(|phase| phase.name).collect()
 }
@@ -73,7 +73,7 @@ fn settled_phases_leave_memory_for_the_record() {
         for kind in kinds {
             let record = phase(&local, &cluster, kind).await;
             let last = record.last_phase().unwrap().name;
-            // The first boot holds the UIDs of the VMs.
+            // The first boot holds the VMs' UIDs.
             let may_be_open = [PhaseName::CREATE, last];
             let open = open(&record);
             assert!(open.iter().all(|name| may_be_open.contains(name)), "after {last}: {open:?}");
@@ -90,7 +90,7 @@ fn settled_phases_leave_memory_for_the_record() {
         let still_open = open(&record);
         assert_eq!(still_open, [], "what is printed at the end looks at one phase after the other");
 
-        // Tables have a row per VM of what they show in full alone, and say the same.
+        // Tables have a row per VM only where they show a phase in full, and say the same.
         let rows = |report: &Report| report.phases.iter().map(|phase| phase.rows.len()).sum::<usize>();
         assert_eq!((rows(&all), rows(&tables)), (VMS as usize * (1 + 2 * STORMS), VMS as usize * 3));
         for wide in [false, true] {
@@ -100,7 +100,7 @@ fn settled_phases_leave_memory_for_the_record() {
             assert_eq!(tables.failures_table(&layout), all.failures_table(&layout));
         }
 
-        // Ownership knows every instance that was made.
+        // Ownership knows every instance that was created.
         let estate = Estate::of(&record);
         let opened: Vec<PhaseName> =
             open(&record).into_iter().filter(|name| *name != PhaseName::CREATE).collect();

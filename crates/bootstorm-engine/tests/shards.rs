@@ -1,4 +1,5 @@
-//! Shards of a phase, all in this process, on time that takes none: killed at any instant, nothing is lost or asked twice.
+//! Shards of a phase, all in this process, on simulated time: killed at any instant, nothing is lost or requested
+//! twice.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -56,7 +57,7 @@ struct Pod<'a> {
 }
 
 impl<'a> Pod<'a> {
-    /// Waits for the lock, which a process that was dropped seems to hold for a while.
+    /// Waits for the lock, which a dropped process appears to hold for a while.
     async fn start(local: &'a Local, name: PhaseName, shard: Shard, holder: &str) -> Self {
         let cluster = local.cluster();
         loop {
@@ -97,7 +98,7 @@ impl<'a> Pod<'a> {
         matches!(Box::pin(timed::run(work, record, store)).await, Ok(None))
     }
 
-    /// Works on the phase; says whether it came to the end of its part, and the coordinator to the end of the phase.
+    /// Works on the phase; returns whether it completed its part or, as coordinator, the phase.
     async fn work(self) -> bool {
         let (mut record, mut store) = loop {
             let (mut record, store) = self.load().await;
@@ -138,7 +139,7 @@ impl<'a> Pod<'a> {
     }
 }
 
-/// Runs a phase with so many shards, each of which is killed again and again for a while; gives the number of kills.
+/// Runs a phase with this many shards, each of which is killed repeatedly for a while; returns the number of kills.
 async fn storm(local: &Local, name: PhaseName, of: u32, dice: &mut StdRng, most: u32) -> u32 {
     let seeds: Vec<u64> = Shard::all(of).map(|_| dice.random()).collect();
     let lives = Shard::all(of).zip(seeds).map(|(shard, seed)| async move {

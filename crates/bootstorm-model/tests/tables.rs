@@ -1,4 +1,4 @@
-//! The tables of what other programs read, made again by these programs where they are installed.
+//! Tables of what other programs parse, rebuilt with these programs where they are installed.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,18 +28,18 @@ fn durations_are_still_what_go_takes() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), include_str!("tables/durations.tsv"));
 }
 
-/// A text, and what readers make of it: the objects without what names them, and `refused` where one ends
+/// A text and how readers parse it: the objects without their names, and `refused` where a reader stops
 #[derive(Debug, Serialize, Deserialize)]
 struct Row {
     yaml: String,
     kubectl: Vec<Value>,
-    /// What kubectl makes of it at other times: version 1.32, or by chance where the keys `on` and `'true'` meet.
+    /// kubectl's result in other cases: version 1.32, or at random where the keys `on` and `'true'` collide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     or_kubectl: Option<Vec<Value>>,
-    /// What `kubectl kustomize` makes of a text with a merge key.
+    /// The result of `kubectl kustomize` for a text with a merge key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kustomize: Option<Vec<Value>>,
-    /// What this tool makes of it, where that is something else on purpose.
+    /// This tool's result, where it differs on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ours: Option<Vec<Value>>,
     /// The reason for the difference.
@@ -50,7 +50,7 @@ struct Row {
 const HEAD: &str = "apiVersion: x.org/v1\nkind: Thing\nmetadata: {name: NAME}\n";
 
 impl Row {
-    /// The whole text, whose objects bear the name.
+    /// The whole text, with this name for its objects.
     fn text(&self, name: &str) -> String {
         let is_whole = self.yaml.contains("NAME");
         if is_whole { self.yaml.replace("NAME", name) } else { HEAD.replace("NAME", name) + &self.yaml }
@@ -62,7 +62,7 @@ fn rows() -> Vec<Row> {
     table.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Numbers are compared as floats where they exceed 64 bits with a sign, since JSON writers differ in their digits.
+/// Numbers beyond signed 64 bits are compared as floats, since JSON writers differ in their digits.
 fn bare(mut object: Value) -> Value {
     fn large_as_float(value: &mut Value) {
         match value {
@@ -109,7 +109,7 @@ fn yaml_is_read_as_kubectl_reads_it() {
     }
 }
 
-/// A text that kubectl takes otherwise is read with a warning; so is a merge that kustomize takes otherwise.
+/// A text that kubectl parses differently is read with a warning; so is a merge that kustomize treats differently.
 #[test]
 fn a_text_that_another_reader_takes_otherwise_is_warned_of() {
     for row in rows() {
@@ -121,7 +121,7 @@ fn a_text_that_another_reader_takes_otherwise_is_warned_of() {
     }
 }
 
-/// Runs the real kubectl over all rows; `BOOTSTORM_WRITE_TABLES=1` writes down what it does.
+/// Runs the real kubectl over all rows; `BOOTSTORM_WRITE_TABLES=1` writes its results.
 ///
 /// `KUBECTL` names another program than `kubectl`.
 #[test]

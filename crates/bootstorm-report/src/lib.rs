@@ -3,7 +3,7 @@
 //! [`Report`] holds exactly what is shown, in order, as numbers; it is also the public JSON document. Each format is
 //! one small module that only writes: adding one touches nothing else. The caller decides where the text goes. Hostile
 //! text is made harmless where it leaves: tables in their cells and lines ([`printable()`]), JSON and YAML in
-//! [`document`], CSV in [`sheet`].
+//! [`document`], CSV in [`csv_cell`].
 
 pub mod adoption;
 mod benchmark;

@@ -1,7 +1,7 @@
-//! Every number of a report against an implementation of its own, which knows the documentation and nothing of the code.
+//! Every number of a report against an independent implementation, based on the documentation and not on the code.
 //!
-//! Seeded runs with every way to end are written as `run.json`; the numbers are worked out anew from that text, in the
-//! plainest way, and held against the report's JSON.
+//! Seeded runs with every kind of ending are written as `run.json`; the numbers are recomputed from that text in the
+//! simplest way and compared with the report's JSON.
 #![expect(
     clippy::unwrap_used,
     clippy::trivially_copy_pass_by_ref,
@@ -14,7 +14,7 @@ use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, 
 use bootstorm_report::{Report, Selection};
 use serde_json::Value;
 
-/// Numbers that look random, the same each time (xorshift64*).
+/// Pseudo-random numbers, the same each time (xorshift64*).
 struct Seeded(u64);
 
 impl Seeded {
@@ -30,7 +30,7 @@ impl Seeded {
     }
 }
 
-/// One VM on its way through these milestones; some end early, some lose what was known of them.
+/// One VM on its way through these milestones; some end early, some have unknown times.
 fn timeline(target: u32, path: &[(Milestone, f64)], trouble: f64, random: &mut Seeded) -> Timeline {
     let mut timeline = Timeline::new(target);
     let requested = random.next() * 3.0;
@@ -43,7 +43,7 @@ fn timeline(target: u32, path: &[(Milestone, f64)], trouble: f64, random: &mut S
         at += pace * length * (0.5 + random.next());
         match random.next() {
             _ if stop.is_some_and(|stop| index >= stop) => break,
-            // Between the ends a milestone may pass unseen.
+            // Intermediate milestones may be missed.
             odd if odd < 0.03 && index + 1 < path.len() => {}
             odd if odd < 0.06 => {
                 timeline.fill(*milestone, Offset::from_seconds(at.floor()));
@@ -70,7 +70,7 @@ fn timeline(target: u32, path: &[(Milestone, f64)], trouble: f64, random: &mut S
     timeline
 }
 
-/// A run with a create, a stop and a storm; of two in three runs the create fills disks.
+/// A run with a create, a stop and a storm; in two of three runs the create fills disks.
 fn run(seed: u64) -> RunRecord {
     use Milestone::{
         Accepted, Address, Gone, Instance, Pod, Reachable, Ready, Running, Scheduled, Stopping, Volume,
@@ -108,7 +108,7 @@ fn run(seed: u64) -> RunRecord {
     record
 }
 
-/// What is known of a time: seconds, that it was not reached, or nothing.
+/// A time: seconds, not reached, or unknown.
 #[derive(Clone, Copy, PartialEq)]
 enum Time {
     After(f64),
@@ -116,7 +116,7 @@ enum Time {
     Unknown,
 }
 
-/// The milestones in their order.
+/// The milestones in order.
 const ORDER: [&str; 18] = [
     "requested",
     "accepted",
@@ -137,7 +137,7 @@ const ORDER: [&str; 18] = [
     "stopping",
     "gone",
 ];
-/// Those that no VM can go round.
+/// Milestones that every VM passes.
 const INEVITABLE: [&str; 5] = ["accepted", "instance", "pod", "scheduled", "running"];
 
 fn place(milestone: &str) -> usize {
@@ -152,7 +152,7 @@ fn took_part(vm: &&Value) -> bool {
     vm["outcome"] != "excluded"
 }
 
-/// The time of a VM to a milestone, from `zero` on.
+/// A VM's time to a milestone, from `zero` on.
 fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
     let reached = vm["outcome"] == "reached";
     if milestone == goal && !reached {
@@ -168,7 +168,7 @@ fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
     }
 }
 
-/// The instant at which the disks of a VM were filled, where its phase filled any, or its request if that was later.
+/// When a VM's disks were filled, if its phase filled any, or its request if that was later.
 fn boot_zero(vm: &Value, phase: &[&Value]) -> Option<f64> {
     if phase.iter().all(|vm| at(vm, "volume").is_none()) {
         return at(vm, "requested");
@@ -177,7 +177,7 @@ fn boot_zero(vm: &Value, phase: &[&Value]) -> Option<f64> {
     Some(at(vm, "requested").map_or(filled, |requested| requested.max(filled)))
 }
 
-/// Statistics by the definitions of the documentation.
+/// Statistics as defined in the documentation.
 struct Statistics {
     values: Vec<f64>,
     n: usize,
@@ -203,7 +203,7 @@ impl Statistics {
         (!self.values.is_empty()).then(|| sum / self.values.len() as f64)
     }
 
-    /// By Welford's recurrence, which shares nothing with two passes.
+    /// By Welford's recurrence, which has nothing in common with two passes.
     fn stddev(&self) -> Option<f64> {
         let (mut mean, mut squares) = (0.0, 0.0);
         for (index, value) in self.values.iter().enumerate() {
@@ -214,14 +214,14 @@ impl Statistics {
         (self.values.len() > 1).then(|| (squares / (self.values.len() - 1) as f64).sqrt())
     }
 
-    /// The smallest value that so many percent of all lie at or below.
+    /// The smallest value with at least this percentage of all values at or below it.
     fn percentile(&self, percent: usize) -> Option<f64> {
         let rank = (1..=self.n).find(|rank| rank * 100 >= percent * self.n)?;
         self.values.get(rank - 1).copied()
     }
 }
 
-/// Holds numbers against each other, and counts them.
+/// Compares numbers and counts them.
 struct Check {
     seed: u64,
     numbers: u64,
@@ -305,7 +305,7 @@ impl Check {
         }
     }
 
-    /// What counts from the first request of all.
+    /// Figures that count from the first request of all.
     fn crowd(&mut self, name: &str, goal: &str, vms: &[&Value], block: &Value) {
         let requests: Vec<f64> = vms.iter().filter_map(|vm| at(vm, "requested")).collect();
         let first = requests.iter().copied().reduce(f64::min);
@@ -379,7 +379,7 @@ impl Check {
 
 #[test]
 fn every_number_is_what_the_documentation_says() {
-    // BOOTSTORM_RUNS=2000 for a thorough look.
+    // BOOTSTORM_RUNS=2000 for a thorough check.
     let runs = std::env::var("BOOTSTORM_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let mut check = Check { seed: 0, numbers: 0 };
     for seed in 0..runs {

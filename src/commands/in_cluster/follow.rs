@@ -7,9 +7,10 @@ use tokio::time::sleep;
 
 use super::{job_name, pods};
 use crate::commands::session::Session;
-use bootstorm_engine::cluster::Kind;
-use bootstorm_engine::cluster::jobs::{JobEnd, ShardPod};
+use bootstorm_engine::cluster::jobs::{JobEnd, JobState, ShardPod};
+use bootstorm_engine::cluster::probers::Prober;
 use bootstorm_engine::cluster::store::PartHead;
+use bootstorm_engine::cluster::{ClusterError, Kind};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::shards::Assignment;
@@ -19,19 +20,19 @@ use bootstorm_model::text::printable;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time limit for the pods of a deleted Job; their grace period is one minute.
 const ENDING: Duration = Duration::from_secs(120);
-/// Time limit for an image that cannot be pulled
-const PULLING: Duration = Duration::from_secs(60);
+/// Time limit for pods that cannot be created, or whose image cannot be pulled
+const STUCK: Duration = Duration::from_secs(60);
 /// Waiting reasons of a container without an image
 const NO_IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"];
 
 /// Follows a Job until it ends.
 ///
-/// Fails when the user interrupts, the Job is deleted, or its image cannot be pulled.
+/// Fails when the user interrupts, the Job is deleted, or its pods cannot run.
 pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Result<JobEnd, Failure> {
     let Assignment { prefix, run_id, .. } = assignment;
     let mut interrupt = session.interrupt.clone();
     let mut told = Told::default();
-    let mut without_image = None;
+    let mut stuck_since = None;
     loop {
         let looking = async {
             let job = session.cluster.job_of(prefix, run_id).await?;
@@ -42,9 +43,13 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
                 Err(error) if error.kind == Kind::Forbidden => Vec::new(),
                 pods => pods?,
             };
-            Ok::<_, Failure>((job, heads, last, pods))
+            let obstacle = match &job {
+                Some(job) => obstacle(session, job, &pods).await?,
+                None => None,
+            };
+            Ok::<_, Failure>((job, heads, last, pods, obstacle))
         };
-        let (job, heads, last, pods) = tokio::select! {
+        let (job, heads, last, pods, obstacle) = tokio::select! {
             biased;
             () = interrupt.wait() => return Err(detached(session, assignment)),
             looked = looking => looked.map_err(|failure| {
@@ -58,19 +63,14 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
         };
         let phase = last.map(|(phase, _)| phase).unwrap_or_default();
         told.progress(session, &phase, &heads, assignment);
-        told.complaints(session, &pods);
+        told.complaints(session, &pods, obstacle.as_ref());
         if let Some(end) = job.end {
             return Ok(end);
         }
-        let pulls = pods.iter().find(|pod| lacks_image(pod));
-        match pulls.filter(|_| pods.iter().all(|pod| !pod.pod.running)) {
-            None => without_image = None,
-            Some(pod) if elapsed_since(*without_image.get_or_insert_with(monotonic_now)) > PULLING => {
-                let namespace = session.cluster.namespace();
-                return Err(Failure::new(format!("the image {} cannot be pulled", job.image))
-                    .because(pod.pod.complaint.clone().unwrap_or_default())
-                    .hint(format!("delete the job: kubectl delete job {} -n {namespace}", job.name))
-                    .hint("then run this command again, with another --runner-image"));
+        match obstacle {
+            None => stuck_since = None,
+            Some(obstacle) if elapsed_since(*stuck_since.get_or_insert_with(monotonic_now)) > STUCK => {
+                return Err(obstacle.failure(session, &job));
             }
             Some(_) => {}
         }
@@ -80,6 +80,58 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             () = sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+/// Why no pod of a Job runs
+enum Obstacle {
+    /// The image cannot be pulled.
+    Image(String),
+    /// Pods are refused: by a quota, by admission, or for want of their service account.
+    Refused(String),
+}
+
+/// What keeps all pods of a Job from running, if that is known.
+async fn obstacle(
+    session: &Session,
+    job: &JobState,
+    pods: &[ShardPod],
+) -> Result<Option<Obstacle>, ClusterError> {
+    if pods.iter().any(|pod| pod.pod.running) {
+        return Ok(None);
+    }
+    if let Some(pod) = pods.iter().find(|pod| lacks_image(pod)) {
+        return Ok(Some(Obstacle::Image(pod.pod.complaint.clone().unwrap_or_default())));
+    }
+    let is_bare = job.end.is_none() && job.active == 0 && pods.iter().all(|pod| pod.is_ending);
+    if !is_bare {
+        return Ok(None);
+    }
+    Ok(session.cluster.refused_pods(job).await?.map(Obstacle::Refused))
+}
+
+impl Obstacle {
+    fn failure(self, session: &Session, job: &JobState) -> Failure {
+        let delete = format!("kubectl delete job {} -n {}", job.name, session.cluster.namespace());
+        match self {
+            Self::Image(why) => Failure::new(format!("the image {} cannot be pulled", job.image))
+                .because(why)
+                .hint(format!("delete the job: {delete}"))
+                .hint("then run this command again, with another --runner-image"),
+            Self::Refused(why) => Failure::new(format!("the pods of job {} are refused", job.name))
+                .because(why)
+                .hint("the job goes on by itself once they are not; to follow it again, run the same command")
+                .hint(format!("or give it up: {delete}")),
+        }
+    }
+}
+
+/// The error in the last lines of a log, which are the message of a pod that has failed; otherwise the whole text.
+fn essence(complaint: &str) -> String {
+    let Some((reason, log)) = complaint.split_once(": ") else { return complaint.to_owned() };
+    let Some(at) = log.rfind("error: ") else { return complaint.to_owned() };
+    let lines = log[at + "error: ".len()..].lines().map(str::trim);
+    let lines: Vec<&str> = lines.take_while(|line| !line.starts_with("hint: ")).collect();
+    format!("{reason}: {}", lines.join(": "))
 }
 
 fn lacks_image(pod: &ShardPod) -> bool {
@@ -165,13 +217,35 @@ impl Told {
         }
     }
 
-    fn complaints(&mut self, session: &Session, pods: &[ShardPod]) {
-        for ShardPod { pod, .. } in pods.iter().filter(|pod| !pod.pod.running) {
-            let Some(why) = pod.complaint.as_ref().filter(|why| *why != "Completed") else { continue };
-            let text = format!("pod {}: {}", printable(&pod.name), printable(why));
-            if self.complaints.insert(text.clone()) {
-                session.console.say(&text);
+    /// Reports each complaint once, whichever pod has it.
+    fn complaints(&mut self, session: &Session, pods: &[ShardPod], obstacle: Option<&Obstacle>) {
+        if let Some(Obstacle::Refused(why)) = obstacle
+            && self.complaints.insert("refused".to_owned())
+        {
+            session.console.say(&format!("pods are refused: {}", printable(why)));
+        }
+        for pod in pods.iter().filter(|pod| !pod.pod.running && !pod.is_ending) {
+            let ShardPod { pod: Prober { name, complaint, .. }, .. } = pod;
+            let Some(why) = complaint.as_ref().filter(|why| !why.starts_with("Completed")) else { continue };
+            let why = essence(why);
+            let topic = if lacks_image(pod) { "image" } else { &why };
+            if self.complaints.insert(topic.to_owned()) {
+                session.console.say(&format!("pod {}: {}", printable(name), printable(&why)));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_log_of_a_pod_that_failed_the_error_is_shown() {
+        let log = "Error: shard 0 of 2\nerror: an earlier one\nerror: failed to take the lock\n  leases is forbidden\nhint: ask\n";
+        assert_eq!(essence(log), "Error: failed to take the lock: leases is forbidden");
+        for other in ["OOMKilled", "ErrImagePull: rpc error", "Error: killed"] {
+            assert_eq!(essence(other), other);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What the schemas of the Ant task and of Jenkins both demand of `JUnit` XML.
+//! The common requirements of the Ant and Jenkins schemas for `JUnit` XML.
 
 use roxmltree::{Document, Node};
 
-/// Attributes that a test suite has in either schema: name, and whether it is a number.
+/// A test suite's attributes in both schemas: name, and whether it is a number.
 const SUITE: [(&str, bool); 10] = [
     ("id", true),
     ("name", false),
@@ -16,7 +16,7 @@ const SUITE: [(&str, bool); 10] = [
     ("time", true),
 ];
 
-/// Demands the structure, suites of these names, and this many cases in each.
+/// Asserts the structure, suites with these names, and this many cases in each.
 #[track_caller]
 pub(super) fn check(text: &str, suites: &[&str], cases: usize) {
     let document = Document::parse(text).unwrap();
@@ -47,7 +47,7 @@ fn suite(node: Node<'_, '_>, cases: usize) {
     let timestamp = node.attribute("timestamp").unwrap();
     let shape: String = timestamp.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     assert_eq!(shape, "9999-99-99T99:99:99");
-    // Properties first, then the cases, then what was printed.
+    // Properties first, then the cases, then captured output.
     let children = elements(node);
     let names: Vec<&str> = children.iter().map(|child| child.tag_name().name()).collect();
     let mut wanted = vec!["properties"];
@@ -70,7 +70,7 @@ fn suite(node: Node<'_, '_>, cases: usize) {
     assert_eq!(node.attribute("tests").unwrap(), cases.to_string());
 }
 
-/// How a case ended: failure, error, skipped.
+/// A case's outcome: failure, error, skipped.
 fn case_kind(case: Node<'_, '_>) -> Option<usize> {
     assert_eq!(case.attributes().len(), 3);
     assert!(!case.attribute("name").unwrap().is_empty() && !case.attribute("classname").unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! kube-burner's documents: written as one array and as files, and read back without a cluster.
+//! kube-burner documents: written as one array and as files, and read back without a cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ fn offline(cluster: &Cluster) -> Program {
     Program::new(cluster.home.path()).env("KUBECONFIG", "/nowhere")
 }
 
-/// The folder of the one run in `burner`.
+/// The only run's folder in `burner`.
 fn written(cluster: &Cluster) -> PathBuf {
     let burner = cluster.home.path().join("burner");
     let mut folders: Vec<PathBuf> =
@@ -29,7 +29,7 @@ fn one_array_and_the_files_of_the_local_indexer_hold_the_same() {
     let cluster = measured();
     let mut array: Vec<Value> = serde_json::from_str(&report(&cluster, "kube-burner")).unwrap();
     cluster.run(&["report", "-q", "--output-file", "kube-burner=burner"]).exits(0);
-    // A repeat replaces what is its own.
+    // Repeating it replaces its own files.
     cluster.run(&["report", "--output-file", "kube-burner=burner"]).exits(0).complains(&["written: burner/"]);
     let folder = written(&cluster);
     let json: Value = serde_json::from_str(&report(&cluster, "json")).unwrap();
@@ -47,7 +47,7 @@ fn one_array_and_the_files_of_the_local_indexer_hold_the_same() {
     let vms = documents(&folder.join("vmiLatencyMeasurement-storm-1.json"));
     assert_eq!(vms.len(), 3);
     assert!(vms.iter().all(|vm| vm["vmiRunningLatency"].as_i64().is_some_and(|latency| latency >= 0)));
-    // What is not ours is not replaced.
+    // Foreign files are not replaced.
     std::fs::write(folder.join("jobSummary.json"), "[]").unwrap();
     cluster
         .run(&["report", "--output-file", "kube-burner=burner"])

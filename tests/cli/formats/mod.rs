@@ -1,4 +1,4 @@
-//! A run on the sandbox, reported in every format, read back, and checked by readers that know nothing of us.
+//! A run on the sandbox, reported in every format, read back, and checked by independent readers.
 
 mod junit;
 mod kube_burner;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::Cluster;
 use crate::support::tools::find;
 
-/// A cluster with a run of three VMs, of which the storm is over.
+/// A cluster with a run of three VMs after its storm.
 fn measured() -> Cluster {
     let cluster = Cluster::instant();
     cluster.run(&["run", "--end", "3", "-q", "--save-results"]).exits(0);

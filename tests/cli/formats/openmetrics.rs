@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-/// Demands that a text keeps to the grammar and to the rules about families.
+/// Asserts that a text follows the grammar and the rules about families.
 #[track_caller]
 pub(super) fn check(text: &str) {
     let body = text.strip_suffix("# EOF\n").expect("it ends with # EOF and a line end");
@@ -54,7 +54,7 @@ pub(super) fn check(text: &str) {
 
 type Labels = Vec<(String, String)>;
 
-/// Takes `name{label="value",…} number` apart.
+/// Splits `name{label="value",…} number`.
 fn sample(line: &str) -> (&str, Labels, &str) {
     let (name, rest) = line.split_once('{').unwrap_or_else(|| panic!("no labels: {line}"));
     assert!(is_name(name), "{line}");

@@ -1,4 +1,4 @@
-//! The text format of Prometheus in the programs that read it: promtool, `node_exporter`, the Pushgateway.
+//! The Prometheus text format in the programs that read it: promtool, `node_exporter`, the Pushgateway.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ fn what_reads_prometheus_takes_it() {
         assert_eq!(status, 200, "{answer}");
         let (_, metrics) = gateway.send("GET", "/metrics", "");
         assert!(metrics.contains("push_time_seconds") && metrics.contains("bootstorm_milestone_seconds{"));
-        // The other format is refused, which is why there are two.
+        // It rejects the other format, which is why there are two.
         let (status, answer) = gateway.send("PUT", "/metrics/job/open", &report(&cluster, "openmetrics"));
         assert!(status == 400 && answer.contains("unknown metric type"), "{status}: {answer}");
     }

@@ -1,4 +1,4 @@
-//! Results read back, without a cluster.
+//! Results read back without a cluster.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use super::measured;
 use crate::support::{Cluster, Program, Ran};
 
-/// The program where there is no cluster at all.
+/// The program without any cluster.
 fn offline(home: &Path) -> Program {
     Program::new(home).env("KUBECONFIG", "/nowhere")
 }
@@ -41,7 +41,7 @@ fn what_was_saved_shows_as_if_the_cluster_were_there() {
         assert_eq!(saved.stdout, live.stdout, "{format}");
         assert_eq!(saved.stderr, "");
     }
-    // The folder, and those above it as long as it is the only one.
+    // The folder itself, and its parents as long as it is the only one in them.
     let wanted = from(&cluster, &run, &["-o", "json"]).exits(0).stdout;
     assert_eq!(from(&cluster, &folder(&cluster), &["-o", "json"]).exits(0).stdout, wanted);
     assert_eq!(from(&cluster, Path::new("results"), &["-o", "json"]).exits(0).stdout, wanted);
@@ -51,7 +51,7 @@ fn what_was_saved_shows_as_if_the_cluster_were_there() {
     assert_eq!(piped(&cluster, &wanted).exits(0).stdout, wanted);
     let yaml = from(&cluster, &run, &["-o", "yaml"]).exits(0).stdout;
     assert_eq!(piped(&cluster, &yaml).exits(0).stdout, wanted);
-    // The origin tool's files are made from a run again.
+    // The origin tool's files can be rebuilt from a run.
     from(&cluster, &run, &["--save-results", "--results-folder", "again"])
         .exits(0)
         .complains(&["results saved in again"]);
@@ -121,7 +121,7 @@ fn saved_results_are_judged_like_the_run() {
         judged("storm.goal.t95>1h").exits(0);
         judged("storm-9.goal.p50>1h").exits(2).complains(&["there is no phase storm-9"]);
     }
-    // A report that was judged says so again.
+    // A report with thresholds says so again.
     let crossed = from(&cluster, &run, &["--fail-if", "storm.goal.p50>1us", "-o", "json"]).exits(4).stdout;
     assert_eq!(piped(&cluster, &crossed).exits(4).stdout, crossed);
     let junit = from(&cluster, &run, &["--fail-if", "storm.goal.p50>1us", "-o", "junit"]).exits(4).stdout;

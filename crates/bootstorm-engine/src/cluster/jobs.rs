@@ -5,7 +5,9 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::GetParams;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{GetParams, ListParams};
+use kube::core::ObjectList;
 use serde_json::{Value, json};
 
 use super::access::Permission;
@@ -131,6 +133,8 @@ pub enum JobEnd {
 pub struct JobState {
     /// Name.
     pub name: String,
+    /// UID.
+    pub uid: String,
     /// Work of its pods; absent if unreadable.
     pub assignment: Option<Assignment>,
     /// Image of its pods.
@@ -154,6 +158,8 @@ pub struct ShardPod {
     pub index: Option<u32>,
     /// Its state.
     pub pod: Prober,
+    /// It is being deleted.
+    pub is_ending: bool,
 }
 
 impl From<Job> for JobState {
@@ -175,6 +181,7 @@ impl From<Job> for JobState {
         };
         Self {
             name: job.metadata.name.unwrap_or_default(),
+            uid: job.metadata.uid.unwrap_or_default(),
             assignment: assignment.and_then(|text| Assignment::parse(text).ok()),
             image: container.image.unwrap_or_default(),
             created: job.metadata.creation_timestamp.map(|time| time.0),
@@ -274,6 +281,8 @@ fn job(outfit: &Outfit<'_>, namespace: &str, account: &str) -> Value {
                     "name": CONTAINER,
                     "image": outfit.image,
                     "args": args,
+                    // So that the status of a pod that has failed says why.
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
                     "resources": {
                         "requests": {"cpu": "500m", "memory": "256Mi"},
                         "limits": {"memory": "1Gi"},
@@ -337,11 +346,31 @@ impl Cluster {
         let (listed, _) = list_all::<PodState>(self, "list the pods of the Job", &pods, &selector).await?;
         let pod = |pod: PodState| ShardPod {
             index: pod.label(INDEX).and_then(|index| index.parse().ok()),
+            is_ending: pod.is_ending(),
             pod: pod.into(),
         };
         let mut pods: Vec<ShardPod> = listed.into_iter().map(pod).collect();
         pods.sort_by(|a, b| (a.index, &a.pod.name).cmp(&(b.index, &b.pod.name)));
         Ok(pods)
+    }
+
+    /// Why pods of a Job were last refused; nothing where none was, or where events may not be read.
+    pub async fn refused_pods(&self, job: &JobState) -> Result<Option<String>, ClusterError> {
+        let doing = "look why the Job has no pods";
+        let fields = format!("involvedObject.kind=Job,involvedObject.name={},reason=FailedCreate", job.name);
+        let events = path("v1", Some(self.namespace()), "events");
+        let request = built(doing, on(&events).list(&ListParams::default().fields(&fields)))?;
+        let listed = match self.ask::<ObjectList<Event>>(doing, &request).await {
+            Err(error) if error.kind == Kind::Forbidden => return Ok(None),
+            listed => listed?,
+        };
+        let of_job = |event: &Event| event.involved_object.uid.as_deref() == Some(&*job.uid);
+        let last = listed
+            .items
+            .into_iter()
+            .filter(of_job)
+            .max_by_key(|event| event.metadata.creation_timestamp.clone());
+        Ok(last.and_then(|event| event.message))
     }
 
     /// Existing objects that belong to the Job of a run, the Job first. Kinds that may not be read are left out.

@@ -88,6 +88,11 @@ impl PodState {
     pub(super) fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.get(key).map(String::as_str)
     }
+
+    /// Whether it is being deleted.
+    pub(super) fn is_ending(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
 }
 
 impl Watched for PodState {

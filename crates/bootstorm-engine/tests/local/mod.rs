@@ -37,7 +37,7 @@ fn wall() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap() + tokio_now().saturating_duration_since(*BASE)
 }
 
-/// From now on the process reads tokio's clock, which is paused.
+/// From now on, the process reads tokio's paused clock.
 pub(crate) fn on_simulated_time() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -46,7 +46,7 @@ pub(crate) fn on_simulated_time() {
     });
 }
 
-/// Runs something whose waits take no time.
+/// Runs a future whose waits take no real time.
 pub(crate) fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
     on_simulated_time();
     let runtime =
@@ -54,13 +54,13 @@ pub(crate) fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-/// What happens to the bytes of watches
+/// Faults of watch streams
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
     /// Watches of earlier generations deliver nothing.
     silent: AtomicU64,
     garbled_until: Mutex<Option<tokio::time::Instant>>,
-    /// How long events of watches are held back, in milliseconds.
+    /// How long watch events are held back, in milliseconds.
     lag: AtomicU64,
 }
 
@@ -73,7 +73,7 @@ impl Wire {
         *self.garbled_until.lock().unwrap() = Some(tokio::time::Instant::now() + time);
     }
 
-    /// From now on events come so much later.
+    /// From now on, events arrive this much later.
     pub(crate) fn lag(&self, time: Duration) {
         self.lag.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
@@ -83,13 +83,13 @@ impl Wire {
     }
 }
 
-/// The body of an answer on its way
+/// A response body in transit
 struct Carried {
     inner: Incoming,
     wire: Arc<Wire>,
     generation: u64,
     watch: bool,
-    /// An event that is held back, and until when.
+    /// An event that is held back, and its timer.
     held: Option<(Frame<Bytes>, Pin<Box<tokio::time::Sleep>>)>,
 }
 
@@ -141,7 +141,7 @@ impl http_body::Body for Carried {
     }
 }
 
-/// A sandbox, and the way to it
+/// A sandbox and the connection to it
 pub(crate) struct Local {
     pub(crate) sandbox: Arc<LocalSandbox>,
     pub(crate) wire: Arc<Wire>,
@@ -173,7 +173,7 @@ impl Local {
         self.interrupt.clone()
     }
 
-    /// The connection of a new process.
+    /// A new process's connection.
     pub(crate) fn cluster(&self) -> Cluster {
         let (sandbox, wire) = (Arc::clone(&self.sandbox), Arc::clone(&self.wire));
         let service = service_fn(move |mut request: Request<Body>| {
@@ -208,13 +208,13 @@ impl Local {
         connection.over(Client::new(service, "default"))
     }
 
-    /// The process that held the lock is gone, and everybody knows.
+    /// The lock's holder is gone, and its lease has expired.
     pub(crate) fn forget_lock(&self, prefix: &str) {
         let name = format!("bootstorm-{prefix}");
         let _ = self.sandbox.store().delete(&kind::LEASES, "default", &name, &DeleteOptions::default());
     }
 
-    /// Ends it; gives what truly happened.
+    /// Stops the sandbox and returns its truth.
     pub(crate) fn stop(self) -> Truth {
         self.sandbox.store().close_truth();
         Truth::read(&std::fs::read_to_string(self.home.path().join("truth")).unwrap())
@@ -233,7 +233,7 @@ struct Life {
     moved: Vec<i64>,
 }
 
-/// What truly happened, by UID of the instance
+/// What truly happened, by instance UID
 #[derive(Debug, Default)]
 pub(crate) struct Truth(HashMap<String, Life>);
 
@@ -271,9 +271,9 @@ impl Truth {
         Self(lives)
     }
 
-    /// When the instance of a timeline passed a milestone.
+    /// When a timeline's instance passed a milestone.
     pub(crate) fn of(&self, timeline: &Timeline, milestone: Milestone) -> Option<i64> {
-        // In a restart, the instance from before goes.
+        // In a restart, the old instance is the one that goes.
         let old = timeline.old_instance.as_deref().filter(|_| milestone == Milestone::Gone);
         let life = self.0.get(old.or(timeline.instance_uid.as_deref())?)?;
         match milestone {
@@ -283,7 +283,7 @@ impl Truth {
         }
     }
 
-    /// When the guest of a VM first arrived on another node, in seconds after `zero`, between its request and the end of its
+    /// When a VM's guest first arrived on another node, in seconds after `zero`, between its request and the end of its
     /// phase.
     pub(crate) fn moved(&self, target: &Target, (zero, requested, ended): (i64, f64, f64)) -> Option<f64> {
         let lives = self.0.values().filter(|life| life.target.as_ref() == Some(target));
@@ -291,7 +291,7 @@ impl Truth {
         moved.filter(|at| (requested..=ended).contains(at)).reduce(f64::min)
     }
 
-    /// When a VM first was where it had to be, in seconds after `zero`, between its request and the end of its phase.
+    /// When a VM first reached its goal, in seconds after `zero`, between its request and the end of its phase.
     pub(crate) fn through(
         &self,
         target: &Target,

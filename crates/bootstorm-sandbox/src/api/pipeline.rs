@@ -53,7 +53,7 @@ pub(super) async fn serve(
             admin::serve(&api, &call, path, spared).unwrap_or_else(|failure| failure.response()),
         ));
     }
-    call.with_subject(|request| api.ledger.receive(request, call.asked(), call.body.len()));
+    call.with_subject(|request| api.ledger.receive(request, &call.user, call.asked(), call.body.len()));
     let fate = fault_injection::strike(&api, &call).await;
     let (lost, truncated) = match fate {
         Fate::Answered(failure) => return Ok(audited(failure.response())),

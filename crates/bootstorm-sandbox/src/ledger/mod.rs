@@ -18,12 +18,16 @@ use super::faults::Attributes;
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
 
+/// Requests by verb and resource
+type Verbs = BTreeMap<(Box<str>, Box<str>), u64>;
 type Names = BTreeMap<(Box<str>, Box<str>), Count>;
 
 #[derive(Debug, Default)]
 struct Book {
     requests: HashMap<(Box<str>, Box<str>), Page>,
     machines: BTreeMap<(Box<str>, Box<str>), Account>,
+    /// Requests of each user, by verb and resource.
+    users: BTreeMap<Box<str>, Verbs>,
     /// Bytes delivered by watches of a resource.
     delivered: BTreeMap<Box<str>, u64>,
     /// Bytes in the bodies of requests on a resource.
@@ -55,6 +59,13 @@ impl Ledger {
         let book = self.lock();
         let page = book.requests.get(&(verb.into(), resource.into()));
         page.and_then(|page| page.objects.get(&(namespace.into(), name.into()))).copied().unwrap_or_default()
+    }
+
+    /// Verb and resource of each request of a user.
+    pub fn asked_by(&self, user: &str) -> BTreeSet<(String, String)> {
+        let book = self.lock();
+        let asked = book.users.get(user).into_iter().flat_map(BTreeMap::keys);
+        asked.map(|(verb, resource)| (verb.to_string(), resource.to_string())).collect()
     }
 
     /// History of one machine, even after it is gone, over all machines that ever had its name.
@@ -117,17 +128,31 @@ impl Ledger {
             line
         };
         let machines: Vec<Value> = book.machines.iter().map(machine).collect();
+        let users: Vec<Value> = book
+            .users
+            .iter()
+            .flat_map(|(user, asked)| {
+                asked.iter().map(move |((verb, resource), received)| {
+                json!({"user": user, "verb": verb, "resource": resource, "received": received})
+            })
+            })
+            .collect();
         let bytes = |of: &BTreeMap<Box<str>, u64>| -> Vec<Value> {
             of.iter().map(|(resource, bytes)| json!({"resource": resource, "bytes": bytes})).collect()
         };
         let (delivered, sent) = (bytes(&book.delivered), bytes(&book.sent));
-        json!({"totals": totals, "requests": requests, "machines": machines, "delivered": delivered, "sent": sent})
+        json!({
+            "totals": totals, "users": users, "requests": requests, "machines": machines,
+            "delivered": delivered, "sent": sent,
+        })
     }
 
-    /// Records a received request, with the size of its body; `asked` is the change of a machine's power that it
-    /// requests.
-    pub(crate) fn receive(&self, request: &Attributes<'_>, asked: Option<Power>, bytes: usize) {
+    /// Records a received request of a user, with the size of its body; `asked` is the change of a machine's power that
+    /// it requests.
+    pub(crate) fn receive(&self, request: &Attributes<'_>, user: &str, asked: Option<Power>, bytes: usize) {
         let mut book = self.lock();
+        let of_user = book.users.entry(user.into()).or_default();
+        *of_user.entry((request.verb.into(), request.resource.into())).or_default() += 1;
         if bytes > 0 {
             *book.sent.entry(request.resource.into()).or_default() += bytes as u64;
         }
@@ -207,9 +232,11 @@ mod tests {
     #[test]
     fn a_request_is_no_change() {
         let ledger = Ledger::default();
-        ledger.receive(&PATCH, Some(Power::Start), 20);
-        ledger.receive(&PATCH, Some(Power::Start), 22);
+        ledger.receive(&PATCH, "me", Some(Power::Start), 20);
+        ledger.receive(&PATCH, "you", Some(Power::Start), 22);
         assert_eq!(ledger.sent("virtualmachines"), 42);
+        assert_eq!(ledger.asked_by("me"), [("patch".to_owned(), "virtualmachines".to_owned())].into());
+        assert!(ledger.asked_by("nobody").is_empty());
         ledger.carry_out(&PATCH);
         ledger.change("n", "v", Power::Start);
         assert_eq!(ledger.count("patch", "virtualmachines"), Count { received: 2, carried_out: 1 });

@@ -140,10 +140,18 @@ pub fn of_shards(plan: &Plan, assignment: &Assignment, namespace: &str) -> Vec<P
     }
 }
 
+/// The one namespace in which pods need rights on VMs, if a role there suffices.
+fn place_of_vms(plan: &Plan, namespace: &str) -> Option<String> {
+    if !plan.lists_vms() {
+        return plan.layout.namespace.clone();
+    }
+    let is_here = plan.namespaces().iter().all(|name| name == namespace);
+    is_here.then(|| namespace.to_owned())
+}
+
 /// Permissions for an observation: it watches, and changes nothing but its record.
 fn of_observation(plan: &Plan, namespace: &str) -> Vec<Permission> {
-    let is_here = plan.namespaces().iter().all(|name| name == namespace);
-    let there = Some(namespace.to_owned()).filter(|_| is_here);
+    let there = place_of_vms(plan, namespace);
     let vms = |verb, resource| Permission { verb, group: "kubevirt.io", resource, namespace: there.clone() };
     let mut needed = of_record(plan, namespace);
     // Shards do not wait for one another.
@@ -161,8 +169,8 @@ fn of_observation(plan: &Plan, namespace: &str) -> Vec<Permission> {
 
 /// Permissions for these phases.
 fn of_phases(plan: &Plan, phases: &[Planned], namespace: &str) -> Vec<Permission> {
-    let there = plan.layout.namespace.as_ref();
-    let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.cloned() };
+    let there = place_of_vms(plan, namespace);
+    let anywhere = |verb, group, resource| Permission { verb, group, resource, namespace: there.clone() };
     let mut needed = of_record(plan, namespace);
     needed.retain(|one| (one.verb, one.resource) != ("watch", "configmaps"));
     let here =
