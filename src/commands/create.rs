@@ -10,8 +10,8 @@ use bootstorm_model::record::PhaseKind;
 
 /// Create and start all VMs, and time each one: the baseline
 ///
-/// Sends all requests at once and observes the VMs by one watch that is open before the first request is sent. A VM that
-/// does not reach the goal in time is reported with a reason; it never blocks the phase.
+/// Sends all requests at once and observes the VMs by one watch that is open before the first request is sent. A VM
+/// that does not reach the goal in time is reported with a reason; it never blocks the phase.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

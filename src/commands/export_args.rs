@@ -32,8 +32,8 @@ pub struct ExportArgs {
     pub push: Option<String>,
     /// Send traces and metrics to the OpenTelemetry collector at this URL after each phase
     ///
-    /// OTLP over HTTP with protobuf: a trace per VM and phase. The variables `OTEL_EXPORTER_OTLP_*` count; env leaves the
-    /// address to them.
+    /// OTLP over HTTP with protobuf: a trace per VM and phase. The variables `OTEL_EXPORTER_OTLP_*` count; env leaves
+    /// the address to them.
     #[arg(long, value_name = "URL|env")]
     pub otlp: Option<String>,
     /// Whether a failed push and a failed export were reported; shared by all copies.

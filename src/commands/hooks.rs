@@ -41,7 +41,8 @@ pub struct HookArgs {
     /// Run a shell command before each create, stop or storm, such as 'storm=./drop-caches.sh' (can be repeated)
     #[arg(long, value_name = "PHASE=COMMAND", value_parser = hook)]
     pub before: Vec<Hook>,
-    /// Run a shell command after each create, stop or storm; its report is in the file `$BOOTSTORM_RESULT` (can be repeated)
+    /// Run a shell command after each create, stop or storm; its report is in the file `$BOOTSTORM_RESULT` (can be
+    /// repeated)
     #[arg(long, value_name = "PHASE=COMMAND", value_parser = hook)]
     pub after: Vec<Hook>,
     /// Time limit for each command of --before and --after

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub struct MetricsArgs {
     /// Add figures of the cluster from a Prometheus server: a URL, NAMESPACE/SERVICE:PORT, or `cluster`
     ///
-    /// A service is reached through the API server; `cluster` means prometheus-k8s or prometheus-operated in the namespace
-    /// monitoring. Credentials for a URL come from the environment: `BOOTSTORM_PROMETHEUS_TOKEN`, or
+    /// A service is reached through the API server; `cluster` means prometheus-k8s or prometheus-operated in the
+    /// namespace monitoring. Credentials for a URL come from the environment: `BOOTSTORM_PROMETHEUS_TOKEN`, or
     /// `BOOTSTORM_PROMETHEUS_USERNAME` and `BOOTSTORM_PROMETHEUS_PASSWORD`. The server is asked after each phase.
     #[arg(long, value_name = "SERVER")]
     pub prometheus: Option<String>,

@@ -76,9 +76,9 @@ const HELP_WIDTH: usize = 100;
 
 /// Measure how long KubeVirt VMs take to come back when all of them start at once
 ///
-/// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the baseline.
-/// Each phase is a separate command. The state of a run is kept in a ConfigMap, so any phase can be run later, from
-/// anywhere, and continued after a crash.
+/// Creates N VMs, stops them, starts them all at once, times every one of them, and compares the storm with the
+/// baseline. Each phase is a separate command. The state of a run is kept in a ConfigMap, so any phase can be run
+/// later, from anywhere, and continued after a crash.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "kubectl-bootstorm",

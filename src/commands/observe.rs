@@ -40,9 +40,9 @@ const OFFERED: usize = 8;
 
 /// Measure how VMs come back from an outage that somebody else causes; changes nothing
 ///
-/// Watches VMs, recognises each outage, and times each VM's way back from the first sign of it. What is observed is saved to
-/// a file while it goes on; the same command continues an observation that was killed. Without --for and --until it
-/// goes on until Ctrl-C, which ends it with the report.
+/// Watches VMs, recognises each outage, and times each VM's way back from the first sign of it. What is observed is
+/// saved to a file while it goes on; the same command continues an observation that was killed. Without --for and
+/// --until it goes on until Ctrl-C, which ends it with the report.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -466,7 +466,7 @@ pub fn exit_of(phase: &PhaseRecord) -> Exit {
     if phase.count(Outcome::Reached) == wanted { Exit::Good } else { Exit::Missed }
 }
 impl PhaseArgs {
-    /// Fails where `--in-cluster` stands beside a flag that only works on this computer.
+    /// Fails if `--in-cluster` is combined with a flag that only works on this computer.
     pub fn check_in_cluster(&self) -> Result<(), Failure> {
         self.in_cluster.check(&[
             (!self.hooks.before.is_empty(), "--before"),

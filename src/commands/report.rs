@@ -20,8 +20,8 @@ use bootstorm_report::{Graded, Report, Selection, ThresholdBlock};
 
 /// Show a run: every VM, statistics, storm against baseline, verdict
 ///
-/// Reads the run's record and changes nothing. It works while another process runs a phase and after an interrupted one.
-/// Saved results are shown in the same way, without a cluster.
+/// Reads the run's record and changes nothing. It works while another process runs a phase and after an interrupted
+/// one. Saved results are shown in the same way, without a cluster.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -58,8 +58,8 @@ pub struct ReportArgs {
     pub failures: bool,
     /// Show saved results: run.json, a JSON or YAML report, or a folder of results; - reads standard input
     ///
-    /// Also reads the result files of virtbench, and folders and tarballs of kube-burner's local indexer. The limit is 512 MiB
-    /// per file.
+    /// Also reads the result files of virtbench, and folders and tarballs of kube-burner's local indexer. The limit is
+    /// 512 MiB per file.
     #[arg(long, value_name = "FILE|FOLDER|-")]
     pub from: Option<PathBuf>,
     #[command(flatten)]

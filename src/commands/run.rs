@@ -47,9 +47,9 @@ pub enum BaselineKind {
 
 /// Run the whole test: setup, create, stop, storm, report
 ///
-/// Each phase is the command of the same name. To continue an interrupted run, repeat the command with the same flags. A
-/// finished run is refused, so that old figures never pass for new ones: --fresh deletes it and measures again.
-/// With --sandbox it runs on a simulated cluster, so it can be tried without a real one.
+/// Each phase is the command of the same name. To continue an interrupted run, repeat the command with the same flags.
+/// A finished run is refused, so that old figures never pass for new ones: --fresh deletes it and measures again. With
+/// --sandbox it runs on a simulated cluster, so it can be tried without a real one.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -11,8 +11,8 @@ use bootstorm_model::failure::Failure;
 
 /// Serve a simulated cluster on loopback until Ctrl-C
 ///
-/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that works with kubectl.
-/// Accessible only from this machine, with the token in the kubeconfig that it writes.
+/// Simulates KubeVirt, CDI, the scheduler, kubelets, storage and guests behind a Kubernetes API that works with
+/// kubectl. Accessible only from this machine, with the token in the kubeconfig that it writes.
 #[derive(Debug, Clone, Args)]
 #[command(
     name = "sandbox",

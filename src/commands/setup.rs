@@ -25,10 +25,10 @@ use bootstorm_report::document;
 
 /// Check the cluster, fix the plan, create the namespaces
 ///
-/// Checks that KubeVirt is installed, that you have all permissions the run needs, that names are free, and that nodes and
-/// quotas have room for all VMs; refuses with exit code 5 otherwise. Then saves the plan in a ConfigMap and creates one
-/// namespace per VM, in parallel batches. Repeat it to continue after an interrupt. It never changes a namespace that it
-/// did not create.
+/// Checks that KubeVirt is installed, that you have all permissions the run needs, that names are free, and that nodes
+/// and quotas have room for all VMs; refuses with exit code 5 otherwise. Then saves the plan in a ConfigMap and creates
+/// one namespace per VM, in parallel batches. Repeat it to continue after an interrupt. It never changes a namespace
+/// that it did not create.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

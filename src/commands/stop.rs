@@ -10,8 +10,8 @@ use bootstorm_model::record::PhaseKind;
 
 /// Stop all VMs, and wait until each instance is gone
 ///
-/// A VM counts as stopped only when its VirtualMachineInstance was deleted; an API error never counts as a stop. VMs that
-/// do not stop in time are listed, cause exit code 3, and are excluded from the storm.
+/// A VM counts as stopped only when its VirtualMachineInstance was deleted; an API error never counts as a stop. VMs
+/// that do not stop in time are listed, cause exit code 3, and are excluded from the storm.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

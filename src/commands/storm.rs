@@ -40,8 +40,8 @@ impl KindArg {
 
 /// Start all stopped VMs at once, and time each one: the boot storm
 ///
-/// Connections are opened before the storm, so that all starts leave together. After another stop it can be repeated, as
-/// storm-2, storm-3 and so on.
+/// Connections are opened before the storm, so that all starts leave together. After another stop it can be repeated,
+/// as storm-2, storm-3 and so on.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -85,9 +85,9 @@ pub struct MembersArgs {
 
 /// Storms of many clusters at one instant
 ///
-/// Each cluster has a run, a record and a lock of its own, so it can also be gone on with alone (--context NAME). The fleet
-/// has a record as well, in a local file. All clusters line up and open their connections; then one barrier releases the
-/// requests of all. To continue after an interrupt or a crash, repeat the command.
+/// Each cluster has a run, a record and a lock of its own, so it can also be gone on with alone (--context NAME). The
+/// fleet has a record as well, in a local file. All clusters line up and open their connections; then one barrier
+/// releases the requests of all. To continue after an interrupt or a crash, repeat the command.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

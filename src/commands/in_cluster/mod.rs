@@ -37,7 +37,7 @@ pub struct InClusterArgs {
 }
 
 impl InClusterArgs {
-    /// Fails where a flag is given that only works on this computer; `local` is which of them are.
+    /// Fails if a flag is given that only works on this computer; `local` holds those that are set.
     pub fn check(&self, local: &[(bool, &str)]) -> Result<(), Failure> {
         match local.iter().find(|(given, _)| *given) {
             Some((_, flag)) if self.in_cluster => {

@@ -124,7 +124,8 @@ pub struct Start {
     pub at: Timestamp,
     /// The members, by name.
     pub members: BTreeMap<String, Released>,
-    /// Time between the first requests of the first and of the last cluster, in microseconds; absent until all are known.
+    /// Time between the first requests of the first and of the last cluster, in microseconds; absent until all are
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew: Option<Offset>,
 }

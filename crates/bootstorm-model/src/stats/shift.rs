@@ -1,10 +1,10 @@
 //! Two runs against each other: by how much a statistic moved, and whether that is more than chance.
 //!
 //! Storms are the unit of sampling (see [`super::side`]). A statistic is *worse* where its probability without a
-//! difference, adjusted by Holm over everything that is judged of the two runs, is below 5 %, and the ratio itself is at least
-//! the minimum effect above 1; *better* the other way round; else *no difference shown*, which is not the same as no
-//! difference. So a pair of runs that do not differ is called worse or better in at most 5 % of cases, however much is compared.
-//! It is not judged where the data cannot carry it:
+//! difference, adjusted by Holm over everything that is judged of the two runs, is below 5 %, and the ratio itself is
+//! at least the minimum effect above 1; *better* the other way round; else *no difference shown*, which is not the same
+//! as no difference. So a pair of runs that do not differ is called worse or better in at most 5 % of cases, however
+//! much is compared. It is not judged where the data cannot carry it:
 //!
 //! - a side has a single storm: by how much storms of the same cluster differ, only several tell;
 //! - a side has fewer than 10 VMs;
@@ -12,8 +12,8 @@
 //! - the mean, where VMs are missing on a side: it is a mean of survivors. Percentiles then tell;
 //! - a percentile that was not reached in a storm. The share of VMs that failed then tells.
 //!
-//! The share of VMs that failed is compared in the same way, of each storm on the scale of its arcsine, on which its variance
-//! does not depend on it (Anscombe, Biometrika 35, 1948).
+//! The share of VMs that failed is compared in the same way, of each storm on the scale of its arcsine, on which its
+//! variance does not depend on it (Anscombe, Biometrika 35, 1948).
 
 use serde::Serialize;
 
