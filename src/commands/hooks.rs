@@ -31,7 +31,7 @@ pub enum HookFailure {
     /// End the command with exit code 1; a phase does not begin
     #[default]
     Stop,
-    /// Warn and go on
+    /// Warn and continue
     Warn,
 }
 

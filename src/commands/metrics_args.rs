@@ -21,7 +21,7 @@ pub struct MetricsArgs {
     ///
     /// A service is reached through the API server; `cluster` means prometheus-k8s or prometheus-operated in the
     /// namespace monitoring. Credentials for a URL come from the environment: `BOOTSTORM_PROMETHEUS_TOKEN`, or
-    /// `BOOTSTORM_PROMETHEUS_USERNAME` and `BOOTSTORM_PROMETHEUS_PASSWORD`. The server is asked after each phase.
+    /// `BOOTSTORM_PROMETHEUS_USERNAME` and `BOOTSTORM_PROMETHEUS_PASSWORD`. The server is queried after each phase.
     #[arg(long, value_name = "SERVER")]
     pub prometheus: Option<String>,
 }

@@ -38,11 +38,11 @@ const NAME: &str = "observation";
 /// Number of namespaces and labels offered if nothing was selected.
 const OFFERED: usize = 8;
 
-/// Measure how VMs come back from an outage that somebody else causes; changes nothing
+/// Measure how VMs recover from an outage with another cause; changes nothing
 ///
-/// Watches VMs, recognises each outage, and times each VM's way back from the first sign of it. What is observed is
-/// saved to a file while it goes on; the same command continues an observation that was killed. Without --for and
-/// --until it goes on until Ctrl-C, which ends it with the report.
+/// Watches VMs, recognises each outage, and times the recovery of each VM from the first sign. Observations are saved
+/// to a file as they arrive; the same command continues an observation that was killed. Without --for and --until it
+/// continues until Ctrl-C, which ends it with the report.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -21,7 +21,7 @@ pub enum KindArg {
     Start,
     /// Restart running VMs, each by one request: guests shut down and boot again
     Restart,
-    /// Live-migrate running VMs to other nodes, each by one request: guests run on
+    /// Live-migrate running VMs to other nodes, each by one request: guests keep running
     Migrate,
     /// Drain nodes: evict the run's VMs from them, so that each migrates or restarts elsewhere
     Drain,

@@ -31,12 +31,11 @@ use bootstorm_model::record::{CleanupMark, Cordon, RunRecord};
 
 /// Delete what the run created, and verify that nothing is left
 ///
-/// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. What is the run's is
-/// decided by name and UID, as the record noted them when it was made: a copy that carries the run's labels is named
-/// and left. A namespace in which others keep something stays, unless --delete-foreign says otherwise; then the exit
-/// code is 3. VMs that the run has adopted are not deleted: each is given back with the run strategy and the power that
-/// it had, unless somebody else has changed it meanwhile. It can be cut short at any moment and run again. Asks first
-/// on a terminal; elsewhere it needs --yes.
+/// Deletes the run's VMs and waits until they are gone, then its namespaces, then its record. Objects belong to the run
+/// by name and UID, as recorded at their creation: a copy with the run's labels is listed and kept. A namespace with
+/// objects of others is kept, with exit code 3, unless --delete-foreign is given. Adopted VMs are not deleted: each gets
+/// back its original run strategy and power state, unless someone else has changed it in the meantime. An interrupted
+/// cleanup can be repeated at any time. Asks for confirmation on a terminal; elsewhere it needs --yes.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -33,18 +33,18 @@ pub enum Action {
     Stop,
     /// Start the stopped VMs of every cluster at one instant
     Storm,
-    /// Show the fleet as one, and each cluster beside the others
+    /// Show the fleet as a whole, and each cluster
     Report,
-    /// Show where each cluster stands
+    /// Show the state of each cluster
     Status,
-    /// Delete what the runs of the fleet made, in every cluster
+    /// Delete what the runs of the fleet created, in every cluster
     Cleanup,
 }
 
 /// What happens when a cluster fails or is not ready in time
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PolicyArg {
-    /// Try it again until it is ready; the others wait
+    /// Retry it until it is ready; the others wait
     Wait,
     /// Start without it after --member-timeout; the report names it, and the exit code is 3
     #[default]
@@ -85,9 +85,9 @@ pub struct MembersArgs {
 
 /// Storms of many clusters at one instant
 ///
-/// Each cluster has a run, a record and a lock of its own, so it can also be gone on with alone (--context NAME). The
-/// fleet has a record as well, in a local file. All clusters line up and open their connections; then one barrier
-/// releases the requests of all. To continue after an interrupt or a crash, repeat the command.
+/// Each cluster has its own run, record and lock, so it can also be used on its own (--context NAME). The fleet has a
+/// record as well, in a local file. All clusters prepare their requests and open their connections; then a common
+/// barrier releases the requests of all. To continue after an interrupt or a crash, repeat the command.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -37,7 +37,7 @@ pub struct InClusterArgs {
 }
 
 impl InClusterArgs {
-    /// Fails if a flag is given that only works on this computer; `local` holds those that are set.
+    /// Fails if a flag is given that only works on this computer; `local` lists these flags, with whether each is set.
     pub fn check(&self, local: &[(bool, &str)]) -> Result<(), Failure> {
         match local.iter().find(|(given, _)| *given) {
             Some((_, flag)) if self.in_cluster => {
