@@ -29,7 +29,7 @@ const INDEX: &str = "JOB_COMPLETION_INDEX";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time limit for acquiring a lock; an abandoned one expires after 65 s.
 const LOCKED: Duration = Duration::from_secs(5 * 60);
-/// How long a permission is waited for, since roles take effect a little after they are created
+/// Time limit for a permission to take effect: roles apply shortly after their creation
 const FORBIDDEN: Duration = Duration::from_secs(20);
 /// Time limit for other shards while none of them renews its lock
 const LONELY: Duration = Duration::from_secs(30 * 60);
@@ -71,7 +71,7 @@ async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Resul
             Ok(held) => return Ok(held),
             Err(LockError::Taken(taken)) => taken.holder,
             Err(LockError::Cluster(error)) if error.kind != Kind::Forbidden => return Err(error.into()),
-            // Another pod would lack it as well, so the Job fails.
+            // Any other pod would lack it as well, so the Job fails.
             Err(LockError::Cluster(error)) if elapsed_since(began) > FORBIDDEN => {
                 return Err(Failure { exit: Exit::Usage, ..error.into() });
             }

@@ -306,7 +306,7 @@ fn is_for_failures((verb, resource): &(String, String)) -> bool {
     )
 }
 
-/// What the roles of the pods of a Job grant; there is one for the namespace of the record, and one for all.
+/// Permissions granted by the roles of a Job's pods: one for the record's namespace, and one for all namespaces.
 fn granted_to_pods(cluster: &Cluster) -> BTreeSet<(String, String)> {
     let mut all = BTreeSet::new();
     for kind in [&kind::ROLES, &kind::CLUSTER_ROLES] {
@@ -319,7 +319,7 @@ fn granted_to_pods(cluster: &Cluster) -> BTreeSet<(String, String)> {
     all
 }
 
-/// Asserts that an account may do what it did, and no more. That it may do all that it did is shown by the end of the
+/// Asserts that an account may do what it did, and no more. That its permissions suffice is shown by the end of the
 /// Job: the simulated cluster enforces the roles.
 fn assert_least(cluster: &Cluster, granted: &BTreeSet<(String, String)>, account: &str) {
     let used = cluster.sandbox.ledger().asked_by(&format!("system:serviceaccount:{account}"));
@@ -352,7 +352,7 @@ fn the_account_of_an_observation_may_read_and_keep_its_record_and_no_more() {
     assert!(of_vms.clone().all(|(verb, _)| verb == "list" || verb == "watch"), "{granted:?}");
     let uid = take_down(&cluster, "web-1");
     comes_back(&cluster, "web-1", &uid);
-    // One that stays down is looked up.
+    // A VM that stays down is read.
     cluster
         .sandbox
         .store()
@@ -376,7 +376,7 @@ fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
     let child = cluster.program().spawn(&[&["create"], &flags("2")[..], &account].concat());
     let is_refused = |event: &Object| event.value()["reason"] == "FailedCreate";
     until(|| cluster.sandbox.store().list(&kind::EVENTS, None).0.iter().any(is_refused));
-    // The command reports what it saw before it looks again.
+    // The command reports its findings before it polls again.
     let looks = || cluster.sandbox.ledger().count("list", "events").received;
     let before = looks();
     until(|| looks() >= before + 2);

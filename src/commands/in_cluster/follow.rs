@@ -86,11 +86,11 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
 enum Obstacle {
     /// The image cannot be pulled.
     Image(String),
-    /// Pods are refused: by a quota, by admission, or for want of their service account.
+    /// Pods are refused: by a quota, by admission, or because of a missing service account.
     Refused(String),
 }
 
-/// What keeps all pods of a Job from running, if that is known.
+/// Why none of a Job's pods can run; `None` if unknown.
 async fn obstacle(
     session: &Session,
     job: &JobState,
@@ -125,7 +125,7 @@ impl Obstacle {
     }
 }
 
-/// The error in the last lines of a log, which are the message of a pod that has failed; otherwise the whole text.
+/// The error in the last lines of a log, which are a failed pod's message; otherwise the whole text.
 fn essence(complaint: &str) -> String {
     let Some((reason, log)) = complaint.split_once(": ") else { return complaint.to_owned() };
     let Some(at) = log.rfind("error: ") else { return complaint.to_owned() };
@@ -217,7 +217,7 @@ impl Told {
         }
     }
 
-    /// Reports each complaint once, whichever pod has it.
+    /// Reports each problem once, however many pods have it.
     fn complaints(&mut self, session: &Session, pods: &[ShardPod], obstacle: Option<&Obstacle>) {
         if let Some(Obstacle::Refused(why)) = obstacle
             && self.complaints.insert("refused".to_owned())

@@ -281,7 +281,7 @@ fn job(outfit: &Outfit<'_>, namespace: &str, account: &str) -> Value {
                     "name": CONTAINER,
                     "image": outfit.image,
                     "args": args,
-                    // So that the status of a pod that has failed says why.
+                    // Puts the reason into the status of a failed pod.
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "resources": {
                         "requests": {"cpu": "500m", "memory": "256Mi"},
@@ -354,7 +354,7 @@ impl Cluster {
         Ok(pods)
     }
 
-    /// Why pods of a Job were last refused; nothing where none was, or where events may not be read.
+    /// Why pods of a Job were last refused; `None` if none was, or if events may not be read.
     pub async fn refused_pods(&self, job: &JobState) -> Result<Option<String>, ClusterError> {
         let doing = "look why the Job has no pods";
         let fields = format!("involvedObject.kind=Job,involvedObject.name={},reason=FailedCreate", job.name);

@@ -26,7 +26,7 @@ type Names = BTreeMap<(Box<str>, Box<str>), Count>;
 struct Book {
     requests: HashMap<(Box<str>, Box<str>), Page>,
     machines: BTreeMap<(Box<str>, Box<str>), Account>,
-    /// Requests of each user, by verb and resource.
+    /// Requests by user, verb and resource.
     users: BTreeMap<Box<str>, Verbs>,
     /// Bytes delivered by watches of a resource.
     delivered: BTreeMap<Box<str>, u64>,

@@ -140,7 +140,7 @@ pub fn of_shards(plan: &Plan, assignment: &Assignment, namespace: &str) -> Vec<P
     }
 }
 
-/// The one namespace in which pods need rights on VMs, if a role there suffices.
+/// The only namespace in which pods need permissions on VMs, if a role there suffices.
 fn place_of_vms(plan: &Plan, namespace: &str) -> Option<String> {
     if !plan.lists_vms() {
         return plan.layout.namespace.clone();
