@@ -390,3 +390,25 @@ fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
         "PodFailurePolicy",
     ]);
 }
+
+#[test]
+fn shards_of_adopted_vms_need_a_role_in_their_namespace_only() {
+    let cluster = cluster_of_others();
+    let before = uids(&cluster);
+    let run = ["--ns-prefix", "night", "--namespace", "shop"];
+    let adopt = ["setup", "--adopt", "-l", "tier=web", "--probe", "none", "--yes"];
+    cluster.run(&[&adopt, &run[..]].concat()).exits(0);
+    let child = cluster.program().spawn(&[&["stop"], &run[..], &flags("2")].concat());
+    until(|| !names(&cluster, &kind::JOBS).is_empty());
+    let (roles, _) = cluster.sandbox.store().list(&kind::CLUSTER_ROLES, None);
+    let ours = |role: &&Object| role.value()["metadata"]["labels"]["bootstorm.dev/role"] == "shard";
+    let everywhere = granted(roles.iter().find(ours).unwrap().value());
+    let of_vms = everywhere.iter().filter(|(_, resource)| resource.starts_with("virtualmachine"));
+    assert_eq!(of_vms.count(), 0, "{everywhere:?}");
+    Ran::of(child).exits(0);
+    cluster.run(&[&["storm"], &run[..], &flags("2")].concat()).exits(0).prints(&["3/3"]);
+    cluster.run(&[&["cleanup", "--yes"], &run[..]].concat()).exits(0);
+    assert_eq!(uids(&cluster), before);
+    assert!(instance(&cluster, "web-1").is_some(), "it runs on");
+    assert_no_job(&cluster);
+}
