@@ -76,17 +76,11 @@ impl Client {
             return Ok(read.clone());
         }
         self.pay(kind).await;
-        let revision = read.value()["metadata"]["resourceVersion"].clone();
-        let uid = read.uid();
-        let result = self.store.update(kind, read.namespace(), read.name(), |current| {
-            if current["metadata"]["uid"] != uid {
+        let result = self.store.replace(kind, read.namespace(), read.name(), |current| {
+            if current.uid() != read.uid() {
                 return Err(WriteError::Gone);
             }
-            if current["metadata"]["resourceVersion"] != revision {
-                return Err(WriteError::Conflict);
-            }
-            *current = wanted;
-            Ok(())
+            if current.revision() == read.revision() { Ok(wanted) } else { Err(WriteError::Conflict) }
         });
         result.map_err(|error| match error {
             UpdateError::NotFound => WriteError::Gone,
@@ -111,12 +105,15 @@ impl Client {
             return Ok(current);
         }
         self.pay(kind).await;
-        let result = self.store.update(kind, read.namespace(), read.name(), |now| {
-            if now["metadata"]["uid"] != read.uid() {
+        let result = self.store.replace(kind, read.namespace(), read.name(), |now| {
+            if now.uid() != read.uid() {
                 return Err(WriteError::Gone);
             }
-            change(now);
-            Ok(())
+            if now.revision() != current.revision() {
+                wanted = now.to_value();
+                change(&mut wanted);
+            }
+            Ok(wanted)
         });
         result.map_err(|_| WriteError::Gone)
     }

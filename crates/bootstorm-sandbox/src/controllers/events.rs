@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::model::clock::{micro_stamp, stamp};
 use crate::model::{SimClock, lock};
 use crate::store::kind::EVENTS;
-use crate::store::{Object, Store, StoreError};
+use crate::store::{Object, Store};
 
 /// Source of an event
 #[derive(Debug, Clone, Copy)]
@@ -107,18 +107,15 @@ impl Recorder {
 
     /// Stores an event; a name taken in the same nanosecond is incremented.
     fn write(&self, mut event: Value, mut nanos: i128) -> Option<Box<str>> {
-        let object = event["involvedObject"]["name"].as_str().unwrap_or_default().to_owned();
-        loop {
-            match self.store.create(&EVENTS, event.clone()) {
-                Ok(stored) => return Some(stored.name().into()),
-                Err(StoreError::AlreadyExists { .. }) => {
-                    nanos += 1;
-                    event["metadata"]["name"] = json!(format!("{object}.{nanos:x}"));
-                }
-                // Events are best effort: a terminating namespace accepts none.
-                Err(_) => return None,
-            }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (object, namespace) =
+            (text(&event["involvedObject"]["name"]), text(&event["metadata"]["namespace"]));
+        while self.store.get(&EVENTS, &namespace, &text(&event["metadata"]["name"])).is_some() {
+            nanos += 1;
+            event["metadata"]["name"] = json!(format!("{object}.{nanos:x}"));
         }
+        // Events are best effort: a terminating namespace accepts none.
+        Some(self.store.create(&EVENTS, event).ok()?.name().into())
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::delta::Reference;
 use super::error::TooOld;
 use super::object::{Object, Stored};
 
@@ -64,7 +65,7 @@ pub(super) struct Log {
 /// Texts relative to which others of their kind are packed
 #[derive(Debug, Default)]
 struct Dictionary {
-    texts: Arc<[u8]>,
+    texts: Reference,
     /// Versions packed with this dictionary: number, packed size, and text size.
     packed: (u32, usize, usize),
 }
@@ -73,12 +74,12 @@ impl Dictionary {
     /// Packs a version.
     fn pack(&mut self, stored: &Stored) -> Stored {
         let (count, room, length) = self.packed;
+        let old = self.texts.text();
         // Texts with little in common with these begin the next dictionary.
-        if self.texts.is_empty() || count >= TRIED && room * 5 > length {
+        if old.is_empty() || count >= TRIED && room * 5 > length {
             let text = stored.json();
-            let kept = LONGEST.saturating_sub(text.len()).min(self.texts.len());
-            let old = &self.texts[self.texts.len() - kept..];
-            self.texts = [old, &*text].concat().into();
+            let kept = LONGEST.saturating_sub(text.len()).min(old.len());
+            self.texts = Reference::new([&old[old.len() - kept..], &*text].concat().into());
             self.packed = (0, 0, 0);
         } else if count >= TRIED * 16 {
             self.packed = (0, 0, 0);

@@ -3,6 +3,7 @@
 mod collection;
 mod defaults;
 mod deletion;
+mod delta;
 mod error;
 mod job;
 pub mod kind;
@@ -177,7 +178,22 @@ impl Store {
         name: &str,
         change: impl FnOnce(&mut Value) -> Result<(), E>,
     ) -> Result<Object, UpdateError<E>> {
-        self.lock().update(kind, namespace, name, change)
+        self.replace(kind, namespace, name, |before| {
+            let mut after = before.to_value();
+            change(&mut after)?;
+            Ok(after)
+        })
+    }
+
+    /// Like [`Store::update`], where `change` returns the new values.
+    pub fn replace<E>(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&Object) -> Result<Value, E>,
+    ) -> Result<Object, UpdateError<E>> {
+        self.lock().replace(kind, namespace, name, change)
     }
 
     /// Changes an object if it exists.
@@ -317,18 +333,17 @@ impl Contents {
         Ok(())
     }
 
-    fn update<E>(
+    fn replace<E>(
         &mut self,
         kind: &'static Kind,
         namespace: &str,
         name: &str,
-        change: impl FnOnce(&mut Value) -> Result<(), E>,
+        change: impl FnOnce(&Object) -> Result<Value, E>,
     ) -> Result<Object, UpdateError<E>> {
         let Some(before) = self.shelf_mut(kind).fetch(namespace, name) else {
             return Err(UpdateError::NotFound);
         };
-        let mut after = before.value().clone();
-        change(&mut after).map_err(UpdateError::Refused)?;
+        let mut after = change(&before).map_err(UpdateError::Refused)?;
         if !rules::settle(kind, before.value(), &mut after) {
             return Ok(before);
         }

@@ -3,8 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use lz4_flex::block;
 use serde_json::Value;
+
+use super::delta::{self, Reference};
+
+/// Most objects have at most this many bytes of text.
+const MOSTLY: usize = 8 * 1024;
 
 /// A version of an object, shared by its readers
 pub type Object = Arc<Stored>;
@@ -29,15 +33,14 @@ pub struct Stored {
 struct Packed {
     bytes: Arc<[u8]>,
     length: usize,
-    dictionary: Arc<[u8]>,
+    reference: Arc<[u8]>,
     /// Labels, by which many objects are selected at once.
     labels: Option<Arc<Value>>,
 }
 
 impl Packed {
     fn text(&self) -> Vec<u8> {
-        // Our own packed data always unpacks.
-        block::decompress_with_dict(&self.bytes, self.length, &self.dictionary).unwrap_or_default()
+        delta::unpack(&self.bytes, self.length, &self.reference)
     }
 }
 
@@ -58,11 +61,11 @@ impl Stored {
         }
     }
 
-    /// The version packed relative to this one, mostly a tenth of the size of the text.
-    pub(super) fn packed(&self, dictionary: &Arc<[u8]>) -> Self {
+    /// The version packed relative to a reference, mostly a tenth of the size of the text.
+    pub(super) fn packed(&self, reference: &Reference) -> Self {
         let json = self.json();
-        let bytes = block::compress_with_dict(&json, dictionary).into();
-        self.with(Packed { bytes, length: json.len(), dictionary: dictionary.clone(), labels: None })
+        let bytes = reference.pack(&json).into();
+        self.with(Packed { bytes, length: json.len(), reference: reference.text().clone(), labels: None })
     }
 
     /// The version with its labels available; `None` if it is not packed.
@@ -129,9 +132,7 @@ impl Stored {
         if let (None, Some(packed)) = (self.json.get(), &self.packed) {
             return packed.text().into();
         }
-        self.json
-            .get_or_init(|| Bytes::from(self.value.get().map(Value::to_string).unwrap_or_default()))
-            .clone()
+        self.json.get_or_init(|| self.value.get().map(text).unwrap_or_default().into()).clone()
     }
 
     /// `metadata.labels` if available.
@@ -191,6 +192,15 @@ impl Stored {
     }
 }
 
+/// The JSON text of a value.
+fn text(value: &Value) -> Vec<u8> {
+    let mut text = Vec::with_capacity(MOSTLY);
+    // Writing values into memory cannot fail.
+    let _ = serde_json::to_writer(&mut text, value);
+    text.shrink_to_fit();
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -218,12 +228,12 @@ mod tests {
         );
         let like =
             Stored::new(json!({"metadata": {"name": "b", "uid": "d"}, "spec": {"x": [1, null, "y"]}}), 6);
-        for dictionary in [Vec::new(), like.json().to_vec(), vec![b'x'; 200_000]] {
-            let dictionary: Arc<[u8]> = dictionary.into();
-            let packed = object.packed(&dictionary);
+        for reference in [Vec::new(), like.json().to_vec(), vec![b'x'; 200_000]] {
+            let reference = Reference::new(reference.into());
+            let packed = object.packed(&reference);
             for packed in [
                 packed.cold().unwrap(),
-                packed.packed(&dictionary),
+                packed.packed(&reference),
                 packed.labelled(json!({"x": "y"})).unwrap(),
                 packed,
             ] {
