@@ -93,18 +93,14 @@ impl Console {
     ///
     /// A closed pipe is reported as such; other errors of stdout become a failure.
     pub fn data(self, text: &str) -> Result<(), Failure> {
-        self.written(|stdout| stdout.write_all(text.as_bytes()))
+        let mut stdout = AutoStream::new(std::io::stdout(), self.color).lock();
+        written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     }
 
-    /// Writes data incrementally, like [`Self::data`].
+    /// Writes data without colors incrementally, like [`Self::data`].
     pub fn written(self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
-        let mut stdout = BufWriter::new(AutoStream::new(std::io::stdout(), self.color).lock());
-        match write(&mut stdout).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::new("the output cannot be written").because(error))
-            }
-            _ => Ok(()),
-        }
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        written(write(&mut stdout).and_then(|()| stdout.flush()))
     }
 
     /// Prints a message, unless quiet.
@@ -149,5 +145,15 @@ impl Console {
             None => write(""),
             Some(member) => member.suspend(|| write(&format!("{}: ", line(member.name())))),
         }
+    }
+}
+
+/// Outcome of writing to stdout; a closed pipe is not an error.
+fn written(outcome: std::io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new("the output cannot be written").because(error))
+        }
+        _ => Ok(()),
     }
 }

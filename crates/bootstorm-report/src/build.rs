@@ -1,5 +1,7 @@
 //! Builds the view model from a run's record.
 
+use std::borrow::Cow;
+
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
 
@@ -41,6 +43,9 @@ pub(super) fn report_on(
     let full = shown_in_full(record, selection);
     let mut grades = Vec::with_capacity(record.phases.len());
     let mut placement = Vec::new();
+    // Both sides of the comparison are kept, so they are unpacked only once.
+    let pair = [storm, storm.and_then(|storm| baseline(record, selection, storm))];
+    let mut kept = Vec::new();
     let phases = record.phases.iter().map(|phase| {
         let phase = phase.look();
         let validity = ValidityBlock::of(record, &phase);
@@ -51,6 +56,9 @@ pub(super) fn report_on(
         placement.extend(Placed::of(&plan.pinning, &block));
         if shown == Shown::Brief && !all_rows {
             block.rows = Vec::new();
+        }
+        if pair.iter().flatten().any(|one| one.name == phase.name) {
+            kept.push(phase);
         }
         block
     });
@@ -89,7 +97,7 @@ pub(super) fn report_on(
         observation: ObservationBlock::of(record),
         placement,
         phases,
-        comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades)),
+        comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades, kept)),
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),
         thresholds: Vec::new(),
@@ -100,21 +108,35 @@ pub(super) fn report_on(
 pub(super) fn compared(record: &RunRecord, selection: &Selection) -> Option<Compared> {
     let grades: Vec<ValidityBlock> =
         record.phases.iter().map(|phase| ValidityBlock::of(record, &phase.look())).collect();
-    comparison(record, selection, selection.storm(record)?, &grades)
+    comparison(record, selection, selection.storm(record)?, &grades, Vec::new())
 }
 
-/// `grades` are those of the phases, in their order.
-fn comparison(
-    record: &RunRecord,
+/// Baseline of a storm.
+fn baseline<'a>(
+    record: &'a RunRecord,
     selection: &Selection,
     storm: &PhaseRecord,
-    grades: &[ValidityBlock],
-) -> Option<Compared> {
-    let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
+) -> Option<&'a PhaseRecord> {
     // A creation without a start is not a boot to compare with.
     let is_boot = |baseline: &&PhaseRecord| baseline.name != storm.name && !baseline.settings.halted;
-    let storm = storm.look();
-    let baseline = selection.baseline(record).filter(is_boot).map(PhaseRecord::look);
+    selection.baseline(record).filter(is_boot)
+}
+
+/// `grades` are those of the phases, in order; `kept` are phases that are unpacked already.
+fn comparison<'a>(
+    record: &'a RunRecord,
+    selection: &Selection,
+    storm: &'a PhaseRecord,
+    grades: &[ValidityBlock],
+    mut kept: Vec<Cow<'a, PhaseRecord>>,
+) -> Option<Compared> {
+    let stop = Selection::stop_before(record, storm.name).map(|stop| stop.name);
+    let mut look = |phase: &'a PhaseRecord| match kept.iter().position(|one| one.name == phase.name) {
+        Some(place) => kept.swap_remove(place),
+        None => phase.look(),
+    };
+    let baseline = baseline(record, selection, storm).map(&mut look);
+    let storm = look(storm);
     let baseline = baseline.as_deref().and_then(|baseline| side(record, baseline, grades));
     Some(Compared::of(baseline, side(record, &storm, grades)?, stop, &record.facts))
 }

@@ -77,11 +77,14 @@ impl Repetitions {
                 && phase.settings.kind == last.settings.kind
                 && phase.settings.shape == last.settings.shape
         };
-        let storms: Vec<Repetition> =
-            record.phases.iter().filter(is_one).map(|storm| Repetition::of(&storm.look())).collect();
+        let storms: Vec<&PhaseRecord> = record.phases.iter().filter(is_one).collect();
+        if storms.len() < 2 {
+            return None;
+        }
+        let storms: Vec<Repetition> = storms.iter().map(|storm| Repetition::of(&storm.look())).collect();
         let all: Vec<Figures> =
             storms.iter().filter(|storm| !storm.warm_up).map(|storm| storm.figures).collect();
-        if storms.len() < 2 || all.is_empty() {
+        if all.is_empty() {
             return None;
         }
         let at = |level| Figures::at(&all, level);
