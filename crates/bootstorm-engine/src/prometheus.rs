@@ -307,7 +307,7 @@ async fn ask(door: &Door<'_>, path: &str, query: &str) -> Result<(Vec<u8>, Optio
             let request = Request::get(path).body(Vec::new()).map_err(|error| closed(error.to_string()))?;
             let answer = tokio::time::timeout(ONE, cluster.call("ask Prometheus", request)).await;
             let answer = answer.map_err(|_| closed(format!("no answer within {}s", ONE.as_secs())))?;
-            answer.map(|answer| (answer.body, None)).map_err(|error| closed(error.message))
+            answer.map(|answer| (answer.body.to_vec(), None)).map_err(|error| closed(error.message))
         }
     }
 }

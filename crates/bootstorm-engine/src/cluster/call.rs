@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::{DATE, RETRY_AFTER};
 use http::response::Parts;
 use http::{Request, StatusCode};
@@ -10,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use rand::RngExt;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::error::{ClusterError, Kind};
 use super::{Cluster, decode, names};
@@ -33,7 +34,7 @@ pub struct Answer {
     /// 200, 201, 202.
     pub code: StatusCode,
     /// The whole body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -101,7 +102,7 @@ impl Cluster {
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
                 self.shared.let_in.store(true, Ordering::Relaxed);
-                return Ok(Answer { code: head.status, body: body.to_vec() });
+                return Ok(Answer { code: head.status, body });
             }
             Err(self.refused(doing, &head, &body))
         };
@@ -148,41 +149,27 @@ impl Cluster {
         doing: &str,
         request: &Request<Vec<u8>>,
     ) -> Result<T, ClusterError> {
-        let began = monotonic_now();
-        let mut attempt = 1;
-        loop {
-            match self.call(doing, request.clone()).await.and_then(|answer| answer.object(doing)) {
-                Err(error) => self.pause(error, &mut attempt, began).await?,
-                Ok(answer) => return Ok(answer),
-            }
-        }
+        self.ask_for(doing, request, |answer| answer.object(doing)).await
     }
 
     /// Like [`Cluster::ask`], without decoding the answer.
     pub async fn ask_raw(&self, doing: &str, request: &Request<Vec<u8>>) -> Result<Answer, ClusterError> {
-        let began = monotonic_now();
-        let mut attempt = 1;
-        loop {
-            match self.call(doing, request.clone()).await {
-                Err(error) => self.pause(error, &mut attempt, began).await?,
-                Ok(answer) => return Ok(answer),
-            }
-        }
+        self.ask_for(doing, request, Ok).await
     }
 
-    /// Like [`Cluster::ask`], with the raw answer; a truncated one is requested again.
-    pub(super) async fn ask_whole(
+    /// Like [`Cluster::ask`], with an answer decoded by `read`; a truncated one is requested again.
+    pub(super) async fn ask_for<T>(
         &self,
         doing: &str,
         request: &Request<Vec<u8>>,
-    ) -> Result<Answer, ClusterError> {
+        read: impl Fn(Answer) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
-            let called = self.call(doing, request.clone()).await;
-            match called.and_then(|answer| answer.read::<IgnoredAny>(doing).map(|_| answer)) {
+            match self.call(doing, request.clone()).await.and_then(&read) {
                 Err(error) => self.pause(error, &mut attempt, began).await?,
-                Ok(answer) => return Ok(answer),
+                Ok(found) => return Ok(found),
             }
         }
     }

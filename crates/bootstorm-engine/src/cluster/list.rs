@@ -108,15 +108,18 @@ async fn pages<T: DeserializeOwned>(
         if let Some(form) = form {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(form));
         }
-        let answer = cluster.ask_whole(doing, &request).await?;
-        let page = page(doing, &answer)?;
-        let items = page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));
-        let unread = |fault: Undecodable| ClusterError::new(doing, Kind::Other, fault.to_string());
-        take(items.collect::<Result<_, _>>().map_err(unread)?);
-        if page.metadata.next.is_empty() {
-            return Ok(page.metadata.resource_version);
+        let read = |answer: Answer| {
+            let Page { metadata, items } = page(doing, &answer)?;
+            let items = items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));
+            let unread = |fault: Undecodable| ClusterError::new(doing, Kind::Other, fault.to_string());
+            Ok((items.collect::<Result<_, _>>().map_err(unread)?, metadata))
+        };
+        let (items, metadata) = cluster.ask_for(doing, &request, read).await?;
+        take(items);
+        if metadata.next.is_empty() {
+            return Ok(metadata.resource_version);
         }
-        params = params.continue_token(&page.metadata.next);
+        params = params.continue_token(&metadata.next);
     }
     Err(endless(doing))
 }
@@ -157,21 +160,22 @@ pub(super) async fn list_once<T: DeserializeOwned>(
 /// The current version of a collection, to watch from; requests only one of its objects.
 pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, ClusterError> {
     let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
-    let answer = cluster.ask_whole(doing, &request).await?;
-    Ok(page(doing, &answer)?.metadata.resource_version)
+    cluster.ask_for(doing, &request, |answer| Ok(page(doing, &answer)?.metadata.resource_version)).await
 }
 
 /// Number of objects in a collection; `None` if the server does not count undelivered ones.
 pub async fn count(cluster: &Cluster, doing: &str, path: &str) -> Result<Option<u64>, ClusterError> {
     let mut request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-    let answer = cluster.ask_whole(doing, &request).await?;
-    let page = page(doing, &answer)?;
-    let first = page.items.map_or(0, |items| items.len() as u64);
-    Ok(if page.metadata.next.is_empty() {
+    let read = |answer: Answer| {
+        let Page { metadata, items } = page(doing, &answer)?;
+        Ok((items.map_or(0, |items| items.len() as u64), metadata))
+    };
+    let (first, metadata) = cluster.ask_for(doing, &request, read).await?;
+    Ok(if metadata.next.is_empty() {
         Some(first)
     } else {
-        page.metadata.remaining_item_count.map(|rest| first + rest)
+        metadata.remaining_item_count.map(|rest| first + rest)
     })
 }
 
