@@ -38,7 +38,7 @@ const NAME: &str = "observation";
 /// Number of namespaces and labels offered if nothing was selected.
 const OFFERED: usize = 8;
 
-/// Measure how VMs recover from an outage with another cause; changes nothing
+/// Measure how VMs recover from outages that it did not cause; changes nothing
 ///
 /// Watches VMs, recognises each outage, and times the recovery of each VM from the first sign. Observations are saved
 /// to a file as they arrive; the same command continues an observation that was killed. Without --for and --until it
