@@ -11,8 +11,8 @@ use crate::shards::Shard;
 
 /// Joins the observations of so many shards, by index, into one of all VMs; `None` if no shard has begun.
 ///
-/// The axis begins with the first shard. The VMs of a shard without an observation count as never seen up. The whole
-/// has ended once every shard has.
+/// The axis begins with the first shard. The VMs of a shard without an observation count as never seen up. Nobody watches
+/// the VMs of a shard before it begins, so that time is a gap. The whole has ended once every shard has.
 pub fn join(of: u32, vms: usize, parts: BTreeMap<u32, Observation>) -> Option<Observation> {
     let first = parts.values().min_by_key(|part| part.began)?;
     let complete = parts.len() == of as usize;
@@ -30,6 +30,10 @@ pub fn join(of: u32, vms: usize, parts: BTreeMap<u32, Observation>) -> Option<Ob
         joined.continued += part.continued;
         joined.interval_millis = joined.interval_millis.max(part.interval_millis);
         joined.dropped += part.dropped;
+        let began = moved(Offset::ZERO);
+        if began > Offset::ZERO {
+            joined.gaps.push(Gap { to: began, ..Gap::default() });
+        }
         joined.gaps.extend(part.gaps.into_iter().map(|gap| Gap {
             from: moved(gap.from),
             to: moved(gap.to),
@@ -49,13 +53,16 @@ pub fn join(of: u32, vms: usize, parts: BTreeMap<u32, Observation>) -> Option<Ob
             };
         }
     }
+    joined.watched_until = until.into_iter().min().unwrap_or_default();
+    if !complete {
+        joined.gaps.push(Gap { to: joined.watched_until, open: true, ..Gap::default() });
+    }
     joined.gaps.sort_by_key(|gap| (gap.from, gap.to));
     joined.outages.sort_by_key(|timeline| (over(timeline), timeline.target));
     if joined.outages.len() > MOST_OUTAGES {
         joined.dropped += (joined.outages.len() - MOST_OUTAGES) as u32;
         joined.outages.truncate(MOST_OUTAGES);
     }
-    joined.watched_until = until.into_iter().min().unwrap_or_default();
     let ended: Option<Vec<Offset>> = ended.into_iter().collect();
     joined.ended = ended.filter(|_| complete).and_then(|ended| ended.into_iter().max());
     Some(joined)
@@ -100,7 +107,13 @@ mod tests {
         assert_eq!(joined.began.as_second(), 1_800_000_000);
         let of = |timeline: &Timeline| (timeline.target, timeline.at(Milestone::Requested).unwrap().0);
         assert_eq!(joined.outages.iter().map(of).collect::<Vec<_>>(), [(3, 20), (2, 2_000_010)]);
-        assert_eq!(joined.gaps.iter().map(|gap| gap.from.0).collect::<Vec<_>>(), [5, 2_000_005]);
+        let gaps: Vec<_> = joined.gaps.iter().map(|gap| (gap.from.0, gap.to.0, gap.open)).collect();
+        let late = (0, 2_000_000, false);
+        assert_eq!(
+            gaps,
+            [late, (5, 6, false), (2_000_005, 2_000_006, false)],
+            "the later one was blind at first"
+        );
         let silent: Vec<_> = joined.vms.iter().map(|vm| vm.silent_since.map(|at| at.0)).collect();
         assert_eq!(silent, [Some(2_000_007), Some(7), None, None]);
         assert_eq!((joined.watched_until.0, joined.ended), (MINUTE, Some(Offset(MINUTE + 2_000_000))));
@@ -111,6 +124,7 @@ mod tests {
         let mut parts = BTreeMap::from([(0, part(0, 10))]);
         let joined = join(2, 4, parts.clone()).unwrap();
         assert_eq!((joined.ended, joined.never_up()), (None, 3), "the other shard has not begun");
+        assert!(joined.gaps.iter().any(|gap| gap.open && gap.to == joined.watched_until));
         parts.insert(1, Observation { ended: None, ..part(0, 10) });
         assert_eq!(join(2, 4, parts).unwrap().ended, None);
         assert!(join(2, 4, BTreeMap::new()).is_none());
