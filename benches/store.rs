@@ -3,7 +3,7 @@
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_sandbox::store::Store;
 use bootstorm_sandbox::store::kind::{NAMESPACES, VIRTUAL_MACHINES};
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 const MACHINES: usize = 10_000;
 const ROUNDS: usize = 15;

@@ -14,7 +14,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use bootstorm_model::observe::clock::monotonic_now;
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use servers::{Server, send, unpacked};
 use support::Cluster;

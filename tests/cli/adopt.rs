@@ -6,9 +6,9 @@ use std::time::Duration;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
+use bootstorm_sandbox::value::{Value, json};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

@@ -158,7 +158,7 @@ fn wrong_ranges_and_names() {
 #[test]
 fn a_namespace_that_is_not_ours() {
     let cluster = Cluster::instant();
-    let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "boot-storm-test-3"}});
+    let namespace = bootstorm_sandbox::value::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "boot-storm-test-3"}});
     cluster.sandbox.store().create(&kind::NAMESPACES, namespace).unwrap();
     cluster
         .run(&["setup"])

@@ -1,6 +1,6 @@
 //! Baselines of storms; old figures are never presented as new ones.
 
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::Cluster;
 

@@ -1,7 +1,7 @@
 //! Cleanup deletes everything the run created, and nothing else.
 
 use bootstorm_sandbox::store::kind;
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::Cluster;
 
@@ -97,7 +97,7 @@ fn what_does_not_go_away_is_named() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
     cluster.run(&["create"]).exits(0);
-    let stuck = |vm: &mut serde_json::Value| {
+    let stuck = |vm: &mut bootstorm_sandbox::value::Value| {
         vm["metadata"]["finalizers"].as_array_mut().unwrap().push(json!("example.org/stuck"));
     };
     let store = cluster.sandbox.store();
@@ -108,7 +108,7 @@ fn what_does_not_go_away_is_named() {
         "example.org/stuck",
         "go on: kubectl bootstorm cleanup",
     ]);
-    let freed = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!([]);
+    let freed = |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!([]);
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", freed);
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }

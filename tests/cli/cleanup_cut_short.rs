@@ -6,7 +6,7 @@ use std::time::Duration;
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::{Kind, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::Cluster;
 use crate::support::tools::skipped;
@@ -117,9 +117,9 @@ fn figures_of_the_cluster_are_kept_and_shown() {
     cluster.run(&["run", "--end", "3", "-q", "--save-results", "--prometheus", &url]).exits(0);
     let json: Value = cluster.run(&["report", "-q", "-o", "json"]).exits(0).json();
     let schema: Value = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
-    let faults: Vec<String> = jsonschema::validator_for(&schema)
+    let faults: Vec<String> = jsonschema::validator_for(&schema.into())
         .unwrap()
-        .iter_errors(&json)
+        .iter_errors(&json.clone().into())
         .map(|fault| format!("{}: {fault}", fault.instance_path()))
         .collect();
     assert_eq!(faults, Vec::<String>::new());

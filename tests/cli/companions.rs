@@ -2,7 +2,7 @@
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use super::manifests::{SECRET, VM, get, namespace, run, setup, write};
 use crate::support::{Cluster, until};

@@ -37,7 +37,8 @@ fn runs_are_found_in_the_cluster_in_files_and_in_folders() {
         ]);
         let document = cluster.run(&["compare", first, "friday", "-o", "json"]).exits(0).json();
         assert_eq!(document["runs"][0]["run"], "monday");
-        let faults: Vec<String> = validator.iter_errors(&document).map(|fault| fault.to_string()).collect();
+        let faults: Vec<String> =
+            validator.iter_errors(&document.clone().into()).map(|fault| fault.to_string()).collect();
         assert_eq!(faults, Vec::<String>::new());
     }
     let alone = cluster.program().env("KUBECONFIG", "/nonexistent").run(&["compare", &folder, &file]);

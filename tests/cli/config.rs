@@ -15,7 +15,7 @@ fn with_file(text: &str) -> (tempfile::TempDir, Program) {
 }
 
 /// A flag's value and source, as shown.
-fn shown(ran: &serde_json::Value, flag: &str) -> (String, String) {
+fn shown(ran: &bootstorm_sandbox::value::Value, flag: &str) -> (String, String) {
     let flags = ran["flags"].as_array().unwrap();
     let row = flags.iter().find(|row| row["flag"] == flag).unwrap_or_else(|| panic!("no {flag} in {ran}"));
     let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();

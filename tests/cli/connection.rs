@@ -150,7 +150,7 @@ fn a_server_name_that_the_certificate_lacks_is_refused_unless_told_otherwise() {
 fn a_policy_is_not_a_missing_permission() {
     let refused = |resource: &str, code: u16, message: &str| {
         let cluster = Cluster::instant();
-        let fault = serde_json::json!([{
+        let fault = bootstorm_sandbox::value::json!([{
             "match": {"verb": "create", "resource": resource},
             "effect": "answer", "code": code, "reason": if code == 403 { "Forbidden" } else { "" }, "message": message,
         }]);

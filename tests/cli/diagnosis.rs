@@ -2,7 +2,7 @@
 //! diagnosis.
 
 use bootstorm_sandbox::model::{Misbehaviour, Profile};
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::Cluster;
 
@@ -139,7 +139,7 @@ fn a_claim_that_is_not_there_is_named() {
     assert_eq!((groups.len(), groups[0].0, groups[0].2.as_str()), (1, 3, "volumes"), "{groups:?}");
     assert!(groups[0].1.contains("does not exist"), "{groups:?}");
     let example = &report["phases"][0]["diagnoses"][0]["example"];
-    assert_eq!(example["volumes"], serde_json::json!(["PVC nowhere: does not exist"]));
+    assert_eq!(example["volumes"], bootstorm_sandbox::value::json!(["PVC nowhere: does not exist"]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use bootstorm_sandbox::model::Misbehaviour;
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 
@@ -74,7 +74,8 @@ fn vms_without_an_eviction_strategy_restart_elsewhere() {
     check_moved(&cluster, &before, true);
     let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&report.clone().into()).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new());
     assert_eq!(evicted(&report).len(), leaving);
     for row in evicted(&report) {

@@ -1,6 +1,6 @@
 //! Launcher pods and events: what they tell, what they cost, and running without them.
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::Cluster;
 

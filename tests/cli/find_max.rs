@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::{Cluster, Ran, until};
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use bootstorm_sandbox::store::kind;
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::Cluster;
 
@@ -74,12 +74,13 @@ fn a_cleanup_that_was_cut_short_is_what_comes_next() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2", "--probe", "none"]).exits(0);
     cluster.run(&["create"]).exits(0);
-    let hold = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!(["example.com/held"]);
+    let hold =
+        |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!(["example.com/held"]);
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", hold);
     cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(3);
     cluster.run(&["status"]).exits(0).prints(&["cleanup begun", "Next: kubectl bootstorm cleanup"]);
     cluster.run(&["stop"]).exits(1).complains(&["a cleanup of run \"boot-storm-test\" has begun"]);
-    let free = |vm: &mut serde_json::Value| vm["metadata"]["finalizers"] = json!([]);
+    let free = |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!([]);
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", free);
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }
@@ -148,7 +149,7 @@ fn one_run_is_written_in_several_formats_at_once() {
     ];
     let run = ["run", "--end", "2", "--probe", "none", "--fail-if", "failed>0"];
     cluster.run(&[&run[..], &files].concat()).exits(0).complains(&["written: run.json", "written: run.xml"]);
-    let document: serde_json::Value =
+    let document: bootstorm_sandbox::value::Value =
         serde_json::from_slice(&std::fs::read(path("run.json")).unwrap()).unwrap();
     let phases: Vec<_> = document["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
     assert_eq!(phases, ["create", "stop-1", "storm-1"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{Cluster, Program, Ran, until};

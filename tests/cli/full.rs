@@ -61,7 +61,7 @@ fn a_full_disk_behind_the_results_names_the_file_and_leaves_no_half_of_it() {
     cluster.run(&["report", "--save-results", "-o", "name"]).exits(0);
     let results = walk(&cluster.home.path().join("results"));
     let (_, whole) = results.iter().find(|(name, _)| name.ends_with("run.json")).unwrap();
-    serde_json::from_str::<serde_json::Value>(whole).unwrap();
+    serde_json::from_str::<bootstorm_sandbox::value::Value>(whole).unwrap();
 }
 
 fn walk(folder: &std::path::Path) -> Vec<(String, String)> {

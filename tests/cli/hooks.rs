@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

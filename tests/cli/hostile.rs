@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bootstorm_model::text::is_unsafe;
 use bootstorm_report::document;
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Program, Ran};
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use super::observe::{comes_back, instance, outages, saved, shop, take_down};
 use crate::support::{Cluster, Ran, until, until_within};
@@ -200,7 +200,7 @@ fn an_observation_in_the_cluster_needs_no_laptop() {
     child.wait().unwrap();
     let uid = take_down(&cluster, "web-1");
     comes_back(&cluster, "web-1", &uid);
-    until(|| parts(&cluster).iter().any(|part| part["ended"].is_i64()));
+    until(|| parts(&cluster).iter().any(|part| part["ended"].is_integer()));
     let ran = cluster.run(&args).exits(0).complains(&["saved to seen.json"]);
     let seen = outages(&ran.json());
     assert_eq!((seen.len(), &seen[0]["name"], &seen[0]["sign"]), (1, &json!("web-1"), &json!("deleting")));

@@ -87,7 +87,9 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     });
     let child = cluster.program().spawn(&["create", "--concurrency", "1"]);
     until(|| machines(&cluster) >= 1);
-    let taken = |lease: &mut serde_json::Value| lease["spec"]["holderIdentity"] = "somebody@else/1".into();
+    let taken = |lease: &mut bootstorm_sandbox::value::Value| {
+        lease["spec"]["holderIdentity"] = "somebody@else/1".into()
+    };
     let store = cluster.sandbox.store();
     store.modify(&kind::LEASES, "default", "bootstorm-boot-storm-test", taken).unwrap();
     // It notices at the next lease renewal, within 15 s.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use bootstorm_sandbox::store::{Object, kind};
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::tools::find;
 use crate::support::{Cluster, until};

@@ -1,7 +1,7 @@
 //! How VMs are spread over namespaces, and how both are named.
 
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran};
 

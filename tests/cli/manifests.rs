@@ -1,7 +1,7 @@
 //! Manifests as people have them: what they name, what belongs to one VM only, templates of other tools.
 
 use bootstorm_sandbox::store::{Kind, Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

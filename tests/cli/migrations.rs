@@ -6,7 +6,7 @@ use std::process::Command;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::model::Misbehaviour;
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 
@@ -59,7 +59,8 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
     }
     let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&report.clone().into()).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new());
     let storm = report["phases"].as_array().unwrap().last().unwrap();
     assert_eq!((&storm["goal"], &storm["settings"]["kind"]), (&"migrated".into(), &"migrate".into()));
@@ -115,7 +116,7 @@ fn the_memory_of_guests_and_the_bandwidth_are_in_the_report() {
     created(&cluster, "2");
     let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
     let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
-    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report));
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report.clone().into()));
     let storm = report["phases"].as_array().unwrap().last().unwrap();
     assert_eq!(storm["migrations"]["bandwidth_bytes"], 10_u64 << 30);
     let (instances, _) = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None);
@@ -287,7 +288,7 @@ fn a_share_of_the_vms_migrates_and_a_storm_that_goes_on_keeps_it() {
     other.complains(&["--share 6 contradicts what storm-1 is to be like: share 50%"]);
     let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
     let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
-    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report));
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report.clone().into()));
     let settings = &report["phases"].as_array().unwrap().last().unwrap()["settings"];
     assert_eq!((&settings["share"], &settings["size"]), (&"50%".into(), &6.into()));
     let moved: Vec<&Value> = rows(&report).iter().filter(|row| row["outcome"] == "reached").collect();

@@ -6,7 +6,7 @@ use bootstorm_sandbox::store::{Object, kind};
 
 use crate::support::{Cluster, until};
 
-fn storm(slow: Option<f64>) -> (Cluster, serde_json::Value) {
+fn storm(slow: Option<f64>) -> (Cluster, bootstorm_sandbox::value::Value) {
     let cluster = Cluster::changed(3, |profile| {
         profile.virt_handler.qemu_start = Draw::new(0.3, 0.05);
         profile.node.slow.extend(slow.map(|times| ("node-2".to_owned(), times)));

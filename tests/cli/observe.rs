@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use bootstorm_sandbox::store::{DeleteOptions, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

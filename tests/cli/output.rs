@@ -38,11 +38,12 @@ fn every_format_is_understood_by_its_reader() {
     cluster.run(&["run", "--end", "2"]).exits(0);
     let json = cluster.run(&["report", "-o", "json"]).exits(0).json();
     let yaml = cluster.run(&["report", "-o", "yaml"]).exits(0);
-    assert_eq!(serde_saphyr::from_str::<serde_json::Value>(&yaml.stdout).unwrap(), json);
+    assert_eq!(serde_saphyr::from_str::<bootstorm_sandbox::value::Value>(&yaml.stdout).unwrap(), json);
     let names = cluster.run(&["report", "-o", "name"]).exits(0);
     assert_eq!(names.stdout.lines().count(), 2);
     let schema = include_str!("../../docs/report-schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
-    let faults: Vec<String> = validator.iter_errors(&json).map(|fault| fault.to_string()).collect();
+    let faults: Vec<String> =
+        validator.iter_errors(&json.clone().into()).map(|fault| fault.to_string()).collect();
     assert_eq!(faults, Vec::<String>::new());
 }

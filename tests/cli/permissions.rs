@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bootstorm_engine::phases::preflight::permissions;
 use bootstorm_sandbox::store::kind;
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::{Cluster, until};
 
@@ -17,7 +17,7 @@ type Session = &'static [&'static [&'static str]];
 /// Object requests that reached the server.
 fn used(cluster: &Cluster) -> BTreeSet<Pair> {
     let ledger = cluster.sandbox.ledger().json();
-    let text = |word: &serde_json::Value| word.as_str().unwrap().to_owned();
+    let text = |word: &bootstorm_sandbox::value::Value| word.as_str().unwrap().to_owned();
     let totals = ledger["totals"].as_array().unwrap();
     totals.iter().map(|one| (text(&one["verb"]), text(&one["resource"]))).collect()
 }

@@ -1,7 +1,7 @@
 //! Placement of VMs by user choice: one node, several nodes, nodes with labels; and the explanation if they do not fit.
 
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran};
 

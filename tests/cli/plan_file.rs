@@ -1,7 +1,7 @@
 //! Plan files: written by a dry run, read by `run` and `setup`, with a field for every flag.
 
 use bootstorm_sandbox::store::kind;
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran};
 
@@ -42,9 +42,10 @@ fn what_a_dry_run_writes_does_the_same_again() {
     write(&cluster, "plan.yaml", &written.stdout);
     // It matches its schema.
     let schema: Value = serde_json::from_str(include_str!("../../docs/plan-schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema.into()).unwrap();
     let document = cluster.run(&[&["run", "--dry-run", "-o", "json"][..], &flags].concat()).exits(0).json();
-    let faults: Vec<String> = validator.iter_errors(&document).map(|fault| fault.to_string()).collect();
+    let faults: Vec<String> =
+        validator.iter_errors(&document.clone().into()).map(|fault| fault.to_string()).collect();
     assert_eq!(faults, [""; 0]);
     assert_eq!(document["spec"]["wave"], "2/ready");
     let again = cluster.run(&["run", "-f", "plan.yaml", "-o", "json"]).exits(0).json();

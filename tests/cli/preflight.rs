@@ -1,7 +1,7 @@
 //! The preflight: its findings, how it refuses, and how to override it.
 
 use bootstorm_sandbox::store::{Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, until};
 

@@ -4,7 +4,7 @@ use bootstorm_prober::Program;
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::model::dice::Draw;
 use bootstorm_sandbox::store::kind;
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::{Cluster, Ran, until};
 
@@ -204,7 +204,7 @@ fn exec_that_is_forbidden_is_named_before_anything_is_made() {
 #[test]
 fn the_users_own_pod_can_be_used_and_is_left_alone() {
     let cluster = Cluster::instant();
-    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine", "namespace": "default"},
+    let pod = bootstorm_sandbox::value::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine", "namespace": "default"},
         "spec": {"containers": [{"name": "c", "image": "docker.io/library/alpine:3.22", "command": ["sleep", "9999"]}]}});
     let store = cluster.sandbox.store();
     store.create(&kind::PODS, pod).unwrap();
@@ -259,7 +259,7 @@ fn each_node_gets_the_program_of_its_architecture() {
 
 /// A running user pod that meets the restricted pod security standard.
 fn restricted_pod(cluster: &Cluster, name: &str, image: &str) {
-    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
+    let pod = bootstorm_sandbox::value::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
         "spec": {
             "securityContext": {"runAsUser": 65534, "runAsGroup": 65534,
                 "sysctls": [{"name": "net.ipv4.ping_group_range", "value": "0 65535"}]},
@@ -328,17 +328,17 @@ fn a_prober_that_is_evicted_while_it_is_set_up_is_made_again() {
 fn of_several_containers_the_default_one_is_used() {
     let cluster = Cluster::instant();
     let store = cluster.sandbox.store();
-    let tool = |name: &str, image: &str| serde_json::json!({"name": name, "image": image});
+    let tool = |name: &str, image: &str| bootstorm_sandbox::value::json!({"name": name, "image": image});
     let proxy = tool("proxy", "registry.k8s.io/pause:3.10");
     for (name, annotations, containers) in [
-        ("first", serde_json::json!({}), [tool("c", "debian:12"), proxy.clone()]),
+        ("first", bootstorm_sandbox::value::json!({}), [tool("c", "debian:12"), proxy.clone()]),
         (
             "named",
-            serde_json::json!({"kubectl.kubernetes.io/default-container": "c"}),
+            bootstorm_sandbox::value::json!({"kubectl.kubernetes.io/default-container": "c"}),
             [proxy, tool("c", "debian:12")],
         ),
     ] {
-        let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod",
+        let pod = bootstorm_sandbox::value::json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": "default", "annotations": annotations},
             "spec": {"containers": containers}});
         store.create(&kind::PODS, pod).unwrap();

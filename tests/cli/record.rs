@@ -1,7 +1,7 @@
 //! The record in the cluster: readable, guarded, rejected if newer, reported by name if damaged.
 
 use bootstorm_sandbox::store::kind;
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::Cluster;
 
@@ -19,7 +19,7 @@ fn the_head_tells_people_where_the_run_stands() {
     {
         assert_eq!(annotations[format!("bootstorm.dev/{word}")], value);
     }
-    let plan: serde_json::Value =
+    let plan: bootstorm_sandbox::value::Value =
         serde_json::from_str(head.value()["data"]["plan.json"].as_str().unwrap()).unwrap();
     assert_eq!(plan["plan"]["end"], 2);
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, Some("default"));
@@ -33,7 +33,8 @@ fn the_head_tells_people_where_the_run_stands() {
 fn a_newer_format_is_refused() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
-    let newer = |head: &mut serde_json::Value| head["data"]["plan.json"] = json!(r#"{"format": 99}"#);
+    let newer =
+        |head: &mut bootstorm_sandbox::value::Value| head["data"]["plan.json"] = json!(r#"{"format": 99}"#);
     cluster.sandbox.store().modify(&kind::CONFIG_MAPS, "default", HEAD, newer);
     cluster.run(&["create"]).exits(1).complains(&["format 99", "newer kubectl-bootstorm"]);
 }
@@ -65,8 +66,9 @@ fn a_second_process_is_told_who_works_on_the_run() {
         .complains(&["another process is working on run \"boot-storm-test\"", "alice@laptop/4711"]);
     let status = cluster.run(&["status"]).exits(0);
     status.prints(&["alice@laptop/4711 has been working on it for", "Next: wait for it"]);
-    let stale =
-        |lease: &mut serde_json::Value| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
+    let stale = |lease: &mut bootstorm_sandbox::value::Value| {
+        lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z")
+    };
     cluster.sandbox.store().modify(&kind::LEASES, "default", HEAD, stale);
     cluster.run(&["create"]).exits(0);
     assert!(cluster.sandbox.store().get(&kind::LEASES, "default", HEAD).is_none(), "it is given back");

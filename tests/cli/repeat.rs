@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 
 use bootstorm_model::observe::clock::monotonic_now;
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::{Cluster, Ran, until};
 

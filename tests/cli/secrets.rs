@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bootstorm_sandbox::store::kind;
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use crate::support::{Cluster, Ran};
 

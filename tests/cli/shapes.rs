@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::{Cluster, Ran, until};
 
@@ -56,7 +56,7 @@ fn waves_leave_when_it_is_their_time() {
     let phase = storm(&cluster, &["--wave", "3/1200ms"]);
     assert_sent(&phase, |place| (place / 3) as f64 * 1.2);
     assert_eq!(waves(&phase), [1, 1, 1, 2, 2, 2, 3]);
-    let expected = serde_json::json!({"kind": "wave", "vms": 3, "every_millis": 1200});
+    let expected = bootstorm_sandbox::value::json!({"kind": "wave", "vms": 3, "every_millis": 1200});
     assert_eq!(phase["settings"]["shape"], expected);
     let blocks = phase["waves"].as_array().unwrap();
     assert_eq!(blocks.iter().map(|wave| wave["vms"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 3, 1]);
@@ -76,7 +76,7 @@ fn ramps_and_rates_leave_one_by_one() {
     // Stops have shapes too.
     let stop = last_phase(&cluster.run(&["stop", "-o", "json", "--rate", "5/s"]).exits(0));
     assert_sent(&stop, |place| place as f64 * 0.2);
-    assert_eq!(stop["waves"], serde_json::json!([]));
+    assert_eq!(stop["waves"], bootstorm_sandbox::value::json!([]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Sources of VMs: every source, every manifest change, placeholders, and how long disks take.
 
 use bootstorm_sandbox::store::{Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran};
 

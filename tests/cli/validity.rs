@@ -5,7 +5,7 @@ use std::time::Duration;
 use bootstorm_sandbox::faults::{Action, Effect, Match, Rule};
 use bootstorm_sandbox::model::Draw;
 use bootstorm_sandbox::store::{Object, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
 

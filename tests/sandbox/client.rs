@@ -1,5 +1,6 @@
 //! The sandbox through the library that the tool itself uses.
 
+use bootstorm_sandbox::value::json;
 use futures::{StreamExt, TryStreamExt};
 use http::Request;
 use kube::api::{
@@ -8,7 +9,6 @@ use kube::api::{
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::json;
 
 use super::cluster::{Cluster, machine};
 
@@ -21,7 +21,7 @@ async fn the_library_is_content() {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachine"));
     let machines: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &kind);
 
-    let vm = serde_json::from_value(machine("a", "Halted")).unwrap();
+    let vm = serde_json::from_value(machine("a", "Halted").into()).unwrap();
     machines.create(&PostParams::default(), &vm).await.unwrap();
     let list = machines.list(&ListParams::default()).await.unwrap();
     let version = list.metadata.resource_version.unwrap();

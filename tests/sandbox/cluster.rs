@@ -8,6 +8,7 @@ use bootstorm_sandbox::api::{Running, Server, ServerOptions};
 use bootstorm_sandbox::faults::Faults;
 use bootstorm_sandbox::seed::seed;
 use bootstorm_sandbox::store::Store;
+use bootstorm_sandbox::value::{Value, json};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, BodyStream, Full};
@@ -16,7 +17,6 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 

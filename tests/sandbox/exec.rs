@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 
 use bootstorm_sandbox::store::kind::{EVENTS, PODS};
+use bootstorm_sandbox::value::json;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess, DeleteParams};
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::simulation::{PATIENCE, Simulation};

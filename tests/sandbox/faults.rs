@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use super::cluster::{Cluster, MACHINES, machine};
 

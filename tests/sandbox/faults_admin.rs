@@ -1,7 +1,7 @@
 //! The sandbox's own paths, with `kubectl` and directly.
 
+use bootstorm_sandbox::value::{Value, json};
 use http::Method;
-use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bootstorm_sandbox::faults::read_text;
+use bootstorm_sandbox::value::json;
 use http::Method;
-use serde_json::json;
 
 use super::cluster::{Cluster, MACHINES, machine};
 

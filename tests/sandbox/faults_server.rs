@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bootstorm_sandbox::faults::{Action, Fault, read_text};
+use bootstorm_sandbox::value::{Value, json};
 use futures::{Stream, StreamExt};
 use http::Method;
-use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 

@@ -3,7 +3,7 @@
 use bootstorm_sandbox::faults::{MARK, read_text};
 use bootstorm_sandbox::store::kind::{CONFIG_MAPS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use bootstorm_sandbox::store::{DeleteOptions, Kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 

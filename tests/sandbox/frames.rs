@@ -1,10 +1,10 @@
 //! exec, frame by frame, in both protocol versions.
 
 use bootstorm_sandbox::store::kind::PODS;
+use bootstorm_sandbox::value::{Value, json};
 use futures::{SinkExt, StreamExt};
 use http::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;

@@ -7,7 +7,7 @@ use std::process::Command;
 use bootstorm_model::platform::processes::kill_group;
 use bootstorm_sandbox::store::kind::{JOBS, PODS};
 use bootstorm_sandbox::store::{Object, seconds};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use super::simulation::Simulation;
 use crate::support::{Program, until};

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use serde_json::json;
+use bootstorm_sandbox::value::json;
 
 use super::cluster::{Cluster, machine};
 use bootstorm_sandbox::store::kind::{EVENTS, VIRTUAL_MACHINES};

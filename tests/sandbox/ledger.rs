@@ -2,8 +2,8 @@
 
 use bootstorm_sandbox::faults::read_text;
 use bootstorm_sandbox::ledger::{Account, Count, Tally};
+use bootstorm_sandbox::value::json;
 use http::Method;
-use serde_json::json;
 
 use super::cluster::{Cluster, MACHINES, machine};
 

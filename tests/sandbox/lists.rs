@@ -1,7 +1,7 @@
 //! Lists over HTTP: pages, versions, selectors, discovery.
 
+use bootstorm_sandbox::value::{Value, json};
 use http::Method;
-use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 

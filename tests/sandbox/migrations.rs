@@ -1,7 +1,7 @@
 //! Live migrations through the API: what virt-api adds and rejects, and where the VM is afterwards.
 
 use bootstorm_sandbox::store::kind::{MIGRATIONS, VIRTUAL_MACHINE_INSTANCES};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use super::cluster::{Answer, Cluster};
 

@@ -1,8 +1,8 @@
 //! Starting and stopping through `KubeVirt`'s own API.
 
 use bootstorm_sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::value::{Value, json};
 use http::Method;
-use serde_json::{Value, json};
 
 use super::cluster::{Answer, Cluster, MACHINES, machine};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bootstorm_sandbox::model::Profile;
 use bootstorm_sandbox::profile;
 use bootstorm_sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES};
+use bootstorm_sandbox::value::{Value, json};
 use kube::api::{AttachParams, AttachedProcess};
-use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader, Lines};
 
 use super::simulation::{PATIENCE, Simulation};

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bootstorm_sandbox::store::kind::{PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::value::{Value, json};
 use bootstorm_sandbox::{Options, Sandbox, profile};
 use k8s_openapi::api::core::v1::Pod;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use serde_json::{Value, json};
 
 /// The maximum time for a step.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

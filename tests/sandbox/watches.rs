@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use bootstorm_sandbox::store::kind::VIRTUAL_MACHINES;
+use bootstorm_sandbox::value::{Value, json};
 use futures::{Stream, StreamExt};
-use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 

@@ -1,8 +1,8 @@
 //! Creating, changing and deleting over HTTP, with the exact rejections.
 
 use bootstorm_sandbox::store::kind::{VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
+use bootstorm_sandbox::value::{Value, json};
 use http::Method;
-use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MACHINES, machine};
 

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use bootstorm::commands::generate::role;
 use bootstorm_engine::phases::cleanup::OTHERS;
 use bootstorm_sandbox::store::kind;
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use super::{find, repository, text};
 use crate::support::{Cluster, Program, Ran};
@@ -65,7 +65,7 @@ fn server(cluster: &Cluster) -> (String, Vec<u8>) {
 fn as_account(cluster: &Cluster, token: &str) -> Program {
     let mut kubeconfig: Value =
         serde_saphyr::from_str(&fs::read_to_string(cluster.kubeconfig()).unwrap()).unwrap();
-    kubeconfig["users"][0]["user"] = serde_json::json!({ "token": token });
+    kubeconfig["users"][0]["user"] = bootstorm_sandbox::value::json!({ "token": token });
     kubeconfig["contexts"][0]["context"]["namespace"] = "bootstorm".into();
     let path = cluster.home.path().join("account");
     fs::write(&path, kubeconfig.to_string()).unwrap();

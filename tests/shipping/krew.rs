@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use super::package::{package, sha256};
 use super::{find, repository, text};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use super::{find, repository, text};
 
@@ -77,7 +77,7 @@ fn a_release_is_built_for_every_platform_of_the_manifest() {
 fn workflows_may_do_no_more_than_they_need() {
     for path in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
         let workflow = yaml(path);
-        assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}), "{path}");
+        assert_eq!(workflow["permissions"], bootstorm_sandbox::value::json!({"contents": "read"}), "{path}");
         for (name, job) in workflow["jobs"].as_object().unwrap() {
             for step in job["steps"].as_array().unwrap() {
                 let runs = step["run"].is_string() != step["uses"].is_string();

@@ -1,6 +1,6 @@
 //! The search for the largest storm, on a cluster whose limit follows from its figures.
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::Cluster;
 

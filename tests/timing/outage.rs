@@ -36,7 +36,7 @@ fn an_outage_in_the_middle_of_a_storm_marks_what_passed_in_it() {
         Experiment::run_with(vms, "default", &[], |kubeconfig| cut_off(kubeconfig, before, seconds));
     let storm = experiment.phase("storm-1");
     let gaps = storm["watch"]["gaps"].as_array().unwrap();
-    let time = |value: &serde_json::Value| value.as_i64().unwrap() as f64 / 1e6;
+    let time = |value: &bootstorm_sandbox::value::Value| value.as_i64().unwrap() as f64 / 1e6;
     let longest = gaps.iter().map(|gap| time(&gap["to"]) - time(&gap["from"])).fold(0.0, f64::max);
     assert!(longest > seconds as f64 - 1.0, "the gap is recorded: {gaps:?}");
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 use tempfile::TempDir;
 
 /// Measuring tests run alone.

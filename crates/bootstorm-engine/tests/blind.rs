@@ -152,7 +152,7 @@ async fn happen(local: &Local, incident: Incident) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             store.modify(&kind::PODS, "default", pod, |pod| {
-                pod["spec"]["securityContext"]["sysctls"] = serde_json::json!([]);
+                pod["spec"]["securityContext"]["sysctls"] = bootstorm_sandbox::value::json!([]);
             });
             local.act(&Action::CutExecs);
         }

@@ -20,7 +20,7 @@ use bootstorm_model::plan::{Plan, Template, TemplateSource};
 use bootstorm_model::record::{PhaseKind, PhaseSettings, RunRecord, Via, lifecycle};
 use bootstorm_sandbox::ledger::Ledger;
 use bootstorm_sandbox::store::{Kind, Object, Store, kind};
-use serde_json::{Value, json};
+use bootstorm_sandbox::value::{Value, json};
 
 use local::{Local, on_paused_time};
 

@@ -12,5 +12,6 @@ mod running;
 pub mod seed;
 mod settings;
 pub mod store;
+pub mod value;
 
 pub use running::{LocalSandbox, Options, Sandbox, profile};

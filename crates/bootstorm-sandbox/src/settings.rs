@@ -1,6 +1,6 @@
 //! Limits in the `KubeVirt` object: those of the profile, as if set by an administrator.
 
-use serde_json::{Value, json};
+use crate::value::json;
 
 use super::model::Profile;
 use super::store::Store;
@@ -24,7 +24,7 @@ pub(super) fn publish(store: &Store, profile: &Profile) {
         if differs(handler.qps, usual.virt_handler.qps) {
             configuration["handlerConfiguration"] = bucket(handler.qps, handler.burst);
         }
-        let mut flags = serde_json::Map::new();
+        let mut flags = crate::value::Map::new();
         for (flag, workers, default) in [
             ("vm-controller-threads", controller.vm_workers, usual.virt_controller.vm_workers),
             ("vmi-controller-threads", controller.vmi_workers, usual.virt_controller.vmi_workers),
@@ -34,7 +34,7 @@ pub(super) fn publish(store: &Store, profile: &Profile) {
             }
         }
         if !flags.is_empty() {
-            kubevirt["spec"]["customizeComponents"] = json!({"flags": {"controller": Value::Object(flags)}});
+            kubevirt["spec"]["customizeComponents"] = json!({"flags": {"controller": flags}});
         }
     });
 }
@@ -49,7 +49,7 @@ mod tests {
     use crate::model::profile;
     use crate::seed::seed;
 
-    fn published(name: &str) -> Value {
+    fn published(name: &str) -> crate::value::Value {
         let store = Store::new();
         seed(&store, 1, 16, 64, 250).unwrap();
         publish(&store, &profile::named(name).unwrap());

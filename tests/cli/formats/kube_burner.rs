@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use super::{faults, measured, report};
 use crate::support::{Cluster, Program};

@@ -9,7 +9,7 @@ mod saved;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use bootstorm_sandbox::value::Value;
 
 use crate::support::Cluster;
 use crate::support::tools::find;
@@ -28,7 +28,10 @@ fn report(cluster: &Cluster, format: &str) -> String {
 fn faults(document: &Value) -> Vec<String> {
     let schema = include_str!("../../../docs/report-schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
-    validator.iter_errors(document).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
+    validator
+        .iter_errors(&document.clone().into())
+        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .collect()
 }
 
 #[test]

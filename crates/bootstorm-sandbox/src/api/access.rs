@@ -1,8 +1,8 @@
 //! Authorization, and access reviews.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
 
 use super::status::Failure;
 use super::{answer, body, rbac};

@@ -1,8 +1,8 @@
 //! Tokens of service accounts, as requested by `kubectl create token`.
 
 use super::payload::Body;
+use crate::value::json;
 use http::{Method, Response, StatusCode};
-use serde_json::json;
 
 use super::call::Call;
 use super::path::Resource;

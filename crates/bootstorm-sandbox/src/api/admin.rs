@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
 
 use super::answer;
 use super::call::Call;

@@ -1,9 +1,9 @@
 //! Responses that carry objects, in the form requested by the client.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::accept::Form;
 use super::{payload, table};

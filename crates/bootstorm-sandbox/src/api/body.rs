@@ -1,9 +1,9 @@
 //! Bodies of requests.
 
+use crate::value::Value;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use serde_json::Value;
 
 use super::protobuf;
 use super::status::Failure;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::value::Value;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::body;
 use super::path::{Resource, SUBRESOURCES, Target};
@@ -140,7 +140,7 @@ impl Call {
     pub(super) fn labels(&self, store: &Store) -> BTreeMap<String, String> {
         let own = |value: &Value| -> BTreeMap<String, String> {
             let labels = value["metadata"]["labels"].as_object().into_iter().flatten();
-            labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+            labels.filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
         };
         let stored = |kind, namespace: &str, name: &str| {
             store.get(kind, namespace, name).map(|object| own(object.value())).unwrap_or_default()

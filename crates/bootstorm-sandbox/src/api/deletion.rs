@@ -1,8 +1,8 @@
 //! Deletion of one object or a whole selection.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
 
 use super::answer::{self, ListMeta};
 use super::selector::Selector;

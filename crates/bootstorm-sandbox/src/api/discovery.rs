@@ -1,8 +1,8 @@
 //! Discovery: the served kinds, in the old form and aggregated.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::path::{Discovery, REVIEWS, SUBRESOURCES};
 use super::status::Failure;

@@ -3,8 +3,8 @@
 //! After `pod-eviction-admitter.go` of `KubeVirt` 1.5 and later, and `pkg/registry/core/pod/storage/eviction.go` of
 //! Kubernetes.
 
+use crate::value::{Name, Value, json};
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
 
 use super::call::Call;
 use super::path::Resource;
@@ -149,7 +149,7 @@ fn broken(store: &Store, pod: &Object) -> Option<Budget> {
 /// Whether a budget applies to a pod. An empty selector matches all pods, a missing one none.
 fn covers(budget: &Value, pod: &Object) -> bool {
     let selector = &budget["spec"]["selector"];
-    let has = |(key, value): (&String, &Value)| pod.label(key) == value.as_str();
+    let has = |(key, value): (&Name, &Value)| pod.label(key) == value.as_str();
     let meets = |one: &Value| {
         let (key, label) = (&one["key"], one["key"].as_str().and_then(|key| pod.label(key)));
         let is_listed = label.is_some_and(|label| {

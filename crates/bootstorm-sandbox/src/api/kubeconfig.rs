@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use std::io;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use bootstorm_model::platform;
 use bootstorm_model::platform::output::{self, Readers};
@@ -137,7 +137,7 @@ mod tests {
         let config = text("https://127.0.0.1:1", "pem", &User::Token("token"));
         write(&path, "us", &marked("us", &config)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let parsed: serde_json::Value =
+        let parsed: crate::value::Value =
             serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(parsed["current-context"], "bootstorm-sandbox");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

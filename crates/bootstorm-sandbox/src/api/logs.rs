@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use crate::value::Value;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Response, header};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::call::Call;

@@ -1,8 +1,8 @@
 //! The subset of `OpenAPI` that `kubectl` needs to validate on the server and to explain a kind.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::status::Failure;
 use super::{accept, answer};

@@ -1,6 +1,6 @@
 //! Lists: their revision, and paging.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::answer::ListMeta;
 use super::query::Query;

@@ -2,12 +2,12 @@
 
 use std::io;
 
+use crate::value::{Value, json};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use serde_json::{Value, json};
 
 /// Body of an answer: one piece, or a stream of pieces that may break
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;

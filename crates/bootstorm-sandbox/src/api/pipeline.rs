@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::payload::{self, Body};
+use crate::value::json;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
-use serde_json::json;
 use thiserror::Error;
 
 use super::call::Call;
@@ -257,7 +257,7 @@ async fn reach(store: &Store, query: &Query) -> Result<(), Failure> {
     Ok(())
 }
 
-fn version() -> serde_json::Value {
+fn version() -> crate::value::Value {
     json!({
         "major": "1",
         "minor": "36",

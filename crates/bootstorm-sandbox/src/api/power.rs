@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::status::Failure;
 use super::{accept, answer};

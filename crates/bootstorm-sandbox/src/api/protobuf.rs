@@ -1,8 +1,8 @@
 //! Objects in protocol buffers, which `kubectl` sends for a few built-in kinds; answers are JSON.
 
+use crate::value::{Map, Value, json};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use serde_json::{Map, Value, json};
 
 /// Prefix of every such body.
 const MAGIC: &[u8] = b"k8s\0";
@@ -130,7 +130,7 @@ pub(super) fn object(body: &[u8]) -> Option<Value> {
     let kind = message(find(1)?, TYPE)?;
     let mut object = message(find(2).unwrap_or_default(), fields(kind["kind"].as_str()?)?)?;
     object.extend(kind);
-    Some(Value::Object(object))
+    Some(object.into())
 }
 
 /// The value after a field number.
@@ -152,11 +152,11 @@ impl<'a> Part<'a> {
     }
 }
 
-fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>> {
+fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map> {
     let mut object = Map::new();
     for (number, part) in parts(bytes)? {
         let Some((_, name, shape)) = fields.iter().find(|(known, ..)| *known == number) else { continue };
-        let entry = |object: &mut Map<String, Value>, empty: Value| -> Value {
+        let entry = |object: &mut Map, empty: Value| -> Value {
             object.remove(*name).filter(|known| !known.is_null()).unwrap_or(empty)
         };
         let value = match shape {
@@ -172,7 +172,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
             },
             Shape::Messages(fields) => {
                 let mut list = entry(&mut object, json!([]));
-                list.as_array_mut()?.push(Value::Object(message(part.bytes()?, fields)?));
+                list.as_array_mut()?.push(message(part.bytes()?, fields)?.into());
                 list
             }
             Shape::Texts => {
@@ -197,7 +197,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map<String, Value>>
                 map[find(1)?.text()?] = json!(value);
                 map
             }
-            Shape::Message(fields) => Value::Object(message(part.bytes()?, fields)?),
+            Shape::Message(fields) => message(part.bytes()?, fields)?.into(),
         };
         object.insert((*name).to_owned(), value);
     }

@@ -1,6 +1,6 @@
 //! Permissions from the roles bound to a service account. Other users may do everything.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::status::Failure;
 use crate::faults::Attributes;
@@ -217,7 +217,7 @@ fn covers(rule: &Value, asked: &Attributes<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use crate::store::kind::NAMESPACES;

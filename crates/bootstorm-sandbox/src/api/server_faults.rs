@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::json;
+use crate::value::json;
 
 use super::token::Tokens;
 use crate::faults::{Action, Faults, PowerCut, SecondWriter};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::payload::Body;
+use crate::value::{Map, Value, json};
 use http::{HeaderValue, Response, StatusCode, header};
-use serde_json::{Map, Value, json};
 
 use crate::store::{Kind, StoreError, TooOld};
 
@@ -14,7 +14,7 @@ pub(super) struct Failure {
     code: u16,
     reason: Cow<'static, str>,
     message: String,
-    details: Map<String, Value>,
+    details: Map,
     retry_after: Option<u32>,
     form: Form,
 }
@@ -159,7 +159,7 @@ impl Failure {
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
-        self.details.insert("causes".to_owned(), Value::Array(causes));
+        self.details.insert("causes".to_owned(), causes.into());
         self
     }
 
@@ -200,7 +200,7 @@ impl Failure {
             details.insert("retryAfterSeconds".to_owned(), json!(seconds));
         }
         if !details.is_empty() || self.reason == "MethodNotAllowed" {
-            status["details"] = Value::Object(details);
+            status["details"] = details.into();
         }
         status
     }

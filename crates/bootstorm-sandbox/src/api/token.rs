@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::json;
+use crate::value::json;
 
 use super::kubeconfig::Author;
 use super::{access, kubeconfig, rbac};

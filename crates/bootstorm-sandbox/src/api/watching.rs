@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 

@@ -1,8 +1,8 @@
 //! Creating, replacing and patching objects.
 
 use super::payload::Body;
+use crate::value::{Value, json};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::accept::Form;
 use super::admission::{self, Strictness, Write};

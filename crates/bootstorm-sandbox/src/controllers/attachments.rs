@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use serde_json::Value;
+use crate::value::Value;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -63,7 +63,7 @@ fn is_of_one_node(mode: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Lists of conditions in a status.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// Condition of a pod that ends for reasons outside itself.
 pub const DISRUPTION: &str = "DisruptionTarget";

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use crate::model::clock::{micro_stamp, stamp};
 use crate::model::{SimClock, lock};

@@ -1,6 +1,6 @@
 //! Limits on the number and speed of migrations.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::store::Store;
 use crate::store::kind::KUBEVIRTS;

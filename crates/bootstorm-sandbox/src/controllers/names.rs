@@ -1,6 +1,6 @@
 //! Finalizers, annotations and labels of `KubeVirt`.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// Finalizer by which virt-controller holds machines and their instances.
 pub const MACHINE_FINALIZER: &str = "kubevirt.io/virtualMachineControllerFinalize";

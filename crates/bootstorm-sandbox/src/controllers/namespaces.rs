@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::client::Client;
 use super::cluster::Cluster;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::Value;
+use crate::value::Value;
 use tokio::sync::watch;
 
 use super::key::Key;

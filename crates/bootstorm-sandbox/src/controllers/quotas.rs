@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use crate::value::{Map, Name, json};
 
 use super::client::Client;
 use super::cluster::Cluster;
@@ -36,11 +36,11 @@ impl Reconciler for Quotas {
         for found in quotas.iter().filter(|quota| !quota.is_deleting()) {
             let (pods, _) = client.store().list(&PODS, Some(&key.namespace));
             let hard = found.value()["spec"]["hard"].clone();
-            let amount = |resource: &String| {
+            let amount = |resource: &Name| {
                 let used = quota::used(resource, &pods).unwrap_or(0.0);
                 (resource.clone(), json!(quota::shown(resource, used)))
             };
-            let used: Map<_, _> =
+            let used: Map =
                 hard.as_object().into_iter().flatten().map(|(resource, _)| amount(resource)).collect();
             let status = json!({"hard": hard, "used": used});
             if client.update(&RESOURCE_QUOTAS, found, |quota| quota["status"] = status).await.is_err() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use crate::value::json;
 
 use super::cdi::DataVolumes;
 use super::cdi::claims::Claims;

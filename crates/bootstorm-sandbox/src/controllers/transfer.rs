@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::boot;
 use super::client::Client;

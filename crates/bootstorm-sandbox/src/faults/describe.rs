@@ -1,6 +1,6 @@
 //! The faults in force, as data.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 use tokio::time::Instant;
 
 use super::action::Action;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::value::Value;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::matching::{Match, ROLE};
 use bootstorm_model::duration;

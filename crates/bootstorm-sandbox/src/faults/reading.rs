@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use crate::value::Value;
 use thiserror::Error;
 
 use super::effect::Effect;
@@ -60,7 +60,8 @@ pub fn read(value: &Value) -> Result<Vec<Fault>, WrongEntry> {
     };
     let one = |(number, value): (usize, &Value)| {
         let wrong = |why: String| WrongEntry { number, why };
-        let entry: Entry = serde_json::from_value(value.clone()).map_err(|error| wrong(error.to_string()))?;
+        let entry: Entry =
+            serde_json::from_value(value.clone().into()).map_err(|error| wrong(error.to_string()))?;
         entry.fault(value).map_err(wrong)
     };
     (1..).zip(entries).map(one).collect()
@@ -165,7 +166,7 @@ fn check_match(matching: &Match) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::super::matching::ROLE;
     use super::*;
@@ -220,8 +221,8 @@ faults:
             let mut entry = json!({"effect": word.name});
             let values = json!({"delay": "1s", "code": 500, "what": "annotate"});
             for setting in word.settings {
-                if let Some(value) = values.get(setting) {
-                    entry[setting] = value.clone();
+                if let Some(value) = values.get(*setting) {
+                    entry[*setting] = value.clone();
                 }
             }
             let faults = read(&entry).unwrap();

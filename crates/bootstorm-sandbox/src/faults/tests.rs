@@ -1,6 +1,6 @@
 //! Rules from addition to exhaustion.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::*;
 

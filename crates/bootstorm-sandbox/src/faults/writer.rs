@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::matching::Match;
 use super::matching::ROLE;

@@ -1,6 +1,6 @@
 //! Counters: requests, and per machine its requested and actual changes.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::power::Power;
 

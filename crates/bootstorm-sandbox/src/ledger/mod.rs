@@ -6,7 +6,7 @@ mod power;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 pub use self::account::{Account, Count, Tally};
 pub use self::power::Power;

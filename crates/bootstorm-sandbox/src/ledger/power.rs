@@ -1,6 +1,6 @@
 //! Effect of a request on a machine: derived from its body, or from the machine before and after it.
 
-use serde_json::Value;
+use crate::value::Value;
 
 /// Effect of a request on a machine as a whole
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ impl Power {
         };
         let step = steps.iter().rfind(named)?;
         let field = if step["path"] == "/spec/running" { "running" } else { "runStrategy" };
-        wanted(&serde_json::json!({field: step["value"]})).map(Self::of)
+        wanted(&crate::value::json!({field: step["value"]})).map(Self::of)
     }
 
     /// The change of a machine between two versions.
@@ -63,7 +63,7 @@ impl Power {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

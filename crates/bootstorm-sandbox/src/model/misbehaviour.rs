@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use crate::value::Value;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 use thiserror::Error;
 
 /// Annotation on a virtual machine, or on its template, that names a misbehaviour.
@@ -205,8 +205,7 @@ mod tests {
 
     #[test]
     fn a_template_may_carry_the_annotation() {
-        let vm =
-            serde_json::json!({"spec": {"template": {"metadata": {"annotations": {ANNOTATION: "crashes"}}}}});
+        let vm = crate::value::json!({"spec": {"template": {"metadata": {"annotations": {ANNOTATION: "crashes"}}}}});
         assert_eq!(annotated(&vm), Some(Misbehaviour::Crashes));
     }
 }

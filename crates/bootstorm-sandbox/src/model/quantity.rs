@@ -1,11 +1,12 @@
 //! Kubernetes resource quantities as plain numbers.
 
+use crate::value::Value;
 use bootstorm_model::plan::sizing::Quantity;
-use serde_json::Value;
 
 /// Reads a quantity that may be given as a string or as a bare number, in base units.
 pub fn of(value: &Value) -> Option<f64> {
-    Quantity::of(value).map(Quantity::amount)
+    let text = value.as_str().map(str::to_owned).or_else(|| Some(value.as_number()?.to_string()))?;
+    Quantity::parse(&text).map(Quantity::amount)
 }
 
 /// Bytes as whole mebibytes, rounded up: `544Mi`.
@@ -37,8 +38,8 @@ mod tests {
 
     #[test]
     fn amounts_are_written_in_canonical_form() {
-        assert_eq!(of(&serde_json::json!("1.5Gi")), Some(1_610_612_736.0));
-        assert_eq!(of(&serde_json::json!(4)), Some(4.0));
+        assert_eq!(of(&crate::value::json!("1.5Gi")), Some(1_610_612_736.0));
+        assert_eq!(of(&crate::value::json!(4)), Some(4.0));
         assert_eq!(mebibytes(1.0), "1Mi");
         assert_eq!(
             [0.0, 5.0, 1024.0, 838_860_800.0, 874_860_800.0].map(canonical),

@@ -1,8 +1,8 @@
 //! Environment and command of a container, derived from its spec as by a kubelet.
 
+use crate::value::Value;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::model::quantity;
@@ -108,7 +108,7 @@ pub(super) fn entries(
         }
     };
     let data = object.value()["data"].as_object().into_iter().flatten();
-    Ok(Some(data.map(|(key, value)| (key.clone(), decoded(value))).collect()))
+    Ok(Some(data.map(|(key, value)| (key.to_string(), decoded(value))).collect()))
 }
 
 fn from_elsewhere(
@@ -167,7 +167,7 @@ pub(super) fn field(pod: &Value, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use crate::store::kind::NAMESPACES;

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::value::{Value, json};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use bootstorm_model::platform::{only_for_owner, processes::private_folder};
-use serde_json::{Value, json};
 
 use super::environment::{Environment, Unresolved, entries, field};
 use super::guard::Guard;

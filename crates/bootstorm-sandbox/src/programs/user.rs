@@ -1,6 +1,6 @@
 //! The user of a container, and the kernel's permissions.
 
-use serde_json::Value;
+use crate::value::Value;
 
 /// The sysctl that opens ICMP datagram sockets to a range of groups.
 const GROUP_RANGE: &str = "net.ipv4.ping_group_range";
@@ -41,7 +41,7 @@ pub fn group_range(pod: &Value) -> Option<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

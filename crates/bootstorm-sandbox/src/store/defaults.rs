@@ -1,6 +1,6 @@
 //! Objects created together with every new namespace.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::{Contents, Kind, Object, Store};
 

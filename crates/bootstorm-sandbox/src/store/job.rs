@@ -1,6 +1,6 @@
 //! The selector of a Job, which contains a UID that it has only once it is stored.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// Label with the UID of a pod's Job.
 const OWNER: &str = "batch.kubernetes.io/controller-uid";
@@ -28,7 +28,7 @@ pub(super) fn select_own_pods(job: &mut Value) {
     }
     let labels = metadata["labels"].clone();
     let own = &mut job["metadata"]["labels"];
-    if own.as_object().is_none_or(serde_json::Map::is_empty) {
+    if own.as_object().is_none_or(crate::value::Map::is_empty) {
         *own = labels;
     }
 }

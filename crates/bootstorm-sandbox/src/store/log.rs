@@ -171,7 +171,7 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use bootstorm_model::observe::clock::monotonic_now;

@@ -21,8 +21,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::value::{Value, json};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use self::collection::Shelf;
 pub use self::deletion::{DeleteOptions, Deleted};
@@ -141,11 +141,12 @@ impl Store {
     }
 
     /// Stores a new object with the fields that the API machinery fills in.
-    pub fn create(&self, kind: &'static Kind, mut object: Value) -> Result<Object, StoreError> {
+    pub fn create(&self, kind: &'static Kind, object: impl Into<Value>) -> Result<Object, StoreError> {
+        let mut object = object.into();
         let generate = object["metadata"]["name"].as_str().is_none_or(str::is_empty);
         loop {
             if generate && let Some(name) = rules::generated_name(&object) {
-                object["metadata"]["name"] = Value::String(name);
+                object["metadata"]["name"] = name.into();
             }
             match self.lock().create(kind, &mut object) {
                 // A generated name that is taken is drawn again; a requested name cannot be.
@@ -161,7 +162,7 @@ impl Store {
         if object["metadata"]["name"].as_str().is_none_or(str::is_empty)
             && let Some(name) = rules::generated_name(&object)
         {
-            object["metadata"]["name"] = Value::String(name);
+            object["metadata"]["name"] = name.into();
         }
         self.lock().check_new(kind, &mut object)?;
         Ok(object)

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::value::Value;
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::delta::{self, Reference};
 
@@ -47,7 +47,7 @@ impl Packed {
 impl Stored {
     /// Wraps a complete object; `revision` is written into its metadata.
     pub(super) fn new(mut value: Value, revision: u64) -> Self {
-        value["metadata"]["resourceVersion"] = Value::String(revision.to_string());
+        value["metadata"]["resourceVersion"] = revision.to_string().into();
         let text = |field: &str| Box::from(value["metadata"][field].as_str().unwrap_or_default());
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
         Self {
@@ -203,7 +203,7 @@ fn text(value: &Value) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Policies for new pods beside quotas: service accounts, limit ranges, and the Pod Security level of the namespace.
 
-use serde_json::{Map, Value, json};
+use crate::value::{Map, Value, json};
 
 use super::kind::{LIMIT_RANGES, NAMESPACES, PODS, SERVICE_ACCOUNTS};
 use super::{Contents, StoreError};
@@ -102,7 +102,7 @@ fn fill(limit: &Value, pod: &mut Value) {
             let resources = container.entry("resources").or_insert_with(|| json!({}));
             let Some(resources) = resources.as_object_mut() else { continue };
             for (key, amounts) in &defaults {
-                let given = resources.entry(*key).or_insert_with(|| Value::Object(Map::new()));
+                let given = resources.entry(*key).or_insert_with(|| Map::new().into());
                 for (resource, amount) in amounts {
                     if let Some(given) = given.as_object_mut() {
                         given.entry(resource.clone()).or_insert_with(|| amount.clone());

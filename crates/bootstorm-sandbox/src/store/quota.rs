@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::value::{Name, Value};
 
 use super::kind::{PODS, RESOURCE_QUOTAS};
 use super::{Contents, Object, StoreError};
@@ -94,7 +94,7 @@ impl Contents {
 fn refusal(quota: &Object, pods: &[Object], pod: &Value) -> Option<String> {
     let hard = quota.value()["spec"]["hard"].as_object()?;
     let silent: BTreeSet<&str> =
-        hard.keys().map(String::as_str).filter(|key| DEMANDED.contains(key) && is_silent(pod, key)).collect();
+        hard.keys().map(Name::as_str).filter(|key| DEMANDED.contains(key) && is_silent(pod, key)).collect();
     if !silent.is_empty() {
         let list: Vec<&str> = silent.into_iter().collect();
         return Some(format!("failed quota: {}: must specify {}", quota.name(), list.join(",")));
@@ -130,7 +130,7 @@ mod tests {
     use super::super::Store;
     use super::super::kind::NAMESPACES;
     use super::*;
-    use serde_json::json;
+    use crate::value::json;
 
     fn store(hard: &Value) -> Store {
         let store = Store::new();

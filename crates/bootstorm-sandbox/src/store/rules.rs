@@ -1,8 +1,8 @@
 //! Metadata written by the API machinery: identity, times, generations, deletion marks.
 
+use crate::value::{Map, Value, json};
 use jiff::Timestamp;
 use rand::RngExt;
-use serde_json::{Map, Value, json};
 
 use super::kind::{self, Kind};
 use bootstorm_model::observe::clock::wall_now;
@@ -37,8 +37,8 @@ pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     if !object.is_object() {
         *object = json!({});
     }
-    object["apiVersion"] = Value::String(kind.api_version());
-    object["kind"] = Value::String(kind.kind.to_owned());
+    object["apiVersion"] = kind.api_version().into();
+    object["kind"] = kind.kind.into();
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
     }
@@ -59,8 +59,8 @@ pub(super) fn prepare(kind: &Kind, object: &mut Value, now: Timestamp) {
     if !kind.namespaced {
         metadata.remove("namespace");
     }
-    metadata.insert("uid".to_owned(), Value::String(uuid::Uuid::new_v4().to_string()));
-    metadata.insert("creationTimestamp".to_owned(), Value::String(seconds(now)));
+    metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("creationTimestamp".to_owned(), seconds(now).into());
     if kind.counts_generations() {
         metadata.insert("generation".to_owned(), json!(1));
     }
@@ -117,7 +117,7 @@ pub(super) fn settle(kind: &Kind, before: &Value, after: &mut Value) -> bool {
 }
 
 /// Empty collections in metadata are not stored.
-fn drop_empty(metadata: &mut Map<String, Value>) {
+fn drop_empty(metadata: &mut Map) {
     for collection in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"] {
         let empty = match metadata.get(collection) {
             Some(Value::Array(list)) => list.is_empty(),
@@ -132,7 +132,7 @@ fn drop_empty(metadata: &mut Map<String, Value>) {
 }
 
 fn content_differs(kind: &Kind, before: &Value, after: &Value) -> bool {
-    let counts = |key: &String| key != "metadata" && !(kind.has_status && key == "status");
+    let counts = |key: &str| key != "metadata" && !(kind.has_status && key == "status");
     let content = |value| Value::as_object(value).into_iter().flatten().filter(|(key, _)| counts(key));
     content(before).ne(content(after))
 }
@@ -182,7 +182,7 @@ pub(super) fn mark(kind: &Kind, object: &mut Value, grace: i64, now: Timestamp) 
         return false;
     }
     let end = now.checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(Timestamp::MAX);
-    object["metadata"]["deletionTimestamp"] = Value::String(seconds(end));
+    object["metadata"]["deletionTimestamp"] = seconds(end).into();
     if kind.is(&kind::NAMESPACES) {
         object["status"]["phase"] = json!("Terminating");
     } else {

@@ -1,6 +1,6 @@
 //! End-to-end tests of the store: creation, change and deletion of objects, with a consistent view for all readers.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::kind::{NAMESPACES, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use super::*;

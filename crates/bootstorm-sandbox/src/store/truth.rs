@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::kind::Kind;
 use super::log::{Action, Entry};
@@ -79,7 +79,7 @@ impl Drop for Truth {
 /// Whether a file begins like a truth file.
 fn is_truth(begin: &[u8]) -> bool {
     let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<Value>(line).is_ok_and(|line| line["at"].is_i64())
+    serde_json::from_slice::<Value>(line).is_ok_and(|line| line["at"].is_integer())
 }
 
 fn write_all(receiver: &Receiver<Line>, mut file: BufWriter<File>) -> io::Result<()> {

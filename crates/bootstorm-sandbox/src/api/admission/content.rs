@@ -1,8 +1,8 @@
 //! Size limits of `ConfigMaps` and Secrets.
 
+use crate::value::{Value, json};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use serde_json::{Map, Value, json};
 
 use super::super::status::{Cause, Failure};
 use crate::store::Kind;
@@ -50,9 +50,9 @@ fn encode_plain_text(secret: &mut Value) {
     if let Some(Value::Object(plain)) = secret.as_object_mut().and_then(|secret| secret.remove("stringData"))
     {
         if !secret["data"].is_object() {
-            secret["data"] = Value::Object(Map::new());
+            secret["data"] = json!({});
         }
-        for (key, value) in plain {
+        for (key, value) in plain.iter() {
             secret["data"][key] = json!(BASE64.encode(value.as_str().unwrap_or_default().as_bytes()));
         }
     }

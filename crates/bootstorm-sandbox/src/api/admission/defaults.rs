@@ -1,6 +1,6 @@
 //! Defaults of the API server for pods and claims that users create.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use crate::store::Kind;
 use crate::store::kind::{JOBS, PERSISTENT_VOLUME_CLAIMS, PODS};

@@ -1,6 +1,6 @@
 //! Inference of a machine's instance type and preference from one of its volumes: labels of the disk's source.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::status::{Cause, Failure};
 use crate::store::kind::{DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS};

@@ -1,6 +1,6 @@
 //! Protection of running machines, which belong to `KubeVirt`: users may label them, but little else.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::{Cause, Failure};
 
@@ -45,7 +45,7 @@ pub(super) fn protect(before: Option<&Value>, after: &mut Value) -> Result<(), F
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

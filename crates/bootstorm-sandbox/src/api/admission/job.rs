@@ -2,7 +2,7 @@
 //!
 //! After `pkg/apis/batch/v1/defaults.go` and `pkg/apis/batch/validation/validation.go` of Kubernetes.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::status::{Cause, Failure};
 use super::pod;
@@ -130,7 +130,7 @@ fn modes(spec: &Value, causes: &mut Causes) {
 }
 
 fn limits_per_index(spec: &Value, causes: &mut Causes) {
-    let has_limit = spec["backoffLimitPerIndex"].is_i64() || spec["backoffLimitPerIndex"].is_u64();
+    let has_limit = spec["backoffLimitPerIndex"].is_integer();
     if has_limit && spec["completionMode"] != "Indexed" {
         let why = "requires indexed completion mode";
         causes.invalid("backoffLimitPerIndex", &spec["backoffLimitPerIndex"], why);

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+use crate::value::{Map, Value, json};
 
 use super::super::status::{Cause, Failure};
 
@@ -27,10 +29,11 @@ pub(super) fn complete(vm: &mut Value, new: bool) {
 pub(super) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            let fields = Arc::make_mut(fields);
             fields.retain(|_, value| !value.is_null());
             fields.values_mut().for_each(drop_nulls);
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Array(items) => Arc::make_mut(items).iter_mut().for_each(drop_nulls),
         _ => {}
     }
 }
@@ -38,7 +41,7 @@ pub(super) fn drop_nulls(value: &mut Value) {
 /// Sets a default if nothing is set, creating the objects on the way.
 fn fill(object: &mut Value, path: &[&str], default: impl FnOnce() -> Value) {
     if object.is_null() {
-        *object = Value::Object(Map::new());
+        *object = Map::new().into();
     }
     // If an object belongs here but something else was written, validation will find it.
     let Some(fields) = object.as_object_mut() else { return };

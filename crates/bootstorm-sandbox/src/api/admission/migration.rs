@@ -3,7 +3,7 @@
 //! After `pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go` and the mutator of
 //! `KubeVirt` 1.4.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::status::{Cause, Failure};
 use crate::controllers::conditions;

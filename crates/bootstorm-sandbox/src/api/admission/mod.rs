@@ -11,7 +11,7 @@ mod names;
 mod pod;
 mod unknown;
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::status::{Cause, Failure};
 use crate::store::Kind;

@@ -1,6 +1,6 @@
 //! Names and labels, as Kubernetes allows them.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::{Cause, Failure};
 use crate::store::Kind;
@@ -72,7 +72,7 @@ fn is_label(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use crate::store::kind::VIRTUAL_MACHINES;

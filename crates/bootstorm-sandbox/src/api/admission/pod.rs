@@ -1,6 +1,6 @@
 //! Defaults of the API server for the spec of a pod, including that of a template.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// Completes the spec.
 pub(super) fn complete(spec: &mut Value) {

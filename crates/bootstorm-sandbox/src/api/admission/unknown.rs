@@ -1,6 +1,6 @@
 //! Unknown fields of a virtual machine.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::Failure;
 use super::Strictness;
@@ -108,7 +108,7 @@ pub(super) fn drop_unknown(vm: &mut Value, strictness: Strictness) -> Result<Vec
             let keep = known.contains(&field.as_str());
             if !keep {
                 let path = path.trim_start_matches('/').replace('/', ".");
-                found.push(if path.is_empty() { field.clone() } else { format!("{path}.{field}") });
+                found.push(if path.is_empty() { field.to_string() } else { format!("{path}.{field}") });
             }
             keep
         });
@@ -127,7 +127,7 @@ pub(super) fn drop_unknown(vm: &mut Value, strictness: Strictness) -> Result<Vec
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The container for a command.
 
+use crate::value::Value;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::super::path::Resource;
 use super::super::query::Query;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::{Cause, Failure};
 use super::fields::{self, Manager, Path};
@@ -120,7 +120,7 @@ fn refusal(conflicts: &[(String, Path)]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use crate::store::kind::VIRTUAL_MACHINES;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use crate::value::{Map, Value, json};
 
 use crate::store::stamp;
 
@@ -30,7 +30,7 @@ pub(super) fn read(object: &Value) -> Vec<Manager> {
 pub(super) fn write(object: &mut Value, managers: &[Manager]) {
     let entries: Vec<Value> =
         managers.iter().filter(|manager| !manager.fields.is_empty()).map(entry).collect();
-    object["metadata"]["managedFields"] = Value::Array(entries);
+    object["metadata"]["managedFields"] = entries.into();
 }
 
 /// Records that `name` made the difference between two versions of an object by an ordinary write.
@@ -104,7 +104,7 @@ fn collect(value: &Value, path: &mut Path, paths: &mut BTreeSet<Path>) {
     match value.as_object() {
         Some(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                path.push(key.clone());
+                path.push(key.to_string());
                 collect(value, path, paths);
                 path.pop();
             }

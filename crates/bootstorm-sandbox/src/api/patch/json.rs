@@ -1,6 +1,6 @@
 //! JSON patch, in the API server's dialect.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::Failure;
 
@@ -59,30 +59,24 @@ fn add(object: &mut Value, path: &str, value: Value) -> Option<()> {
         return Some(());
     }
     let (parent, key) = place(object, path)?;
-    match parent {
-        Value::Object(fields) => {
-            fields.insert(key, value);
-        }
-        Value::Array(list) if key == "-" => list.push(value),
-        Value::Array(list) => {
-            let at = key.parse::<usize>().ok().filter(|at| *at <= list.len())?;
-            list.insert(at, value);
-        }
-        _ => return None,
+    if let Some(fields) = parent.as_object_mut() {
+        fields.insert(key, value);
+        return Some(());
     }
+    let list = parent.as_array_mut()?;
+    let at = if key == "-" { list.len() } else { key.parse().ok().filter(|at| *at <= list.len())? };
+    list.insert(at, value);
     Some(())
 }
 
 fn remove(object: &mut Value, path: &str) -> Option<Value> {
     let (parent, key) = place(object, path)?;
-    match parent {
-        Value::Object(fields) => fields.remove(&key),
-        Value::Array(list) => {
-            let at = key.parse::<usize>().ok().filter(|at| *at < list.len())?;
-            Some(list.remove(at))
-        }
-        _ => None,
+    if let Some(fields) = parent.as_object_mut() {
+        return fields.remove(&key);
     }
+    let list = parent.as_array_mut()?;
+    let at = key.parse().ok().filter(|at| *at < list.len())?;
+    Some(list.remove(at))
 }
 
 fn replace(object: &mut Value, path: &str, value: Value) -> Option<()> {
@@ -97,7 +91,7 @@ fn replace(object: &mut Value, path: &str, value: Value) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

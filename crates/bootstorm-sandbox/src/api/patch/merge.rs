@@ -1,6 +1,6 @@
 //! JSON merge patch: objects merge, null removes, everything else replaces.
 
-use serde_json::{Map, Value};
+use crate::value::{Map, Value};
 
 /// Merges a patch into a value.
 pub(in super::super) fn merge(target: &mut Value, patch: &Value) {
@@ -9,7 +9,7 @@ pub(in super::super) fn merge(target: &mut Value, patch: &Value) {
         return;
     };
     if !target.is_object() {
-        *target = Value::Object(Map::new());
+        *target = Map::new().into();
     }
     let Some(fields) = target.as_object_mut() else { return };
     for (key, change) in changes {
@@ -23,7 +23,7 @@ pub(in super::super) fn merge(target: &mut Value, patch: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

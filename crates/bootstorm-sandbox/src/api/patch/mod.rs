@@ -6,8 +6,8 @@ mod json;
 mod merge;
 mod strategic;
 
+use crate::value::Value;
 use http::{HeaderMap, header};
-use serde_json::Value;
 
 pub(super) use self::apply::apply;
 pub(super) use self::fields::own;

@@ -1,6 +1,6 @@
 //! Strategic merge: lists of the built-in kinds merge by a key.
 
-use serde_json::{Map, Value};
+use crate::value::{Map, Value};
 
 /// The key that identifies the items of a list; `None` if the list is replaced as a whole.
 fn key(list: &str) -> Option<&'static str> {
@@ -34,17 +34,17 @@ pub(in super::super) fn merge(target: &mut Value, patch: &Value) {
         return;
     };
     if changes.get("$patch").and_then(Value::as_str) == Some("replace") {
-        *target = Value::Object(plain(changes));
+        *target = plain(changes).into();
         return;
     }
     if !target.is_object() {
-        *target = Value::Object(Map::new());
+        *target = Map::new().into();
     }
     let Some(fields) = target.as_object_mut() else { return };
     for (name, change) in changes {
         if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
             let gone = change.as_array().cloned().unwrap_or_default();
-            if let Some(Value::Array(items)) = fields.get_mut(list) {
+            if let Some(items) = fields.get_mut(list).and_then(Value::as_array_mut) {
                 items.retain(|item| !gone.contains(item));
             }
         } else if name.starts_with('$') {
@@ -62,7 +62,7 @@ pub(in super::super) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-fn plain(changes: &Map<String, Value>) -> Map<String, Value> {
+fn plain(changes: &Map) -> Map {
     changes
         .iter()
         .filter(|(name, _)| !name.starts_with('$'))
@@ -72,7 +72,7 @@ fn plain(changes: &Map<String, Value>) -> Map<String, Value> {
 
 fn merge_list(target: &mut Value, changes: &[Value], key: &str) {
     if !target.is_array() {
-        *target = Value::Array(Vec::new());
+        *target = Value::list(Vec::new());
     }
     let Some(items) = target.as_array_mut() else { return };
     if changes.iter().any(|change| change["$patch"] == "replace" && change.get(key).is_none()) {
@@ -102,12 +102,12 @@ fn unite(target: &mut Value, changes: &[Value]) {
             items.push(change.clone());
         }
     }
-    *target = Value::Array(items);
+    *target = Value::list(items);
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

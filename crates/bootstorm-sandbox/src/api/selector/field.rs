@@ -1,6 +1,6 @@
 //! Field selectors: the few fields by which each kind can be selected.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::query::Query;
 use super::super::status::Failure;
@@ -49,7 +49,7 @@ impl Fields {
         self.0.iter().all(|requirement| {
             let found = object.pointer(&requirement.pointer);
             let equal = match found {
-                Some(Value::String(text)) => *text == requirement.value,
+                Some(Value::String(text)) => **text == *requirement.value,
                 Some(Value::Bool(flag)) => requirement.value == if *flag { "true" } else { "false" },
                 None if requirement.pointer == "/spec/unschedulable" => requirement.value == "false",
                 None | Some(Value::Null) => requirement.value.is_empty(),
@@ -111,7 +111,7 @@ fn unsupported(kind: &Kind, text: &str, field: &str, query: &Query) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
     use crate::store::kind::VIRTUAL_MACHINES;

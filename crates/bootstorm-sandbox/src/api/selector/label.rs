@@ -1,6 +1,6 @@
 //! Label selectors: `a=b, c!=d, e in (f,g), h notin (i), j, !k`.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::status::Failure;
 
@@ -92,7 +92,7 @@ fn named(key: &str, test: Test) -> Option<Requirement> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

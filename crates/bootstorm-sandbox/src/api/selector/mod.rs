@@ -3,7 +3,7 @@
 mod field;
 mod label;
 
-use serde_json::Value;
+use crate::value::Value;
 
 use self::field::Fields;
 use self::label::Labels;

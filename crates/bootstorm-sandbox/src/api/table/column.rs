@@ -1,6 +1,6 @@
 //! One column: its name and the source of its cells.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::age;
 

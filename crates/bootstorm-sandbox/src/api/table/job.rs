@@ -1,6 +1,6 @@
 //! Columns of `kubectl get jobs`.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::age::between;
 use super::column::condition_status;

@@ -6,7 +6,7 @@ mod job;
 mod pod;
 mod views;
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use self::column::Column;
 use crate::store::Kind;

@@ -1,6 +1,6 @@
 //! Columns of `kubectl get pods`.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 fn containers(pod: &Value, list: &str) -> Vec<Value> {
     pod["status"][list].as_array().cloned().unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The columns of each kind.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::column::{AGE, Column, NAME, age, condition, condition_status, field, shown};
 use super::{job, pod};
@@ -130,7 +130,7 @@ const SERVICE_ACCOUNTS: [Column; 3] =
     [NAME, shown("Secrets", |account| json!(length(&account["secrets"]))), AGE];
 
 fn length(value: &Value) -> usize {
-    value.as_array().map_or_else(|| value.as_object().map_or(0, serde_json::Map::len), Vec::len)
+    value.as_array().map_or_else(|| value.as_object().map_or(0, crate::value::Map::len), Vec::len)
 }
 
 fn or_none(object: &Value, pointer: &str) -> Value {

@@ -1,6 +1,6 @@
 //! Binding a claim to a volume.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::super::client::{Client, WriteError};
 use super::super::cluster::Cluster;

@@ -1,6 +1,6 @@
 //! The storage class of a claim.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::store::Store;
 use crate::store::kind::STORAGE_CLASSES;

@@ -1,6 +1,6 @@
 //! Method of filling a data volume.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::model::quantity;
 use crate::store::kind::{PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES, VOLUME_SNAPSHOTS};

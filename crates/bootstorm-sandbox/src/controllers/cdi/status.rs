@@ -1,6 +1,6 @@
 //! The status of a data volume.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::plan::Plan;
 

@@ -95,7 +95,7 @@ impl Handler {
         client.spend(seconds("define", figures.define)).await;
         self.say(vmi, "Created", "VirtualMachineInstance defined.");
         let unshared = storage::unshared(client.store(), vmi);
-        let migratable = |vmi: &mut serde_json::Value| report::migratable(vmi, unshared.as_deref());
+        let migratable = |vmi: &mut crate::value::Value| report::migratable(vmi, unshared.as_deref());
         let vmi = match client.patch(&VIRTUAL_MACHINE_INSTANCES, vmi, migratable).await {
             Ok(vmi) => vmi,
             Err(error) => {

@@ -1,6 +1,6 @@
 //! The parts of an instance's status that virt-handler writes.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::client::{Client, WriteError};
 use super::super::cluster::Cluster;

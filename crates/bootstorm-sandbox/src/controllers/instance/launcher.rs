@@ -1,6 +1,6 @@
 //! The launcher pod of an instance.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::machine::volumes::claims;
 use super::super::names;
@@ -79,7 +79,7 @@ fn node_selector(spec: &Value, hidden: bool) -> Value {
     if hidden {
         selector.insert("sandbox.bootstorm.dev/nowhere".to_owned(), json!("true"));
     }
-    Value::Object(selector)
+    selector.into()
 }
 
 /// The vCPUs of a guest.

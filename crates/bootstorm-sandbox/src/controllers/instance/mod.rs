@@ -18,6 +18,7 @@ use super::worker::{Outcome, Reconciler};
 use crate::model::Misbehaviour;
 use crate::store::kind::{PODS, RESOURCE_QUOTAS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES};
 use crate::store::{Object, StoreError};
+use crate::value::Name;
 
 /// The controller of virtual machine instances
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Instances {
             if new {
                 instance_spec::fill_spec(&mut vmi["spec"], &eviction);
                 vmi["status"] = instance_spec::first_status(&vmi["spec"], &stamp);
-                vmi["metadata"]["finalizers"] = serde_json::json!([names::INSTANCE_FINALIZER]);
+                vmi["metadata"]["finalizers"] = crate::value::json!([names::INSTANCE_FINALIZER]);
             }
         });
         write.await
@@ -128,7 +129,7 @@ impl Instances {
         let mut pod = launcher::pod(vmi, hidden, &self.cluster.clock.stamp());
         let (quotas, _) = client.store().list(&RESOURCE_QUOTAS, Some(vmi.namespace()));
         let demanded = quotas.iter().filter_map(|quota| quota.value()["spec"]["hard"].as_object());
-        let demanded: Vec<&str> = demanded.flat_map(|hard| hard.keys().map(String::as_str)).collect();
+        let demanded: Vec<&str> = demanded.flat_map(|hard| hard.keys().map(Name::as_str)).collect();
         launcher::limit(&mut pod, vmi.value(), &demanded);
         match client.create(&PODS, pod).await {
             Ok(pod) => {
@@ -179,7 +180,7 @@ impl Instances {
     ) -> Result<(), WriteError> {
         let volumes = storage::volumes_ready(client.store(), vmi);
         let stamp = self.cluster.clock.stamp();
-        let fill = |vmi: &mut serde_json::Value| {
+        let fill = |vmi: &mut crate::value::Value| {
             progress::fill(vmi, pods, out_of_sync.as_ref(), volumes, &stamp);
         };
         client.update(&VIRTUAL_MACHINE_INSTANCES, vmi, fill).await?;
@@ -236,8 +237,9 @@ async fn label_pod(client: &mut Client, vmi: &Object, pod: &Object) -> Result<()
     {
         return Ok(());
     }
-    let label =
-        |pod: &mut serde_json::Value| pod["metadata"]["labels"][names::NODE_NAME] = serde_json::json!(node);
+    let label = |pod: &mut crate::value::Value| {
+        pod["metadata"]["labels"][names::NODE_NAME] = crate::value::json!(node)
+    };
     match client.patch(&PODS, pod, label).await {
         Err(WriteError::Gone) | Ok(_) => Ok(()),
         Err(other) => Err(other),

@@ -1,6 +1,6 @@
 //! Phase changes of an instance, with timestamps.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// Sets the phase and records its time, once per phase.
 pub fn enter(vmi: &mut Value, phase: &str, stamp: &str) {

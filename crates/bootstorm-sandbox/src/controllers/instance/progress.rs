@@ -1,6 +1,6 @@
 //! The parts of an instance's status that virt-controller writes.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::conditions;
 use super::super::names;
@@ -135,9 +135,9 @@ fn volume_status(volume: &Value, letter: char) -> Value {
 /// Copies the state of the pod into the instance.
 fn follow(vmi: &mut Value, pod: &Object) {
     let node = pod.value()["spec"]["nodeName"].as_str().unwrap_or_default();
-    let mut active = serde_json::Map::new();
+    let mut active = crate::value::Map::new();
     active.insert(pod.uid().to_owned(), json!(node));
-    vmi["status"]["activePods"] = Value::Object(active);
+    vmi["status"]["activePods"] = active.into();
     vmi["status"]["launcherContainerImageVersion"] = pod.value()["spec"]["containers"][0]["image"].clone();
     vmi["status"]["qosClass"] = json!("Burstable");
 }

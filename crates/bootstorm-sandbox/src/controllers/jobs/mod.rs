@@ -12,7 +12,7 @@ mod tally;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use self::indexes::Indexes;
 use self::labels::is_tracked;
@@ -314,7 +314,7 @@ impl Jobs {
         let pause = self.cluster.profile.controller_manager.job_back_off;
         let known = lock(&self.known);
         let Some(memory) = known.get(job.uid()) else { return (0.0, None) };
-        match index.filter(|_| job.value()["spec"]["backoffLimitPerIndex"].is_u64()) {
+        match index.filter(|_| job.value()["spec"]["backoffLimitPerIndex"].is_integer()) {
             Some(index) => {
                 let failures = memory.by_index.get(&index).copied().unwrap_or_default();
                 (failures.due(pause), Some(failures.count))

@@ -1,6 +1,6 @@
 //! Pods of a Job.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::names;
 use super::labels::{INDEX, INDEX_FAILURES, TRACKING};

@@ -1,6 +1,6 @@
 //! `podFailurePolicy`: the effect of a failed pod on its Job.
 
-use serde_json::Value;
+use crate::value::Value;
 
 /// Effect of a failed pod
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ fn by_condition(rule: &Value, pod: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Accounting of a Job's pods.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::conditions;
 use super::indexes::{self, Indexes};
@@ -248,7 +248,7 @@ impl Tally {
             let shown = indexes::format(&self.completed);
             put(&mut status, "completedIndexes", (!shown.is_empty()).then(|| json!(shown)));
         }
-        if job["spec"]["backoffLimitPerIndex"].is_u64() {
+        if job["spec"]["backoffLimitPerIndex"].is_integer() {
             status["failedIndexes"] = json!(indexes::format(&self.failed_indexes));
         }
         status

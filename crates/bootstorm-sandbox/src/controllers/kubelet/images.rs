@@ -1,6 +1,6 @@
 //! Images on a node: pulled once, one at a time.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::nodes::Node;
 use super::{PodWorker, status};

@@ -1,6 +1,6 @@
 //! Readiness probes of launcher pods, which query the guest.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::{PodWorker, status};
 use crate::controllers::cluster::Cluster;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::value::Value;
 use tokio::sync::watch;
 
 use super::super::attachments::is_single;
@@ -301,7 +301,7 @@ impl PodWorker {
     }
 
     /// Writes to the status of the pod.
-    pub(super) async fn write(&mut self, change: impl Fn(&mut serde_json::Value, &str)) {
+    pub(super) async fn write(&mut self, change: impl Fn(&mut crate::value::Value, &str)) {
         self.node.up().await;
         let stamp = self.cluster.clock.stamp();
         // A pod that is gone needs no status.

@@ -1,6 +1,6 @@
 //! The parts of a pod's status that the kubelet writes.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::conditions;
 

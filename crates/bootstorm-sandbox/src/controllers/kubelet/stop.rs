@@ -29,8 +29,9 @@ impl PodWorker {
             );
         }
         self.end_guest(changes).await;
-        let ended =
-            |pod: &serde_json::Value| matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        let ended = |pod: &crate::value::Value| {
+            matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+        };
         if self.current().is_some_and(|pod| !ended(pod.value())) {
             if self.acts() {
                 self.write(|pod, stamp| status::over(pod, true, stamp)).await;

@@ -1,6 +1,6 @@
 //! A node's handling of the sysctls that a pod sets.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::programs::group_range;
 
@@ -43,7 +43,7 @@ pub(super) fn failure(pod: &Value, user_namespaces: bool) -> Option<&'static str
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::value::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::cluster::Cluster;
 use super::super::conditions::is_final;

@@ -1,6 +1,6 @@
 //! The action that a run strategy requires in a situation: the table of kubevirt-api.md 2.1 as a function.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::requests::{self, Request};
 use super::strategy::Strategy;
@@ -98,7 +98,7 @@ pub fn decide(now: &Situation<'_>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::value::json;
 
     fn decision(strategy: &str, life: Option<&str>, requests: &Value, ran: bool) -> Decision {
         let vm = json!({

@@ -1,6 +1,6 @@
 //! A new instance, as created by virt-controller and completed by the webhooks.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::names;
 use super::revision;

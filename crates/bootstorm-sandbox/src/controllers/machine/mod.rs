@@ -13,7 +13,7 @@ pub mod volumes;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::value::Value;
 
 use self::crash::BackOffs;
 use self::decision::{Decision, Situation};

@@ -1,6 +1,6 @@
 //! `status.printableStatus`: the table of kubevirt-api.md 4.2, first match wins.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::conditions;
 use super::super::conditions::is_final;

@@ -1,6 +1,6 @@
 //! `status.stateChangeRequests`: start, stop and restart requests for a machine.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// The first request, the only one that counts
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

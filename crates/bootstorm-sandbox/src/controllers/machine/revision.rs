@@ -1,6 +1,6 @@
 //! The `ControllerRevision` that records the template of an instance.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::super::client::Client;
 use super::super::names;

@@ -1,6 +1,6 @@
 //! Sizes of machines with an instance type.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::store::kind::{CLUSTER_INSTANCETYPES, CLUSTER_PREFERENCES, INSTANCETYPES, PREFERENCES};
 use crate::store::{Kind, Object, Store};

@@ -1,6 +1,6 @@
 //! The status of a machine, derived from its instance and disks.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::conditions;
 use super::super::names;

@@ -1,6 +1,6 @@
 //! The run strategy of a machine, from either of its fields.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 /// When a machine should have an instance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A machine's data volumes: created from its templates, and checked before its instance is created.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::super::client::Client;
 use super::super::cluster::Cluster;

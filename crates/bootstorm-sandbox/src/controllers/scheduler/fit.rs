@@ -1,6 +1,6 @@
 //! Whether a pod fits on a node.
 
-use serde_json::Value;
+use crate::value::Value;
 
 use crate::model::quantity;
 
@@ -66,12 +66,12 @@ impl Request {
             memory: sum("memory"),
             devices: sum("devices.kubevirt.io/kvm"),
             selector: selector
-                .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+                .map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
                 .collect(),
             tolerations: list(&spec["tolerations"]),
             terms: list(&required["nodeSelectorTerms"]),
             labels: pod["metadata"]["labels"].clone(),
-            spread: spread.flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            spread: spread.flatten().map(|(key, value)| (key.to_string(), value.clone())).collect(),
         }
     }
 }
@@ -179,7 +179,7 @@ fn tolerated(taint: &Value, tolerations: &[Value]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::value::json;
 
     fn node(spec: &Value) -> Offer {
         let node = json!({"metadata": {"labels": {"kubernetes.io/hostname": "n1", "zone": "a"}}, "spec": spec,

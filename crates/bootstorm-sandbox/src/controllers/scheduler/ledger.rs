@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
+use crate::value::Value;
 
 use super::super::key::Key;
 use super::fit::{Offer, Request};
@@ -163,7 +163,7 @@ fn refusal(total: usize, reasons: &BTreeMap<String, usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::value::json;
 
     fn ledger(nodes: &[(&str, &str)]) -> Ledger {
         let mut ledger = Ledger::default();

@@ -5,7 +5,7 @@ pub mod ledger;
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use self::fit::Request;
 use self::ledger::Ledger;

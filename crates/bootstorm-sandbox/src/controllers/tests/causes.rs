@@ -2,7 +2,7 @@
 //!
 //! `docs/measurements.md` has the results as a table, which is checked here line by line.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::scene::Scene;
 use super::stage::Stage;

@@ -1,6 +1,6 @@
 //! Machines whose disks have to be created first.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::stage::{Stage, machine};
 use crate::controllers::conditions;

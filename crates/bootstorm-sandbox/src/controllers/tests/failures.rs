@@ -1,6 +1,6 @@
 //! Machines and clusters with problems: crashes, refusals, full nodes, run strategies under failure.
 
-use serde_json::json;
+use crate::value::json;
 
 use super::stage::{Stage, machine};
 use crate::controllers::{conditions, names};
@@ -302,7 +302,7 @@ async fn requests_drive_a_manual_machine() {
     stage.namespace("ns");
     stage.create("ns", machine("vm", "Manual")).await;
     stage.until_status("ns", "vm", "Stopped").await;
-    let ask = |requests: serde_json::Value| {
+    let ask = |requests: crate::value::Value| {
         stage
             .store
             .modify(&VIRTUAL_MACHINES, "ns", "vm", |vm| vm["status"]["stateChangeRequests"] = requests);

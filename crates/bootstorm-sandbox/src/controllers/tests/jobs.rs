@@ -1,6 +1,6 @@
 //! Jobs of simulated commands, in paused time.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::stage::Stage;
 use crate::controllers::conditions;

@@ -1,6 +1,6 @@
 //! One machine through its life: the sequence of changes on a watch.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::stage::{Change, Stage, machine};
 use crate::controllers::{conditions, names};

@@ -1,6 +1,6 @@
 //! Live migrations: phases, queue, effect on the guest, and failures.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::stage::{Stage, machine};
 use crate::model::{Misbehaviour, MisbehaviourTable, profile};

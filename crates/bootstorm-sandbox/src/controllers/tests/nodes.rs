@@ -1,6 +1,6 @@
 //! Nodes that lose power: detection, effect on their machines, and recovery.
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use super::stage::{Stage, machine};
 use crate::controllers::conditions;

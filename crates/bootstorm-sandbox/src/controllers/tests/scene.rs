@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::value::{Value, json};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::stage::{Stage, machine};
 use crate::model::{MisbehaviourTable, Profile, profile};
@@ -218,7 +218,7 @@ fn see(stage: &Stage, targets: &[Target], before: usize, began: f64, timelines: 
         };
         let value = change.object.value().clone();
         if change.kind.is(&VIRTUAL_MACHINE_INSTANCES) {
-            let vmi: Vmi = serde_json::from_value(value).expect("an instance");
+            let vmi: Vmi = serde_json::from_value(value.into()).expect("an instance");
             let instance = observe::Instance::from(vmi);
             let target = instance.target.clone();
             let told = match change.action {
@@ -230,12 +230,12 @@ fn see(stage: &Stage, targets: &[Target], before: usize, began: f64, timelines: 
                 launchers.join(timelines, position);
             }
         } else if change.kind.is(&PODS) {
-            let pod: Pod = serde_json::from_value(value).expect("a pod");
+            let pod: Pod = serde_json::from_value(value.into()).expect("a pod");
             if let Some(launcher) = pod.launcher(change.action == Action::Deleted) {
                 launchers.apply(timelines, launcher, receipt);
             }
         } else if change.kind.is(&EVENTS) {
-            let event: CoreEvent = serde_json::from_value(value).expect("an event");
+            let event: CoreEvent = serde_json::from_value(value.into()).expect("an event");
             if let Some(notice) = event.notice() {
                 launchers.hear(timelines, notice, receipt);
             }

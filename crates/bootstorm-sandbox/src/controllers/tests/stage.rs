@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use crate::value::{Value, json};
 
 use crate::controllers::{Controllers, start};
 use crate::model::admission::Write;
@@ -136,7 +136,7 @@ impl Stage {
         for change in self.of(kind).iter().filter(|change| change.object.name() == name) {
             let value = match change.object.value().pointer(pointer) {
                 None => "-".to_owned(),
-                Some(Value::String(text)) => text.clone(),
+                Some(Value::String(text)) => text.to_string(),
                 Some(other) => other.to_string(),
             };
             if values.last() != Some(&value) {

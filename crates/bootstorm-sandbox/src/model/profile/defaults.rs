@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::value::{Value, json};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::store::Kind;
 use crate::store::kind::{LIMIT_RANGES, RESOURCE_QUOTAS};
