@@ -163,7 +163,7 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
             );
             assert_eq!((&vm["spec"], runs), (&before[&name].0["spec"], before[&name].1), "{name}");
         }
-        cluster.run(&["status"]).exits(0).prints(&["nothing was done to them yet", "kubectl bootstorm stop"]);
+        cluster.run(&["status"]).exits(0).prints(&["none has been changed yet", "kubectl bootstorm stop"]);
         cluster.run(&["create"]).exits(1).complains(&["they were adopted", "kubectl bootstorm stop"]);
         cluster.run(&["storm"]).exits(1).complains(&["have not been stopped yet"]);
         for _ in 0..2 {
@@ -178,7 +178,7 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
         assert_eq!(report["comparison"]["baseline"], "storm-1");
         assert_eq!(report["comparison"]["verdict"], Value::Null);
         cluster.run(&["report"]).exits(0).prints(&["none: adopted VMs", "storm-1 is a storm too"]);
-        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are as they were"]);
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are restored"]);
         is_as_before(&cluster, &before, "at the end");
         assert_eq!(ours(&cluster), Vec::<String>::new());
     }
@@ -396,7 +396,7 @@ fn who_halts_a_vm_after_the_storm_finds_it_halted() {
     set(&cluster, "shop", "a", "Halted");
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
         "shop/a is left alone: somebody changed its run strategy to Halted",
-        "1 adopted VM is as it was",
+        "1 adopted VM is restored",
     ]);
     assert_eq!(strategy(&cluster, "shop", "a"), "Halted");
 }
@@ -565,7 +565,7 @@ fn a_vm_that_does_not_come_back_is_named_and_can_be_left() {
     let huge = |vm: &mut Value| vm["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = json!("64Ti");
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", "a", huge).unwrap();
     cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(1).complains(&[
-        "1 adopted VM is not as it was after 2s",
+        "1 adopted VM is not restored after 2s",
         "shop/a: it does not run yet",
         "go on: kubectl bootstorm cleanup",
         "--leave-adopted",

@@ -103,7 +103,7 @@ fn what_does_not_go_away_is_named() {
     let store = cluster.sandbox.store();
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
     cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(3).complains(&[
-        "1 object is still there after 3s",
+        "1 object still exists after 3s",
         "boot-storm-test-1/boot-storm-vm",
         "example.org/stuck",
         "go on: kubectl bootstorm cleanup",

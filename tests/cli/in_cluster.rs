@@ -141,7 +141,7 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
     let here = [&["observe", "-A", "--probe-from", "here"], &flags("1")[..]].concat();
     refused(&here, 2, &["--probe-from does not go with --in-cluster"]);
     let limit = [&["create", "--abort-if-failed", "2"], &flags("2")[..]].concat();
-    refused(&limit, 2, &["create cannot run in the cluster like that"]);
+    refused(&limit, 2, &["create cannot run in the cluster with these flags"]);
     assert_no_job(&cluster);
 }
 

@@ -73,11 +73,11 @@ fn what_others_keep_in_a_namespace_of_the_run_keeps_it() {
     let notes = store.create(&kind::CONFIG_MAPS, notes).unwrap();
     let root = json!({"metadata": {"name": "kube-root-ca.crt", "namespace": "boot-storm-test-2"}});
     let _ = store.create(&kind::CONFIG_MAPS, root);
-    let named = ["configmap/notes -n boot-storm-test-1 is not the run's, and keeps its namespace"];
+    let named = ["configmap/notes -n boot-storm-test-1 does not belong to the run, and keeps its namespace"];
     let shown = cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
-    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespace stays, since it holds what others made"]);
+    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespace stays, since it holds objects of others"]);
     let done = cluster.run(&["cleanup", "--yes"]).exits(3).complains(&[
-        "1 namespace of run \"boot-storm-test\" holds what others made, and stay with its record",
+        "1 namespace of run \"boot-storm-test\" holds objects of others, and stay with its record",
         "configmap/notes -n boot-storm-test-1",
         "--delete-foreign",
     ]);
@@ -253,11 +253,7 @@ fn without_any_record_two_runs_are_told_apart() {
     let second = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").unwrap();
     let second = second.label("bootstorm.dev/run-id").unwrap().to_owned();
     forget();
-    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&[
-        "2 runs have left something",
-        "--run-id",
-        &second,
-    ]);
+    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&["2 runs have left objects", "--run-id", &second]);
     cluster.run(&["cleanup", "--yes", "--run-id", &second]).exits(0);
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").is_none());
     assert!(get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).is_some());

@@ -203,7 +203,7 @@ impl Status {
                     printable(&adopted.restore)
                 ),
                 (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
-                (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
+                (false, None) => writeln!(text, "\nThese VMs are adopted; none has been changed yet."),
             };
         }
         for phase in self.after_due.iter().filter(|_| self.process.is_none()) {
@@ -219,7 +219,7 @@ impl Status {
             };
             let _ = writeln!(
                 text,
-                "\n{} has been working on it for {}, last sign of life {} ago",
+                "\n{} has been working on it for {}, last seen {} ago",
                 printable(&process.holder),
                 ago(process.since_seconds),
                 ago(process.renewed_seconds)
@@ -403,7 +403,7 @@ mod tests {
         let mut record = fixtures::interrupted(2);
         let process = Process { holder: "a@b/1".into(), since_seconds: Some(150), renewed_seconds: Some(9) };
         let text = Status::of(&record).with_process(Some(process)).table(&Layout::default());
-        assert!(text.contains("a@b/1 has been working on it for 2m30s, last sign of life 9s ago"), "{text}");
+        assert!(text.contains("a@b/1 has been working on it for 2m30s, last seen 9s ago"), "{text}");
         assert!(
             text.ends_with("look again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
             "{text}"

@@ -57,8 +57,8 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             })?,
         };
         let Some(job) = job else {
-            return Err(Failure::new(format!("job {} is not there any more", job_name(prefix)))
-                .hint("run the same command again: it goes on from what was saved")
+            return Err(Failure::new(format!("job {} no longer exists", job_name(prefix)))
+                .hint("run the same command again: it continues from what was saved")
                 .hint(format!("see where the run stands: kubectl bootstorm status --ns-prefix {prefix}")));
         };
         let phase = last.map(|(phase, _)| phase).unwrap_or_default();
@@ -119,8 +119,11 @@ impl Obstacle {
                 .hint("then run this command again, with another --runner-image"),
             Self::Refused(why) => Failure::new(format!("the pods of job {} are refused", job.name))
                 .because(why)
-                .hint("the job goes on by itself once they are not; to follow it again, run the same command")
-                .hint(format!("or give it up: {delete}")),
+                .hint(
+                    "the job continues by itself once they are accepted; to follow it again, run the same \
+                    command",
+                )
+                .hint(format!("or abandon it: {delete}")),
         }
     }
 }
@@ -143,12 +146,12 @@ fn detached(session: &Session, assignment: &Assignment) -> Failure {
     let (prefix, namespace) = (&assignment.prefix, session.cluster.namespace());
     let look = match assignment.observe {
         Some(_) => "see what was observed so far: kubectl bootstorm report",
-        None => "see how far it is: kubectl bootstorm status",
+        None => "check its progress: kubectl bootstorm status",
     };
     Failure::interrupted(format!("detached; job {} goes on in the cluster", job_name(prefix)))
         .hint("follow it again: run the same command")
         .hint(format!("{look} --ns-prefix {prefix} -n {namespace}"))
-        .hint(format!("read what its pods write: kubectl logs -n {namespace} -l {}", pods(prefix)))
+        .hint(format!("read the logs of its pods: kubectl logs -n {namespace} -l {}", pods(prefix)))
         .hint(format!(
             "stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"
         ))
@@ -166,7 +169,7 @@ pub(super) async fn pods_gone(session: &Session, prefix: &str) -> Result<(), Fai
         let Some(first) = pods.first() else { return Ok(()) };
         if elapsed_since(began) > ENDING {
             let (name, namespace) = (printable(&first.pod.name), session.cluster.namespace());
-            return Err(Failure::new(format!("pod {name} of the deleted job does not end"))
+            return Err(Failure::new(format!("pod {name} of the deleted job does not terminate"))
                 .hint(format!("see why: kubectl describe pod {name} -n {namespace}")));
         }
         tokio::select! {

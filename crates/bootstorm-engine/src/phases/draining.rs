@@ -96,7 +96,7 @@ pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_i
         match work.cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
             Ok(()) => cordon.lifted = true,
             Err(error) => {
-                let again = format!("let it take pods again: kubectl uncordon {}", cordon.node);
+                let again = format!("uncordon it: kubectl uncordon {}", cordon.node);
                 (work.events)(&Event::Warning(format!(
                     "node {} stays cordoned: {error}; {again}",
                     cordon.node

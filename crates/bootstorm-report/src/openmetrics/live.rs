@@ -83,7 +83,7 @@ pub fn live(run: &str, phases: &[LivePhase]) -> String {
     let streams = |phase: &LivePhase, value: &dyn Fn(&LiveStream) -> f64| -> Vec<_> {
         phase.streams.iter().map(|(kind, stream)| (*kind, value(stream))).collect()
     };
-    let help = "Watches and probers that deliver nothing at the moment";
+    let help = "Watches and probers that are interrupted at the moment";
     many(gauge("live_blind_streams", "", help), "stream", &|phase| {
         streams(phase, &|stream| stream.blind as f64)
     });

@@ -48,7 +48,7 @@ fn judge(plan: &Plan, nodes: &[String], all: &[Node], findings: &mut Findings) {
     if !all.iter().any(|node| is_left(&node)) {
         let problem = Problem::new("no node would be left that takes the VMs of the run")
             .because(format!("drained would be {}, and no other node takes them", nodes.join(", ")))
-            .hint("drain fewer nodes, or let others take pods again: kubectl uncordon NODE");
+            .hint("drain fewer nodes, or uncordon others: kubectl uncordon NODE");
         findings.problems.push(Problem { unavoidable: true, ..problem });
     }
     let others = all.iter().filter(|node| nodes.contains(&node.name) && node.cordoned);

@@ -161,7 +161,7 @@ fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
     if pinning.is_default() {
         return Problem::new(what)
             .hint("see which nodes take pods: kubectl get nodes")
-            .hint("let a node take pods again: kubectl uncordon NODE");
+            .hint("uncordon a node: kubectl uncordon NODE");
     }
     Problem::new(what)
         .because(

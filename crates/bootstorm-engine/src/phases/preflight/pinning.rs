@@ -55,7 +55,7 @@ fn closed(node: &Node, obstacle: &Obstacle) -> Problem {
     let name = &node.name;
     let problem = Problem::new(format!("node {name} takes none of the VMs: {obstacle}"));
     match obstacle {
-        Obstacle::Cordoned => problem.hint(format!("let it take pods again: kubectl uncordon {name}")),
+        Obstacle::Cordoned => problem.hint(format!("uncordon it: kubectl uncordon {name}")),
         Obstacle::Tainted(_) => problem
             .hint(format!("see its taints: kubectl describe node {name}"))
             .hint("let the VMs tolerate it: spec.template.spec.tolerations in a manifest, with -f FILE"),
@@ -203,7 +203,7 @@ mod tests {
                 "node c takes none of the VMs: not labelled kubevirt.io/schedulable=true",
             ]
         );
-        assert_eq!(findings.problems[0].hints, ["let it take pods again: kubectl uncordon a"]);
+        assert_eq!(findings.problems[0].hints, ["uncordon it: kubectl uncordon a"]);
     }
 
     fn chosen(seed: u64, end: u32, nodes: &[Node]) -> (Pinning, Findings) {
