@@ -64,7 +64,7 @@ impl IndexArgs {
         let Some((url, server)) = self.server()? else { return Ok(()) };
         let documents = report
             .kube_burner_documents()
-            .map_err(|error| Failure::new("the documents cannot be made").because(error))?;
+            .map_err(|error| Failure::new("the documents cannot be created").because(error))?;
         let entries: Vec<Entry<'_>> =
             documents.iter().map(|document| Entry { id: &document.id, body: &document.body }).collect();
         let mut interrupt = interrupt.clone();

@@ -278,7 +278,7 @@ fn vms_that_are_off_are_left_alone_unless_asked_for() {
         .prints(&["virtualmachine/manual -n shop would be restored"]);
     cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
     is_as_before(&cluster, &before, "at the end");
-    cluster.run(&["stop"]).exits(1).complains(&["were given back as they were"]);
+    cluster.run(&["stop"]).exits(1).complains(&["were restored"]);
     // A VM that its owner stops after that is found stopped.
     set(&cluster, "shop", "always", "Halted");
     cluster.run(&["cleanup", "--yes"]).exits(0);
@@ -363,7 +363,7 @@ fn what_somebody_else_did_meanwhile_is_left() {
     until(|| runs(&cluster, "shop", "always"));
     cluster.run(&["stop"]).exits(3).complains(&[
         "shop/always is left out: it is another VM of the same name",
-        "shop/always-2 is left out: the VM does not exist any more",
+        "shop/always-2 is left out: the VM no longer exists",
         "shop/rerun is left out: somebody changed its run strategy to Manual",
     ]);
     assert!(runs(&cluster, "shop", "always") && runs(&cluster, "shop", "rerun"));
@@ -472,7 +472,7 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     cluster.run(&["setup", "--adopt", "-A", "--dry-run", "-o", "wide"]).exits(0).prints(&[
         "1 VM to be adopted",
         "Flux: its next reconciliation starts the VM again",
-        "it belongs to VirtualMachinePool/pool, which would undo what is done to it",
+        "it belongs to VirtualMachinePool/pool, which would undo changes to it",
         "it is paused",
         "its start strategy is Paused",
         "it is being migrated",

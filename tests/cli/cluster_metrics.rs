@@ -146,7 +146,7 @@ fn figures_of_the_cluster_are_kept_and_shown() {
         "{table}"
     );
     let page = cluster.run(&["report", "-o", "html"]).exits(0).stdout;
-    assert!(page.contains("The cluster meanwhile") && page.contains("node CPU peaked at 75 % (worker-1)"));
+    assert!(page.contains("Cluster metrics") && page.contains("node CPU peaked at 75 % (worker-1)"));
     // The saved run has it too.
     let saved = cluster.run(&["report", "--from", "results", "-o", "json"]).exits(0).json();
     assert_eq!(saved["phases"][2]["metrics"], json["phases"][2]["metrics"]);

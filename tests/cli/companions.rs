@@ -92,7 +92,7 @@ fn what_the_namespaces_will_not_have_is_told_at_once() {
     ]);
     setup(&cluster, &["--end", "2", "--copy-from", "shop"])
         .exits(5)
-        .complains(&["namespace shop does not have what is to be copied from it", "Secret keys"]);
+        .complains(&["namespace shop does not have all objects to copy", "Secret keys"]);
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn the_last_node_is_not_drained_and_a_cordon_of_others_stays() {
         .exits(2)
         .complains(&["does not go with"]);
     let all = cluster.run(&["storm", "--drain", "node-1,node-2,node-3", "--skip-preflight"]).exits(5);
-    all.complains(&["no node would be left that takes the VMs of the run"]);
+    all.complains(&["no node would be left for the VMs of the run"]);
     cluster.run(&["storm", "--drain", "node-9"]).exits(5).complains(&["there is no node node-9"]);
     assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0);
     let store = cluster.sandbox.store();
@@ -297,6 +297,6 @@ fn a_drain_that_was_killed_goes_on_without_a_node_that_is_gone() {
     cluster
         .run(&["storm", "--kind", "drain", "--timeout", "2s"])
         .exits(3)
-        .complains(&["node node-2 is gone, or was made anew since the drain began"]);
+        .complains(&["node node-2 is gone, or was recreated since the drain began"]);
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }

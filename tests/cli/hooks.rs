@@ -130,7 +130,7 @@ fn a_hook_ends_at_its_limit_and_with_the_user_with_all_its_children() {
     let cluster = set_up();
     let before = "create=sleep 600 & echo $! > pid.new; mv pid.new pid; wait";
     let ran = cluster.run(&["create", "--before", before, "--hook-timeout", "300ms"]);
-    ran.exits(1).complains(&["did not end within 0.3s and was ended; --hook-timeout"]);
+    ran.exits(1).complains(&["did not end within 0.3s and was terminated; --hook-timeout"]);
     let pid = read(&cluster, "pid");
     until(|| !is_alive(&pid));
     fs::remove_file(cluster.home.path().join("pid")).unwrap();

@@ -385,7 +385,7 @@ fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
     Ran::of(child).exits(1).complains(&[
         "pods are refused: ",
         "serviceaccount \"ghost\" not found",
-        "failed to take the lock of the run: leases.coordination.k8s.io is forbidden",
+        "failed to acquire the lock of the run: leases.coordination.k8s.io is forbidden",
         "create was not finished: job bootstorm-boot-storm-test has failed",
         "PodFailurePolicy",
     ]);

@@ -204,7 +204,7 @@ fn no_vm_is_created_in_a_namespace_that_was_made_anew() {
     let old = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").unwrap();
     store.remove(&kind::NAMESPACES, "", "boot-storm-test-1", old.uid());
     let anew = store.create(&kind::NAMESPACES, copy(&old)).unwrap();
-    cluster.run(&["create"]).exits(3).prints(&["setup made: it was deleted, or made anew by somebody else"]);
+    cluster.run(&["create"]).exits(3).prints(&["setup made: it was deleted, or recreated by somebody else"]);
     assert_eq!(store.list(&kind::VIRTUAL_MACHINES, Some("boot-storm-test-1")).0.len(), 0);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["namespace/boot-storm-test-1 is not the run's"]);
     is_untouched(&cluster, &kind::NAMESPACES, &anew);

@@ -141,13 +141,13 @@ fn a_seed_is_an_order_and_nodes_take_turns() {
 fn what_makes_no_sense_is_refused() {
     let cluster = stopped("2");
     for (args, complaint) in [
-        (&["--wave", "50"][..], "`50` is no wave; write 50/10s or 50/ready"),
+        (&["--wave", "50"][..], "`50` is not a wave; write 50/10s or 50/ready"),
         (&["--wave", "0/10s"], "is no wave"),
         (&["--ramp", "5/0s"], "`5/0s` is no ramp"),
         (&["--rate", "x/s"], "`x/s` is no rate"),
         (&["--wave", "5/1s", "--rate", "5/s"], "cannot be used with"),
         (&["--ramp", "5/1s", "--rate", "5/s"], "cannot be used with"),
-        (&["--order", "size"], "`size` is no order; there are name, random, random:SEED and node"),
+        (&["--order", "size"], "`size` is not an order; there are name, random, random:SEED and node"),
     ] {
         cluster.run(&[&["storm"], args].concat()).exits(2).complains(&[complaint]);
     }

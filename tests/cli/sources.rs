@@ -245,7 +245,7 @@ fn who_may_not_follow_disks_loses_that_milestone_only() {
     plain(&cluster, &["setup", "--end", "2", "--probe", "none", "--ns-prefix", "other"]).exits(0);
     plain(&cluster, &["create", "--halted", "--ns-prefix", "other"])
         .exits(1)
-        .complains(&["failed to follow the disks of the VMs"]);
+        .complains(&["failed to watch the disks of the VMs"]);
 }
 
 #[test]

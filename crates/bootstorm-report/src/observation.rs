@@ -278,7 +278,7 @@ impl ObservationBlock {
         let unknown =
             self.outages.iter().filter(|outage| outage.back.is_some() && outage.took.is_none()).count();
         if unknown > 0 {
-            notes.push(format!("{} came back after a time that nobody knows", vms(unknown)));
+            notes.push(format!("{} came back after an unknown time", vms(unknown)));
         }
         if self.moves > 0 {
             notes.push(format!("{} moves of running VMs to another node, which are no outages", self.moves));

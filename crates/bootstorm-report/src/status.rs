@@ -199,17 +199,18 @@ impl Status {
             let _ = match (adopted.changed, adopted.restored) {
                 (true, _) => writeln!(
                     text,
-                    "\nThese VMs are adopted, and may not be as they were.\nTo give them back: {}",
+                    "\nThese VMs are adopted, and may not be in their original state.\nTo restore them: {}",
                     printable(&adopted.restore)
                 ),
-                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
+                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were restored {at:.0}."),
                 (false, None) => writeln!(text, "\nThese VMs are adopted; none has been changed yet."),
             };
         }
         for phase in self.after_due.iter().filter(|_| self.process.is_none()) {
             let _ = writeln!(
                 text,
-                "\nThe hook after {phase} did not end well.\nTo run it again: repeat the command with the same flags"
+                "\nThe hook after {phase} has failed.\nTo run it again: repeat the command with the same \
+                 flags"
             );
         }
         if let Some(process) = &self.process {
@@ -226,7 +227,7 @@ impl Status {
             );
         }
         let _ = match &self.process {
-            Some(_) => writeln!(text, "\nNext: wait for it, and look again: {}", printable(&self.next)),
+            Some(_) => writeln!(text, "\nNext: wait for it, then check again: {}", printable(&self.next)),
             None => writeln!(text, "\nNext: {}", printable(&self.next)),
         };
         if self.cleanup.is_some_and(|cleanup| cleanup.done.is_some()) && self.process.is_none() {

@@ -31,7 +31,7 @@ pub(super) async fn note(
             if let Step::Begin(_) = work.step {
                 return Err(missing(&node));
             }
-            let text = format!("node {node} is gone, or was made anew since the drain began");
+            let text = format!("node {node} is gone, or was recreated since the drain began");
             (work.events)(&Event::Warning(text));
             if let Some(cordon) = known {
                 cordon.lifted = true;
@@ -134,7 +134,7 @@ fn missing(node: &str) -> ClusterError {
     ClusterError::new(
         "drain the node",
         Kind::NotFound,
-        format!("there is no node {node}, or it was made anew"),
+        format!("there is no node {node}, or it was recreated"),
     )
 }
 

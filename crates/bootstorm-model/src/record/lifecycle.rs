@@ -48,7 +48,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
         return refuse(format!("the setup of run \"{run}\" was cut short"), "setup");
     }
     if record.restored.is_some() {
-        return refuse(format!("the VMs of run \"{run}\" were given back as they were"), "cleanup");
+        return refuse(format!("the VMs of run \"{run}\" were restored"), "cleanup");
     }
     if let Some(why) = cleaned(record) {
         return refuse(why, "cleanup");

@@ -176,7 +176,7 @@ fn manual(body: &mut Markup, notes: &Notes) {
     body.open("section", &[("id", "manual")]).leaf("h2", &[], "Manual results");
     let headings: Vec<String> = notes.columns.iter().map(|name| name.replace('_', " ")).collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    grid::open(body, "Written down by hand", &headings, headings.len());
+    grid::open(body, "Entered by hand", &headings, headings.len());
     for row in &notes.rows {
         body.open("tr", &[]);
         for value in row {

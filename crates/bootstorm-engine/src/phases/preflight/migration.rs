@@ -67,7 +67,7 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
             rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),
         };
         findings.notes.push(format!(
-            "KubeVirt migrates at most {all} VMs at a time, {node} away from one node, {by}{queue}"
+            "KubeVirt migrates at most {all} VMs at a time, {node} from one node, {by}{queue}"
         ));
     }
     Ok(findings)
@@ -167,7 +167,7 @@ fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
         .because(
             "the VMs of this run may run on chosen nodes only (--nodes, --single-node or --node-selector)",
         )
-        .hint("set up a run that may use two nodes at least, with another --ns-prefix")
+        .hint("set up a run that may use at least two nodes, with another --ns-prefix")
 }
 
 fn nodes(all: &[Node]) -> String {

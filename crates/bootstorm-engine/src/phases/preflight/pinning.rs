@@ -117,14 +117,14 @@ fn too_small(plan: &Plan, room: Option<&Room>, most: u64) -> Problem {
         problem = problem.because(format!("{node}: room for {vms}, {free} of {short} free"));
     }
     if most > 0 {
-        problem = problem.hint(format!("take fewer VMs: --end {}", u64::from(plan.start) + most - 1));
+        problem = problem.hint(format!("run fewer VMs: --end {}", u64::from(plan.start) + most - 1));
     }
-    problem.hint("or take more than one node: --node-name can be repeated, without --single-node")
+    problem.hint("or use more than one node: --node-name can be repeated, without --single-node")
 }
 
 /// The problem that no node accepts such VMs.
 fn none_open(nodes: &[Node], placement: &Placement) -> Problem {
-    let problem = Problem::new("there is no node that takes such VMs");
+    let problem = Problem::new("no node accepts such VMs");
     let mut reasons: std::collections::BTreeMap<Obstacle, usize> = std::collections::BTreeMap::new();
     for obstacle in nodes.iter().filter_map(|node| placement.obstacle(node)) {
         *reasons.entry(obstacle).or_default() += 1;
@@ -239,7 +239,7 @@ mod tests {
         let problem = &findings.problems[0];
         assert_eq!(problem.what, "no single node has room for 11 VMs");
         assert_eq!(problem.details[0], "b: room for 4, 5000Mi of memory free");
-        assert_eq!(problem.hints[0], "take fewer VMs: --end 4");
+        assert_eq!(problem.hints[0], "run fewer VMs: --end 4");
         let (pinning, findings) = chosen(3, 1, &[Node { cordoned: true, ..node("a", "a", 2_048) }]);
         assert!(pinning.is_open() && findings.problems[0].unavoidable);
         assert_eq!(findings.problems[0].details, ["1 node: cordoned"]);

@@ -86,7 +86,7 @@ fn advise(problem: Problem, hollow: &Hollow) -> Problem {
         Answerer::Pod => problem,
         // A proxy that accepts connections instead of the guest sends no content.
         Answerer::Passt | Answerer::Slirp => {
-            problem.hint("have the guest say something: --probe ssh, or --probe http:PORT")
+            problem.hint("probe a service of the guest: --probe ssh, or --probe http:PORT")
         }
     };
     let problem = problem.hint(format!("use the guest agent: --probe {}", Probe::Agent));

@@ -100,7 +100,7 @@ impl Limit {
         };
         for (resource, min) in &self.min {
             if let Some(request) = requests.get(resource).filter(|request| *request < min) {
-                found.push(format!("{who} requests {request} of {resource}, at least {min} is demanded"));
+                found.push(format!("{who} requests {request} of {resource}, at least {min} is required"));
             }
         }
         for (resource, request) in requests {
@@ -123,7 +123,7 @@ impl Limit {
         }
         if !completed {
             for (resource, max) in self.max.iter().filter(|(resource, _)| filled(resource).is_none()) {
-                found.push(format!("{who} has no limit of {resource}, one of at most {max} is demanded"));
+                found.push(format!("{who} has no limit of {resource}, one of at most {max} is required"));
             }
         }
     }

@@ -103,7 +103,7 @@ fn of_phase(body: &mut Markup, report: &Report, phase: &PhaseBlock) {
     let link = if more > 0 {
         format!("{} and every VM", words::count(more, "other cause"))
     } else {
-        "Every VM and how to look further".to_owned()
+        "Every VM and how to investigate".to_owned()
     };
     body.leaf("a", &[("href", "#failures")], &link).close("p");
 }
