@@ -350,7 +350,7 @@ mod tests {
         for (bad, why) in [
             ("storm", "like storm=COMMAND"),
             ("setup=x", "`setup` is none of"),
-            ("stop= ", "no command behind stop="),
+            ("stop= ", "no command after stop="),
         ] {
             assert!(hook(bad).unwrap_err().contains(why), "{bad}");
         }

@@ -95,7 +95,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("--user-metadata", "label the saved results with --storage-driver LABEL"),
     ("--alerting", "thresholds are given with --fail-if, for example --fail-if 'storm.reachable.p95>90s'"),
     ("--check-health", "leave it out: a preflight runs first; --skip-preflight omits it"),
-    ("--skip-tls-verify", "--insecure-skip-tls-verify, which sends your credentials to whoever answers"),
+    (
+        "--skip-tls-verify",
+        "--insecure-skip-tls-verify, which sends your credentials to any server that answers",
+    ),
     ("--kube-context", "name the context with --context NAME"),
     ("--churn-cycles", "stop and start the VMs again with --repeat N"),
     ("-c", "a configuration of kube-burner is not read: --end N for its iterations, -f FILE for its VM"),

@@ -29,7 +29,8 @@ pub struct RepeatArgs {
     /// Treat the first storm as a warm-up: shown, but not counted
     #[arg(long, requires = "repeat")]
     pub warm_up: bool,
-    /// Start over: a new series with --repeat or --find-max; otherwise delete what the run made and measure again
+    /// Start over: a new series with --repeat or --find-max; otherwise delete what the run created and
+    /// measure again
     #[arg(long)]
     pub fresh: bool,
 }

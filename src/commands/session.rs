@@ -16,7 +16,7 @@ use bootstorm_model::text::printable;
 
 /// Description of a copied record.
 const COPY: &str =
-    "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
+    "its ConfigMap is not the one that setup created: it was restored from a backup, or copied by hand";
 
 /// Similarity from which a name may be a misspelling of another.
 const SIMILAR: f64 = 0.85;

@@ -45,7 +45,7 @@ impl FailIfArgs {
         let wants = self.fail_if.iter().find(|threshold| !unspread.is_empty() && threshold.needs_spread());
         wants.map_or(Ok(()), |threshold| {
             Err(Failure::usage(format!(
-                "--fail-if '{}': these results do not say when each request was sent",
+                "--fail-if '{}': these results do not record when each request was sent",
                 threshold.text
             )))
         })

@@ -189,7 +189,7 @@ impl Progress {
             }
             Event::Seeing { stream, gap, .. } => {
                 let stream = named(*stream);
-                self.line(&state, &format!("{stream} was interrupted for {gap}; what it missed is marked"));
+                self.line(&state, &format!("{stream} was interrupted for {gap}; missed changes are marked"));
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {

@@ -172,7 +172,10 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
             cluster.run(&[&["storm"], more].concat()).exits(0);
             assert!(picture(&cluster).values().all(|(_, runs)| *runs), "all are on");
         }
-        cluster.run(&["status"]).exits(0).prints(&["may not be as they were", "kubectl bootstorm cleanup"]);
+        cluster
+            .run(&["status"])
+            .exits(0)
+            .prints(&["may not be in their original state", "kubectl bootstorm cleanup"]);
         let report = cluster.run(&["report", "-o", "json"]).exits(0).json();
         assert_eq!(report["plan"]["template"]["kind"], "adopted");
         assert_eq!(report["comparison"]["baseline"], "storm-1");

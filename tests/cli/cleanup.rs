@@ -88,7 +88,7 @@ fn a_record_that_cannot_be_read_does_not_keep_anybody_from_cleaning_up() {
     let name = "bootstorm-boot-storm-test";
     cluster.sandbox.store().modify(&kind::CONFIG_MAPS, "default", name, |map| map["data"] = json!({}));
     cluster.run(&["report"]).exits(1).complains(&["cannot be read", "plan.json is missing", "cleanup"]);
-    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["going by its label"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["relying on its label"]);
     assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 

@@ -88,7 +88,7 @@ fn killed_anywhere_it_completes_when_it_is_run_again() {
         age_lease(&cluster);
         cluster.run(&["cleanup", "--yes"]).exits(0);
         assert_eq!(left(&cluster), Vec::<String>::new(), "{resource}");
-        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test is there"]);
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test exists"]);
     }
 }
 
@@ -140,7 +140,7 @@ fn what_only_carries_the_label_outside_of_the_runs_namespaces_is_named_and_left(
         let metadata = json!({"name": name, "namespace": "kube-system", "labels": labels});
         store.create(kind, json!({"metadata": metadata, "spec": {}})).unwrap();
     }
-    let named = "datavolume/stray -n kube-system is not the run's and is left";
+    let named = "datavolume/stray -n kube-system does not belong to the run and is kept";
     cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&[named]);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[named]);
     for (kind, name) in strays {

@@ -250,7 +250,7 @@ fn cleanup_without_a_record_finds_cordons_by_their_mark() {
     store.modify(&kind::NODES, "", "node-3", |node| node["spec"]["unschedulable"] = true.into());
     forget(&cluster);
     let dry = cluster.run(&["cleanup", "--dry-run"]).exits(0);
-    dry.complains(&["there is no record of run", "node node-2 would take pods again"]);
+    dry.complains(&["there is no record of run", "node node-2 would be uncordoned"]);
     assert!(is_cordoned(&cluster, "node-2"));
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert!(!is_cordoned(&cluster, "node-2"));
@@ -283,7 +283,7 @@ fn a_cordon_that_is_all_that_is_left_of_a_run_is_named_and_can_be_lifted() {
     });
     let named = cluster.run(&["cleanup", "--yes"]).exits(0);
     let command = format!("kubectl bootstorm cleanup --ns-prefix boot-storm-test --run-id {id}");
-    named.complains(&["nothing of run boot-storm-test is there", "node-2", &command]);
+    named.complains(&["nothing of run boot-storm-test exists", "node-2", &command]);
     assert!(is_cordoned(&cluster, "node-2"), "nobody knows whose it is");
     cluster.run(&["cleanup", "--yes", "--run-id", &id]).exits(0).complains(&["node-2"]);
     assert!(!is_cordoned(&cluster, "node-2"));

@@ -302,7 +302,7 @@ fn bad_input_is_refused_before_anything_is_done() {
     fleet
         .run(&["fleet", "run", "--contexts", "site-*"])
         .exits(2)
-        .complains(&["\"site-a\" and \"site-b\" are the same cluster", "another ns-prefix in a fleet file"]);
+        .complains(&["\"site-a\" and \"site-b\" are the same cluster", "its own ns-prefix in a fleet file"]);
     fleet.run(&["fleet", "storm", "--contexts", "site-a"]).exits(1).complains(&["there is no run"]);
     fleet.run(&["fleet", "run", "--contexts", "site-a", "--kind", "restart"]).exits(2);
     let file = fleet.home.path().join("fleet.yaml");

@@ -100,7 +100,7 @@ fn what_did_not_succeed_after_a_phase_runs_again_and_nothing_is_measured_again()
         "the hook after storm-1 failed",
         "kubectl bootstorm report --ns-prefix boot-storm-test",
     ]);
-    cluster.run(&["status"]).prints(&["The hook after storm-1 did not end well", "repeat the command"]);
+    cluster.run(&["status"]).prints(&["The hook after storm-1 has failed", "repeat the command"]);
     assert_eq!(cluster.run(&["status", "-o", "json"]).json()["after_due"], json!(["storm-1"]));
     fs::write(cluster.home.path().join("ready"), "").unwrap();
     cluster.run(&args).exits(0).prints(&["storm-1"]);

@@ -172,7 +172,7 @@ fn wrong_flags_are_told_before_anything_is_asked() {
     for (flags, words) in [
         (
             &["--single-node", "--node-name", "a", "--node-name", "b"][..],
-            "--single-node wants one --node-name, not 2",
+            "--single-node takes one --node-name, not 2",
         ),
         (&["--single-node=x"], "a seed is a whole number"),
         (&["--node-name", "../x"], "this cannot be the name of a node"),

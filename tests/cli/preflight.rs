@@ -148,7 +148,7 @@ fn a_name_that_is_taken_cannot_be_overruled() {
     store.create(&kind::NAMESPACES, json!({"metadata": {"name": "boot-storm-test-2"}})).unwrap();
     let ran = cluster.run(&["setup", "--skip-preflight"]).exits(5);
     let ran = ran.complains(&["1 namespace exists already, outside of this run: boot-storm-test-2"]);
-    assert!(!ran.stderr.contains("to go on anyway"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("to continue anyway"), "{}", ran.stderr);
     assert_eq!(namespaces(&cluster), 1);
 }
 

@@ -236,7 +236,7 @@ impl Outside {
             config.root_cert_file = Some(path.clone());
         }
         let client = Client::try_from(config).map_err(|error| {
-            Failure::new(format!("no client can be made for {url}"))
+            Failure::new(format!("no client can be created for {url}"))
                 .because(ClusterError::from_client("connect", &error).message)
         })?;
         Ok(Self { url: url.clone(), client, headers: settings.headers.clone() })

@@ -438,9 +438,8 @@ impl Component {
                 "KubeVirt's queue of migrations",
                 Some(("turn", "a turn in KubeVirt's migration queue")),
                 &[],
-                &[
-                    "raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in spec.configuration.migrations of the KubeVirt object, as far as the network bears it",
-                ],
+                &["raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in \
+                     spec.configuration.migrations of the KubeVirt object, as far as the network allows"],
             ),
             Self::Target => row(
                 "preparing targets",

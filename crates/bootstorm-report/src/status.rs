@@ -181,7 +181,7 @@ impl Status {
         let mut text = String::new();
         let setup = match self.cleanup {
             Some(CleanupMark { done: Some(at), .. }) => format!("cleaned up {at:.0}, record kept"),
-            Some(CleanupMark { began, done: None }) => format!("cleanup begun {began:.0}, not finished"),
+            Some(CleanupMark { began, done: None }) => format!("cleanup started {began:.0}, not finished"),
             None if self.setup_done => "set up".to_owned(),
             None => "not completely set up".to_owned(),
         };
@@ -406,14 +406,16 @@ mod tests {
         let text = Status::of(&record).with_process(Some(process)).table(&Layout::default());
         assert!(text.contains("a@b/1 has been working on it for 2m30s, last seen 9s ago"), "{text}");
         assert!(
-            text.ends_with("look again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
+            text.ends_with("then check again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
             "{text}"
         );
         let began = "2026-01-02T03:04:05Z".parse().unwrap();
         record.cleanup = Some(CleanupMark { began, done: None });
         let text = Status::of(&record).table(&Layout::default());
         assert!(
-            text.starts_with("Run boot-storm-test: 12 VMs, cleanup begun 2026-01-02T03:04:05Z, not finished"),
+            text.starts_with(
+                "Run boot-storm-test: 12 VMs, cleanup started 2026-01-02T03:04:05Z, not finished"
+            ),
             "{text}"
         );
         assert!(text.ends_with("Next: kubectl bootstorm cleanup --ns-prefix boot-storm-test\n"), "{text}");

@@ -41,7 +41,7 @@ pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) ->
     for cordon in cordons {
         let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
         lifting.map_err(|error| {
-            Failure::from(error).hint(format!("uncordon it: kubectl uncordon {0}", cordon.node))
+            Failure::from(error).hint(format!("uncordon it: kubectl uncordon {}", cordon.node))
         })?;
         session.console.say(&format!("node {} is no longer cordoned by the run", cordon.node));
     }

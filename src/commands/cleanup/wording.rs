@@ -194,7 +194,7 @@ pub(super) fn ask(
     };
     let foreign = match leftovers.going_along(choice).len() {
         0 => String::new(),
-        many => format!(" ({} of others among it)", counted(many, "object")),
+        many => format!(" (including {} of others)", counted(many, "object")),
     };
     let kept = match leftovers.kept(choice).len() {
         0 => String::new(),

@@ -53,7 +53,8 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             biased;
             () = interrupt.wait() => return Err(detached(session, assignment)),
             looked = looking => looked.map_err(|failure| {
-                failure.hint("the job goes on without this command; to follow it again, run the same command")
+                failure.hint("the job continues without this command; to follow it again, run the same \
+                    command")
             })?,
         };
         let Some(job) = job else {
@@ -148,7 +149,7 @@ fn detached(session: &Session, assignment: &Assignment) -> Failure {
         Some(_) => "see what was observed so far: kubectl bootstorm report",
         None => "check its progress: kubectl bootstorm status",
     };
-    Failure::interrupted(format!("detached; job {} goes on in the cluster", job_name(prefix)))
+    Failure::interrupted(format!("detached; job {} continues in the cluster", job_name(prefix)))
         .hint("follow it again: run the same command")
         .hint(format!("{look} --ns-prefix {prefix} -n {namespace}"))
         .hint(format!("read the logs of its pods: kubectl logs -n {namespace} -l {}", pods(prefix)))
@@ -245,8 +246,9 @@ mod tests {
 
     #[test]
     fn of_the_log_of_a_pod_that_failed_the_error_is_shown() {
-        let log = "Error: shard 0 of 2\nerror: an earlier one\nerror: failed to take the lock\n  leases is forbidden\nhint: ask\n";
-        assert_eq!(essence(log), "Error: failed to take the lock: leases is forbidden");
+        let log = "Error: shard 0 of 2\nerror: an earlier one\nerror: failed to acquire the lock\n  leases \
+            is forbidden\nhint: ask\n";
+        assert_eq!(essence(log), "Error: failed to acquire the lock: leases is forbidden");
         for other in ["OOMKilled", "ErrImagePull: rpc error", "Error: killed"] {
             assert_eq!(essence(other), other);
         }

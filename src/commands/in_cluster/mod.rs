@@ -22,7 +22,8 @@ use bootstorm_model::shards::{Assignment, MOST_SHARDS, Planned, obstacle};
 /// Flags of phases that run inside of the cluster
 #[derive(Debug, Clone, Default, Args)]
 pub struct InClusterArgs {
-    /// Run inside of the cluster, as a Job that goes on without this command; the same command follows it again
+    /// Run inside of the cluster, as a Job that continues without this command; the same command follows it
+    /// again
     #[arg(long, hide_short_help = true)]
     pub in_cluster: bool,
     /// Pods of the Job, each for its share of the VMs
@@ -121,7 +122,7 @@ pub async fn start(
     outcome?;
     let s = if assignment.shards == 1 { "" } else { "s" };
     session.console.say(&format!(
-        "job {} with {} shard{s} was created in namespace {namespace}; it goes on without this command",
+        "job {} with {} shard{s} was created in namespace {namespace}; it continues without this command",
         job_name(prefix),
         assignment.shards
     ));

@@ -403,8 +403,8 @@ contexts:
             ("contexts: [{name: x, context: {namespace: n}}]\n", "needs quotes"),
             ("clusters: [{name: c}, {name: c}]\n", "the name \"c\" twice"),
             ("kind: Pod\n", "its kind is not Config"),
-            ("[]\n", "no map"),
-            ("users: {}\n", "no list"),
+            ("[]\n", "not a map"),
+            ("users: {}\n", "not a list"),
             ("users: [{name: u, user: {token: SECRET}]\n", "line 1"),
         ] {
             let told = parsed(text).unwrap_err();

@@ -349,7 +349,7 @@ mod tests {
         assert_eq!((greeting.lacks.len(), greeting.warnings.len()), (1, MOST_COMPLAINTS));
 
         let flood = greeted(b"y\n".repeat(1_000_000), b"", false).await.unwrap_err();
-        assert!(flood.contains("nothing that a prober says"), "{flood}");
+        assert!(flood.contains("but not that of a prober"), "{flood}");
         let silent = greeted(Vec::new(), b"", false).await.unwrap_err();
         assert!(silent.contains("within 30s"), "{silent}");
         let ended = greeted(b"n".to_vec(), b"sh: \x1b[31mno\xff\n", true).await.unwrap_err();

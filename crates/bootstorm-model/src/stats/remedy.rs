@@ -122,7 +122,7 @@ static POD_SECURITY: Remedy = Remedy {
 };
 static REFUSED: Remedy = Remedy {
     layer: None,
-    hints: &["Change what the API server refuses: the words after the colon say what it is"],
+    hints: &["Change what the API server refuses: the message after the colon names it"],
 };
 static IMAGE: Remedy = Remedy {
     layer: None,
@@ -139,7 +139,7 @@ static MISSING_CLAIM: Remedy = Remedy {
 static FILLING: Remedy = Remedy {
     layer: Some(Layer::Storage),
     hints: &[
-        "See how far the disks are: kubectl get datavolumes -A",
+        "Check the progress of the disks: kubectl get datavolumes -A",
         "Check that the source of the disks exists and may be cloned from, and the room left in the storage",
     ],
 };

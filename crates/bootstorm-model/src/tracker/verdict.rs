@@ -216,10 +216,10 @@ impl Tracker<'_> {
             }
             Limit::Answer => format!("running, but no answer to {} after {answer}s", silent()),
             Limit::Phase(limit) if timeline.is_asked() => {
-                format!("not {goal} when the phase's time limit of {limit}s was over")
+                format!("not {goal} when the phase's time limit of {limit}s expired")
             }
             Limit::Phase(limit) => {
-                format!("its request was not sent before the phase's time limit of {limit}s was over")
+                format!("its request was not sent before the phase's time limit of {limit}s expired")
             }
         };
         let volumes =

@@ -253,14 +253,14 @@ faults:
         let time = wrong(&json!({"effect": "delay", "delay": "soon"}));
         assert!(time.contains("\"soon\" is not a duration; write it like 90s"), "{time}");
         assert!(wrong(&json!({"effect": "delay"})).contains("delay needs a delay"));
-        assert!(wrong(&json!({"effect": "answer", "code": 200})).contains("200 is no error"));
+        assert!(wrong(&json!({"effect": "answer", "code": 200})).contains("200 is not an error"));
         assert!(wrong(&json!({"effect": "cut", "probability": 2})).contains("between 0 and 1"));
         assert!(wrong(&json!({"effect": "cut", "every": 2})).contains("waits for requests"));
         assert!(wrong(&json!({"effect": "deny", "count": 2})).contains("count does not apply to deny"));
         assert!(
-            wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("mean nothing to deny")
+            wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("do not apply to deny")
         );
-        assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known are: annotate"));
+        assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known: annotate"));
         assert!(wrong(&json!({"faults": [], "seed": 1})).contains("\"seed\" stands beside faults"));
         assert!(read_text("- effect: [").is_err());
     }

@@ -61,7 +61,7 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
     if let Some(limits) = limits {
         let at_once = limits.at_once(open.len());
         let (all, node) = (limits.per_cluster, limits.per_node);
-        let by = if limits.configured { "as its settings say" } else { "by default" };
+        let by = if limits.configured { "as configured" } else { "by default" };
         let queue = match vms.saturating_sub(at_once) {
             0 => String::new(),
             rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),

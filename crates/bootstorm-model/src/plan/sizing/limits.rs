@@ -163,8 +163,8 @@ mod tests {
         assert_eq!(
             violations(Limit { min: amounts(&[("cpu", "50m")]), ..container() }),
             [
-                "container guest-console-log requests 5m of cpu, at least 50m is demanded",
-                "container volumeroot requests 1m of cpu, at least 50m is demanded"
+                "container guest-console-log requests 5m of cpu, at least 50m is required",
+                "container volumeroot requests 1m of cpu, at least 50m is required"
             ]
         );
     }
@@ -196,7 +196,7 @@ mod tests {
         let found = violations(pod(&[("memory", "512Mi")]));
         assert_eq!(found[0], "the VM's pod asks for 834Mi of memory, at most 512Mi is allowed");
         let without = violations(pod(&[("memory", "4Gi")]));
-        assert_eq!(without, ["the VM's pod has no limit of memory, one of at most 4Gi is demanded"]);
+        assert_eq!(without, ["the VM's pod has no limit of memory, one of at most 4Gi is required"]);
         let manifest = Template::container_disk("example.org/disk:1").manifest().clone();
         let needs = Needs::of(&manifest, &Settings::default());
         let default = Limit { default: amounts(&[("memory", "1Gi")]), ..container() };

@@ -84,11 +84,14 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], component: Component) -> Option
         Component::Queue => queue(evidence),
         Component::Launcher => Some(
             "launcher pods were not watched, so scheduling, volumes, images and containers cannot be told \
-             apart".to_owned(),
+             apart"
+                .to_owned(),
         ),
         Component::Network => Some("the guests' agents were connected, the guests did not answer".to_owned()),
         Component::Guest => Some(
-            "the guests boot and get their addresses there; guests whose agent connects before they answer would tell these apart".to_owned(),
+            "the guests boot and get their addresses there; an agent that connects before the guest answers \
+             would separate the two"
+                .to_owned(),
         ),
         _ => None,
     }

@@ -61,7 +61,7 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
         (Some(size), Some(missed)) => (Tone::Good, format!("{} meet the goal, {missed} do not", vms(size))),
         (Some(size), None) => (Tone::Fair, format!("{} meet the goal", vms(size))),
         (None, Some(missed)) => (Tone::Bad, format!("Not even {} meet the goal", vms(missed))),
-        (None, None) => (Tone::Fair, "No storm is over yet".to_owned()),
+        (None, None) => (Tone::Fair, "No storm has finished yet".to_owned()),
     };
     let how = match (capacity.size, capacity.confirmed) {
         (None, _) => "",
