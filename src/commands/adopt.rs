@@ -34,8 +34,8 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     }
     if args.plan.probe.resolve(0)?.probes.contains(&Probe::CloudInit) {
         return Err(Failure::usage("--probe cloud-init cannot be used with --adopt")
-            .because("it adds a readiness probe to the VMs, and adopted VMs are switched, not changed")
-            .hint("ask the guest agent instead: --probe agent"));
+            .because("it adds a readiness probe, and the template of an adopted VM is never changed")
+            .hint("use the guest agent instead: --probe agent"));
     }
     let candidates = adoption::look(&session.cluster, &selection, args.adopt.include_halted, prefix).await?;
     let (view, adopted, wiring) = sort(&selection, candidates);
@@ -78,7 +78,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     let outcome = tokio::select! {
         biased;
         outcome = locked(&session, record, store, lock.holder()) => outcome,
-        () = interrupt.wait() => Err(Failure::interrupted("interrupted; nothing was done to the VMs")
+        () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
             .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
     };
     lock.release().await;
@@ -99,10 +99,10 @@ async fn locked(
     let refused = adoption::mark(&session.cluster, &record).await?;
     if let Some((target, why)) = refused.first() {
         adoption::unmark(&session.cluster, &record).await?;
-        return Err(Failure::new(format!("{} VMs cannot be adopted any more", refused.len()))
+        return Err(Failure::new(format!("{} VMs can no longer be adopted", refused.len()))
             .because(format!("{target}: {why}"))
-            .hint(format!("end the attempt: kubectl bootstorm cleanup --ns-prefix {prefix}"))
-            .hint("then look again: kubectl bootstorm setup --adopt with the same flags"));
+            .hint(format!("discard this attempt: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+            .hint("then repeat: kubectl bootstorm setup --adopt with the same flags"));
     }
     let progress = Progress::new(session.console);
     let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
@@ -129,7 +129,7 @@ fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Re
     }
     Err(failure
         .hint("choose another name with --ns-prefix NAME")
-        .hint(format!("or end that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
+        .hint(format!("or clean up that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
 }
 
 /// The lists to show, the VMs to adopt, and their network wiring.
@@ -181,7 +181,7 @@ fn nobody(view: &Adoption) -> Failure {
     let failure = Failure::new(format!("there is nothing to adopt among {}", view.selection));
     if view.excluded.is_empty() {
         return failure
-            .hint("look into another namespace with --adopt-namespace NAME, or into all with -A")
+            .hint("select another namespace with --adopt-namespace NAME, or all with -A")
             .hint("see the labels of VMs: kubectl get vm -A --show-labels");
     }
     failure.because(match view.excluded.len() {
@@ -201,7 +201,7 @@ fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "the run would adopt {what}, and stop them all in its first phase"
         ))
-        .because("it cannot ask, because there is no terminal")
+        .because("confirmation requires a terminal")
         .hint("pass --yes to adopt them, or --dry-run=client to see them"));
     }
     if session.console.confirm(&format!("Adopt {what}? They will all be stopped by the next command, stop."))
@@ -225,7 +225,10 @@ fn show(session: &Session, record: &RunRecord) -> Result<(), Failure> {
             .map(|target| line(&format!("virtualmachine/{}", target.name)).into_owned() + "\n")
             .collect(),
         _ => format!(
-            "run {0} has adopted {1} VMs; nothing was done to them yet\n  VMs         {2}\n  probe       {3}\n  record      configmap/bootstorm-{0} in namespace {4}, which knows how they were\nnext: kubectl bootstorm stop --ns-prefix {0}\nend:  kubectl bootstorm cleanup --ns-prefix {0} gives them back as they were\n",
+            "run {0} has adopted {1} VMs; none has been changed yet\n  VMs         {2}\n  probe       {3}\n  \
+             record      configmap/bootstorm-{0} in namespace {4}, which holds their original state\nnext: \
+             kubectl bootstorm stop --ns-prefix {0}\nend:  kubectl bootstorm cleanup --ns-prefix {0} \
+             restores them\n",
             plan.prefix,
             plan.size(),
             line(&plan.template.to_string()),

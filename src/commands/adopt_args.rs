@@ -59,9 +59,9 @@ impl AdoptArgs {
             let name =
                 path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
             return Selection::parse(&name, &read(path)?).map_err(|why| {
-                Failure::new(format!("{} is not a usable list of VMs", path.display()))
+                Failure::new(format!("{} is not a valid list of VMs", path.display()))
                     .because(why)
-                    .hint("write one VM a line: NAMESPACE/NAME; # begins a comment")
+                    .hint("write one NAMESPACE/NAME per line; # begins a comment")
             });
         }
         let mut namespaces = self.adopt_namespace.clone();
@@ -74,7 +74,9 @@ impl AdoptArgs {
         for name in &namespaces {
             if let Some(fault) = dns_label_fault(name) {
                 let shown = name.escape_debug();
-                return Err(Failure::usage(format!("--adopt-namespace `{shown}` is no namespace: {fault}")));
+                return Err(Failure::usage(format!(
+                    "--adopt-namespace `{shown}` is not a namespace: {fault}"
+                )));
             }
         }
         let selector = self.selector.clone().unwrap_or_default();

@@ -115,7 +115,7 @@ impl ChangeArgs {
         };
         let Some(path) = &source.filename else {
             let named = source.named(default)?;
-            let unusable = || Failure::usage(format!("no VM can be made from {}", named.shown));
+            let unusable = || Failure::usage(format!("no VM can be created from {}", named.shown));
             let mut template = named.shown.built_in(named.template_url.as_deref()).ok_or_else(unusable)?;
             changes(&mut template, &overrides)?;
             let secret = hide(template.manifest().clone()) != *template.manifest();

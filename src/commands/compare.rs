@@ -89,13 +89,13 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
         .collect();
     let several = records[0].0.phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm).count() > 1;
     if subjects.len() == 1 && !several {
-        return Err(Failure::usage(format!("{} is one run with less than two storms", args.runs[0]))
+        return Err(Failure::usage(format!("{} is one run with fewer than two storms", args.runs[0]))
             .hint("name two runs, or repeat its storm: kubectl bootstorm stop, then storm"));
     }
     if let Some(refusal) = refusal(&subjects).filter(|_| !args.force) {
         let failure = Failure::new(&refusal);
         let failure = if refusal.contains("are invalid") { failure.hint(MEASURE_AGAIN) } else { failure };
-        return Err(failure.hint("to compare them all the same: --force"));
+        return Err(failure.hint("to compare them anyway: --force"));
     }
     // For a single run the run itself is judged, otherwise every run but the baseline.
     let judged = &subjects[usize::from(subjects.len() > 1)..];
@@ -133,7 +133,8 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     if !undecided.is_empty() {
         let runs = undecided.join(", ");
         context.console().say(&format!(
-            "--fail-if-worse is undecided: the data cannot carry a judgement of {runs}; repeat the storms on both sides: storm --repeat 5"
+            "--fail-if-worse is undecided: the data do not suffice to judge {runs}; repeat the storms on \
+             both sides: storm --repeat 5"
         ));
         return Ok(Exit::Threshold);
     }

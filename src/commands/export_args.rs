@@ -99,7 +99,8 @@ impl ExportArgs {
                 let hints: String = failure.hints.iter().map(|hint| format!("; {hint}")).collect();
                 let prefix = &record.plan.prefix;
                 let again = format!("kubectl bootstorm report --ns-prefix {prefix} --{flag} URL");
-                console.warn(&format!("{failure}{hints}; the run goes on; to {} later: {again}", word(flag)));
+                console
+                    .warn(&format!("{failure}{hints}; the run continues; to {} later: {again}", word(flag)));
             }
         }
     }

@@ -47,12 +47,13 @@ pub struct FindMaxArgs {
 fn goal(text: &str) -> Result<Threshold, String> {
     let goal: Threshold = text.parse()?;
     if goal.place.is_some_and(|place| place.kind != PhaseWord::Storm || place.number.is_some()) {
-        return Err("a goal is about the storm at hand; write it like reachable.p95<120s".into());
+        return Err("a goal refers to the current storm; write it like reachable.p95<120s".into());
     }
     let upward = matches!(goal.operator, Operator::Above | Operator::AtLeast);
     if upward && !matches!(goal.figure, Figure::Vms(_)) {
         return Err(
-            "a goal says what is wanted, and nobody wants more time; write it like reachable.p95<120s".into(),
+            "a goal states what must hold, so a time needs an upper limit; write it like reachable.p95<120s"
+                .into(),
         );
     }
     Ok(goal)

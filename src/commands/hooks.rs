@@ -72,9 +72,9 @@ fn hook(text: &str) -> Result<Hook, String> {
     let (word, command) = text.split_once('=').ok_or("write it like storm=COMMAND")?;
     let kinds = [PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm];
     let kind = kinds.into_iter().find(|kind| kind.word() == word);
-    let kind = kind.ok_or_else(|| format!("`{word}` is none of create, stop and storm"))?;
+    let kind = kind.ok_or_else(|| format!("`{word}` is not create, stop or storm"))?;
     if command.trim().is_empty() {
-        return Err(format!("there is no command behind {word}="));
+        return Err(format!("there is no command after {word}="));
     }
     Ok(Hook { kind, command: command.to_owned() })
 }
@@ -222,7 +222,7 @@ impl HookArgs {
                             .hint("what was measured is saved; repeat the command with the same flags to run the hook again")
                             .hint(format!("show it: kubectl bootstorm report --ns-prefix {prefix}")),
                     };
-                    return Err(failure.hint("to go on although a hook fails: --hook-failure warn"));
+                    return Err(failure.hint("to continue despite a failed hook: --hook-failure warn"));
                 }
             }
         }
@@ -275,9 +275,9 @@ async fn run(hook: &Hook, place: &Place<'_>, limit: Duration) -> Result<(), Ende
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(Ended::Failed(status.to_string())),
-        Ok(Err(error)) => Err(failed("its end cannot be awaited", error)),
+        Ok(Err(error)) => Err(failed("waiting for its end failed", error)),
         Err(_) => Err(Ended::Failed(format!(
-            "it did not end within {}s and was ended; --hook-timeout sets the limit",
+            "it did not end within {}s and was terminated; --hook-timeout sets the limit",
             limit.as_secs_f64()
         ))),
     }
@@ -350,7 +350,7 @@ mod tests {
         for (bad, why) in [
             ("storm", "like storm=COMMAND"),
             ("setup=x", "`setup` is none of"),
-            ("stop= ", "no command behind stop="),
+            ("stop= ", "no command after stop="),
         ] {
             assert!(hook(bad).unwrap_err().contains(why), "{bad}");
         }

@@ -15,7 +15,8 @@ use bootstorm_report::{Report, Selection, ThresholdBlock};
 pub struct IndexArgs {
     /// Send the documents of -o kube-burner to `OpenSearch` or Elasticsearch, for example <https://HOST:9200>
     ///
-    /// A repeat replaces them. Credentials come from the environment: `BOOTSTORM_INDEX_TOKEN`, or
+    /// Repeating the command replaces them. Credentials come from the environment: `BOOTSTORM_INDEX_TOKEN`,
+    /// or
     /// `BOOTSTORM_INDEX_USERNAME` and `BOOTSTORM_INDEX_PASSWORD`.
     #[arg(long, value_name = "URL")]
     pub index: Option<String>,
@@ -64,7 +65,7 @@ impl IndexArgs {
         let Some((url, server)) = self.server()? else { return Ok(()) };
         let documents = report
             .kube_burner_documents()
-            .map_err(|error| Failure::new("the documents cannot be made").because(error))?;
+            .map_err(|error| Failure::new("the documents cannot be created").because(error))?;
         let entries: Vec<Entry<'_>> =
             documents.iter().map(|document| Entry { id: &document.id, body: &document.body }).collect();
         let mut interrupt = interrupt.clone();

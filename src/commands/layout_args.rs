@@ -73,7 +73,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
         return Err("a key is NAME or DOMAIN/NAME, such as team or example.org/team".into());
     }
     if domain == Some(names::DOMAIN) {
-        return Err(format!("keys of {} are the run's own", names::DOMAIN));
+        return Err(format!("keys of {} are reserved for the run", names::DOMAIN));
     }
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -14,10 +14,10 @@ use bootstorm_model::record::{Metrics, PhaseName, PhaseRecord, RunRecord};
 /// Total time limit for all ways to reach a server.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Flags for figures of the cluster
+/// Flags for cluster metrics
 #[derive(Debug, Clone, Args)]
 pub struct MetricsArgs {
-    /// Add figures of the cluster from a Prometheus server: a URL, NAMESPACE/SERVICE:PORT, or `cluster`
+    /// Add cluster metrics from a Prometheus server: a URL, NAMESPACE/SERVICE:PORT, or `cluster`
     ///
     /// A service is reached through the API server; `cluster` means prometheus-k8s or prometheus-operated in the
     /// namespace monitoring. Credentials for a URL come from the environment: `BOOTSTORM_PROMETHEUS_TOKEN`, or
@@ -48,7 +48,7 @@ impl MetricsArgs {
         };
         if let Err(why) = kept {
             let hint = "the phase itself is saved; check --prometheus";
-            session.console.warn(&format!("no figures of the cluster during {name}: {why}; {hint}"));
+            session.console.warn(&format!("no cluster metrics for {name}: {why}; {hint}"));
         }
     }
 

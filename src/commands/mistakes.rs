@@ -94,8 +94,11 @@ const FOREIGN: &[(&str, &str)] = &[
     ("--es-index", "there is no indexer: write JSON with --output-file json=FILE, and index that"),
     ("--user-metadata", "label the saved results with --storage-driver LABEL"),
     ("--alerting", "thresholds are given with --fail-if, for example --fail-if 'storm.reachable.p95>90s'"),
-    ("--check-health", "leave it out: a preflight comes first; --skip-preflight leaves it away"),
-    ("--skip-tls-verify", "--insecure-skip-tls-verify, which sends your credentials to whoever answers"),
+    ("--check-health", "leave it out: a preflight runs first; --skip-preflight omits it"),
+    (
+        "--skip-tls-verify",
+        "--insecure-skip-tls-verify, which sends your credentials to any server that answers",
+    ),
     ("--kube-context", "name the context with --context NAME"),
     ("--churn-cycles", "stop and start the VMs again with --repeat N"),
     ("-c", "a configuration of kube-burner is not read: --end N for its iterations, -f FILE for its VM"),
@@ -104,7 +107,7 @@ const FOREIGN: &[(&str, &str)] = &[
 
 /// Commands of other tools, each with its replacement.
 const FOREIGN_COMMANDS: &[(&str, &str)] = &[
-    ("init", "the whole test is run; look first with run --dry-run"),
+    ("init", "the whole test is run; preview it with run --dry-run"),
     ("virt-density", "create N VMs and time each: run --end N --no-storm"),
     ("virt-ephemeral-restart", "start VMs again in waves: run --end N --wave 10/ready"),
     (
@@ -116,14 +119,14 @@ const FOREIGN_COMMANDS: &[(&str, &str)] = &[
         "find the largest storm that meets a goal: storm --find-max --goal 'reachable.p95<120s'",
     ),
     ("kubevirt-density", "create N VMs and time each: run --end N --no-storm"),
-    ("destroy", "delete what a run made: cleanup --ns-prefix NAME"),
-    ("delete", "delete what a run made: cleanup --ns-prefix NAME"),
+    ("destroy", "delete what a run created: cleanup --ns-prefix NAME"),
+    ("delete", "delete what a run created: cleanup --ns-prefix NAME"),
     ("measure", "to measure existing VMs: setup --adopt, then stop and storm"),
     ("index", "export results with report -o json, csv, junit or openmetrics"),
     ("import", "read saved results with report --from FILE"),
     ("check-alerts", "judge a run with report --fail-if 'storm.reachable.p95>90s'"),
-    ("health-check", "look before anything is made: run --dry-run"),
-    ("cluster-health", "look before anything is made: run --dry-run"),
+    ("health-check", "preview everything: run --dry-run"),
+    ("cluster-health", "preview everything: run --dry-run"),
     ("list", "list all runs: status -A"),
     ("get", "list all runs: status -A"),
     ("start", "start all stopped VMs at once: storm"),
@@ -173,8 +176,8 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
         }
         // Node outages are not caused by this tool, only observed.
         ErrorKind::InvalidValue if arg.starts_with("--kind") && OBSERVED.contains(&value.as_str()) => {
-            let tip =
-                "no node is powered off from here; while somebody else does it: kubectl bootstorm observe";
+            let tip = "this tool powers off no node; to measure an outage caused elsewhere: kubectl \
+                bootstorm observe";
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
             error
         }

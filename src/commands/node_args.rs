@@ -76,7 +76,7 @@ impl NodeArgs {
     pub fn check(&self) -> Result<(), String> {
         match (self.single_node, self.resolve().nodes.len()) {
             (Some(_), count) if count > 1 => Err(format!(
-                "--single-node wants one --node-name, not {count}; leave it out to run the VMs on all of them"
+                "--single-node takes one --node-name, not {count}; leave it out to run the VMs on all of them"
             )),
             _ => Ok(()),
         }

@@ -38,7 +38,7 @@ const NAME: &str = "observation";
 /// Number of namespaces and labels offered if nothing was selected.
 const OFFERED: usize = 8;
 
-/// Measure how VMs recover from outages that it did not cause; changes nothing
+/// Measure how VMs recover from outages caused elsewhere; changes nothing
 ///
 /// Watches VMs, recognises each outage, and times the recovery of each VM from the first sign. Observations are saved
 /// to a file as they arrive; the same command continues an observation that was killed. Without --for and --until it
@@ -46,13 +46,13 @@ const OFFERED: usize = 8;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
-  # Before somebody restarts the hosts: until Ctrl-C
+  # Before the hosts are restarted: until Ctrl-C
   kubectl bootstorm observe -l tier=web --namespace shop
 
   # A power test: until every VM that went down is ready again
   kubectl bootstorm observe -A --until all=ready
 
-  # With the downtime that clients see, probed from a pod that exists
+  # With the downtime that clients see, probed from an existing pod
   kubectl bootstorm observe --probe-pod tools/shell --probe tcp:22 --for 2h
 
   # In a pipeline: exit code 4 if a recovery is too slow
@@ -76,7 +76,7 @@ pub struct ObserveArgs {
     /// End once there was an outage and every VM is back: all=ready, or all=reachable where guests are probed
     #[arg(long, value_name = "CONDITION", value_parser = until)]
     pub until: Option<Milestone>,
-    /// How long no VM may be down before --until ends the observation
+    /// Time without a VM down after which --until ends the observation
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = values::duration)]
     pub settle: Duration,
     /// The probe
@@ -144,11 +144,11 @@ impl ObserveArgs {
                 Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
                     From::Pod(namespace.to_owned(), name.to_owned())
                 }
-                _ => return Err(Failure::usage("--probe-pod wants NAMESPACE/NAME")),
+                _ => return Err(Failure::usage("--probe-pod takes NAMESPACE/NAME")),
             },
             (None, Some(_)) if self.in_cluster.in_cluster => {
                 return Err(Failure::usage("--probe-from does not go with --in-cluster")
-                    .because("pods observe, not this computer")
+                    .because("pods probe the guests, not this computer")
                     .hint("probe from a pod: --probe-pod NAMESPACE/NAME"));
             }
             (None, Some(_)) => From::Here,
@@ -239,7 +239,7 @@ async fn begun(
         session.console.warn(&format!("{target} does not exist, and is not observed"));
     }
     if choice.system > 0 {
-        let text = format!("{} VMs in namespaces of the cluster's own are not observed", choice.system);
+        let text = format!("{} VMs in the cluster's own namespaces are not observed", choice.system);
         session.console.say(&text);
     }
     if choice.chosen.is_empty() {
@@ -363,7 +363,7 @@ fn finish(
     let otherwise = if all_back { Exit::Good } else { Exit::Missed };
     let has_end = args.time.is_some() || args.until.is_some();
     if end == End::Interrupted && has_end {
-        return Err(Failure::interrupted("interrupted before the end that was asked for; all is saved")
+        return Err(Failure::interrupted("interrupted before the requested end; everything is saved")
             .hint(format!("show it again: {again}")));
     }
     Ok(args.fail_if.exit(session, &thresholds, otherwise))

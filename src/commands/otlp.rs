@@ -85,7 +85,7 @@ impl Exporter {
                 None | Some("otlp") => targets.push(Target::of(flag, signal, &variable)?),
                 Some("none") => {}
                 Some(_) => {
-                    return Err(Failure::usage(format!("{name} names an exporter that --otlp is not"))
+                    return Err(Failure::usage(format!("{name} names an exporter other than OTLP"))
                         .hint(format!("unset {name}, or set it to otlp or none")));
                 }
             }
@@ -146,7 +146,7 @@ impl Target {
                 .join(&path)
         };
         if let Some((name, protocol)) = read("PROTOCOL").filter(|(_, protocol)| protocol != "http/protobuf") {
-            return Err(Failure::usage(format!("{name} is {protocol}, which --otlp does not speak")).hint(
+            return Err(Failure::usage(format!("{name} is {protocol}, which --otlp does not support")).hint(
                 format!("unset {name}, or set it to http/protobuf; collectors take that on port 4318"),
             ));
         }
@@ -155,7 +155,7 @@ impl Target {
             Some((_, word)) if word == "none" => false,
             Some((_, word)) if word == "gzip" => true,
             Some((name, word)) => {
-                return Err(Failure::usage(format!("{name} is {word}, which --otlp does not know"))
+                return Err(Failure::usage(format!("{name} is {word}, which --otlp does not support"))
                     .hint(format!("set {name} to gzip or none")));
             }
         };

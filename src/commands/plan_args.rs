@@ -72,7 +72,7 @@ impl ProbeArgs {
             Some(Some((namespace, name))) if !namespace.is_empty() && !name.is_empty() => {
                 Some((namespace.to_owned(), name.to_owned()))
             }
-            Some(_) => return Err(Failure::usage("--probe-pod wants NAMESPACE/NAME")),
+            Some(_) => return Err(Failure::usage("--probe-pod takes NAMESPACE/NAME")),
         };
         let needed = probes.iter().any(|probe| probe.needs_prober());
         let probers = self.probers.unwrap_or(vms.div_ceil(VMS_PER_PROBER) as usize);

@@ -71,7 +71,8 @@ impl PlanFields {
     /// The plan as YAML, with a comment line for each field; fields without a value are commented out.
     pub fn yaml(&self) -> String {
         let mut text = format!(
-            "# Do this again: kubectl bootstorm run -f FILE. A flag on the command line wins over its field here.\n\
+            "# Repeat this run: kubectl bootstorm run -f FILE. A flag on the command line overrides its \
+             field here.\n\
              apiVersion: {API_VERSION}\nkind: {KIND}\nspec:\n"
         );
         for Field { name, help, hint, state } in &self.0 {
@@ -174,7 +175,8 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://bootstorm.dev/schemas/plan-1.json",
         "title": "kubectl bootstorm plan, version 1",
-        "description": "What `kubectl bootstorm run -f` and `setup -f` read, and `run --dry-run -o yaml` writes. A field is a long flag without its dashes.",
+        "description": "The plan that `kubectl bootstorm run -f` and `setup -f` read, and that `run \
+         --dry-run -o yaml` writes. A field is a long flag without its dashes.",
         "type": "object",
         "properties": {
             "apiVersion": {"const": API_VERSION},

@@ -29,7 +29,8 @@ pub struct RepeatArgs {
     /// Treat the first storm as a warm-up: shown, but not counted
     #[arg(long, requires = "repeat")]
     pub warm_up: bool,
-    /// Start over: a new series with --repeat or --find-max; otherwise delete what the run made and measure again
+    /// Start over: a new series with --repeat or --find-max; otherwise delete what the run created and
+    /// measure again
     #[arg(long)]
     pub fresh: bool,
 }
@@ -94,12 +95,12 @@ impl RepeatArgs {
             return Err(Failure::usage(format!(
                 "--repeat {storms}: {done} storms of this series are done already"
             ))
-            .hint(format!("go on with --repeat {before}, or begin anew with --fresh")));
+            .hint(format!("continue with --repeat {before}, or start over with --fresh")));
         }
         if *warm_up != self.warm_up && last.storms(record).next().is_some() {
             let was = if *warm_up { "with" } else { "without" };
-            return Err(Failure::usage(format!("--warm-up: this series was begun {was} it"))
-                .hint("go on in the same way, or begin anew with --fresh"));
+            return Err(Failure::usage(format!("--warm-up: this series was started {was} it"))
+                .hint("continue in the same way, or start over with --fresh"));
         }
         series::check_room(record, storms - done)?;
         Ok(Decision::GoOn(wanted))
@@ -126,7 +127,7 @@ pub async fn run(
     let done = series.done(&record).count() as u32;
     if done >= storms && record.is_running() {
         session.console.say(&format!(
-            "all {storms} storms of this series are done; --repeat {} adds more, --fresh begins anew",
+            "all {storms} storms of this series are done; --repeat {} adds more, --fresh starts over",
             storms.saturating_mul(2)
         ));
     } else if done > 0 {

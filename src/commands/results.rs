@@ -113,7 +113,7 @@ fn only(folder: &Path) -> Result<PathBuf, Failure> {
     match found.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(Failure::new(format!("there are no results in {shown}"))
-            .because(format!("neither {RUN} nor result files of the origin tool or of kube-burner are there"))
+            .because(format!("it holds neither {RUN} nor result files of the Python tool or of kube-burner"))
             .hint("save some: kubectl bootstorm report --save-results")),
         [.., newest] => {
             let mut failure = Failure::new(format!("{shown} holds the results of {} runs", found.len()));
@@ -167,7 +167,7 @@ fn refused(place: &str, error: &Unreadable) -> Failure {
     match error {
         Unreadable::Newer { .. } => failure.hint("update kubectl-bootstorm"),
         Unreadable::Foreign => {
-            failure.hint("wanted: run.json, a report as JSON or YAML, or a folder of saved results")
+            failure.hint("expected: run.json, a report as JSON or YAML, or a folder of saved results")
         }
         _ => failure,
     }

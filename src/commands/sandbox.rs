@@ -71,8 +71,8 @@ fn image(text: &str) -> Result<(String, PathBuf), String> {
 /// Runs the command.
 pub async fn command(context: &Context, args: &SandboxCommand) -> Result<Exit, Failure> {
     if context.types_kubeconfig {
-        return Err(Failure::usage("--kubeconfig names a cluster to use, and a sandbox uses none")
-            .hint("to say where the kubeconfig of the sandbox is written: --write-kubeconfig FILE"));
+        return Err(Failure::usage("--kubeconfig selects an existing cluster, and a sandbox needs none")
+            .hint("to choose the file of the sandbox's kubeconfig: --write-kubeconfig FILE"));
     }
     let console = context.console();
     let sandbox = args.sandbox.start(args.port).await?;

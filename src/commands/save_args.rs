@@ -45,7 +45,7 @@ impl SaveArgs {
         output::can_make_folder(&self.results_folder).map_err(|error| {
             Failure::new(format!("no results can be saved in {}", self.results_folder.display()))
                 .because(error)
-                .hint("choose another place with --results-folder FOLDER, or make the folder")
+                .hint("choose another place with --results-folder FOLDER, or create the folder")
         })
     }
 
@@ -98,7 +98,7 @@ impl SaveArgs {
         if !files.iter().any(|(path, _)| path.ends_with(legacy::RECORD) && path.exists())
             && let Some((path, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok())
         {
-            let message = format!("it exists already, without a {} that says of which run", legacy::RECORD);
+            let message = format!("it exists already, without a {} that identifies its run", legacy::RECORD);
             return Err(cannot(path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, message)));
         }
         let mut folder = None;

@@ -36,7 +36,8 @@ pub(super) fn check_room(record: &RunRecord, storms: u32) -> Result<(), Failure>
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "run \"{}\" has {} phases, {storms} storms would add {more}, and the record of a run takes {MOST_PHASES}",
+        "run \"{}\" has {} phases, {storms} storms would add {more}, and the record of a run holds \
+         {MOST_PHASES}",
         record.plan.prefix,
         record.phases.len()
     ))

@@ -16,7 +16,7 @@ use bootstorm_model::text::printable;
 
 /// Description of a copied record.
 const COPY: &str =
-    "its ConfigMap is not the one that setup made: it was restored from a backup, or copied by hand";
+    "its ConfigMap is not the one that setup created: it was restored from a backup, or copied by hand";
 
 /// Similarity from which a name may be a misspelling of another.
 const SIMILAR: f64 = 0.85;
@@ -80,7 +80,7 @@ impl Context {
         let cluster = tokio::select! {
             biased;
             () = interrupt.wait() => {
-                return Err(Failure::interrupted("interrupted; the cluster was not asked anything yet"));
+                return Err(Failure::interrupted("interrupted; no request was sent yet"));
             }
             cluster = connection.open() => cluster?,
         };
@@ -166,7 +166,7 @@ impl Session {
             failure.hint(format!("runs of this namespace: {}{more}", names.join(", ")))
         };
         failure
-            .hint(format!("make one: kubectl bootstorm setup --ns-prefix {prefix}"))
+            .hint(format!("create one: kubectl bootstorm setup --ns-prefix {prefix}"))
             .hint("list the runs of all namespaces: kubectl bootstorm status -A")
     }
 
@@ -197,13 +197,13 @@ impl Session {
                 };
                 Failure::new(format!("another process is working on run \"{prefix}\""))
                     .because(format!(
-                        "{} has held it for {}, last sign of life {} ago",
+                        "{} has held it for {}, last seen {} ago",
                         taken.holder,
                         ago(taken.since),
                         ago(taken.renewed)
                     ))
                     .hint(format!("watch it: kubectl bootstorm status --ns-prefix {prefix}"))
-                    .hint("a process that died loses its hold after 65s; then run this command again")
+                    .hint("the lock of a dead process expires after 65s; then run this command again")
             }
         })
     }

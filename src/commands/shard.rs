@@ -93,7 +93,7 @@ async fn lock(session: &Session, assignment: &Assignment, shard: Shard) -> Resul
 }
 
 fn interrupted() -> Failure {
-    Failure::interrupted("interrupted; the next pod of this index goes on")
+    Failure::interrupted("interrupted; the next pod of this index continues")
 }
 
 fn unreadable(error: LoadError) -> Failure {
@@ -143,7 +143,7 @@ impl Worker<'_> {
         let (record, mut store) = self.session.load(prefix).await?;
         if record.run_id != self.assignment.run_id {
             return Err(Failure::usage(format!(
-                "run \"{prefix}\" was set up anew; this Job is of the old one"
+                "run \"{prefix}\" was set up again; this Job belongs to the old one"
             )));
         }
         if let Some(why) = lifecycle::cleaned(&record) {
@@ -166,7 +166,7 @@ impl Worker<'_> {
                 if phase.settings.shards == planned.settings.shards {
                     return Ok(Some((record, store)));
                 }
-                return Err(Failure::usage(format!("{name} was begun with another number of shards")));
+                return Err(Failure::usage(format!("{name} was started with another number of shards")));
             }
             Some(phase) => {
                 // A single process worked on it, or its parts were joined before they were done.
@@ -197,7 +197,7 @@ impl Worker<'_> {
         loop {
             let now = self.session.cluster.last_phase(prefix, run_id).await?;
             if now.is_none() {
-                return Err(Failure::usage(format!("the record of run \"{prefix}\" is not there any more")));
+                return Err(Failure::usage(format!("the record of run \"{prefix}\" no longer exists")));
             }
             if now != seen {
                 seen = now;
@@ -269,15 +269,15 @@ impl Worker<'_> {
             None => Ok(()),
             Some(StopReason::Interrupted | StopReason::NotSaved) => Err(interrupted()),
             Some(StopReason::LockLost) => {
-                Err(Failure::new("the lock was lost; the next pod of this index goes on"))
+                Err(Failure::new("the lock was lost; the next pod of this index continues"))
             }
             Some(StopReason::RecordChanged) => {
-                Err(Failure::new("another process changed the record; the next pod of this index goes on"))
+                Err(Failure::new("another process changed the record; the next pod of this index continues"))
             }
-            Some(StopReason::LeftOut) => {
-                Err(Failure::new("the shards did not come together; nothing was sent"))
+            Some(StopReason::LeftOut) => Err(Failure::new("not all shards became ready; nothing was sent")),
+            Some(StopReason::TooManyFailed) => {
+                Err(Failure::usage("--abort-if-failed cannot be used with shards"))
             }
-            Some(StopReason::TooManyFailed) => Err(Failure::usage("--abort-if-failed is not for shards")),
         }
     }
 
@@ -311,7 +311,7 @@ impl Worker<'_> {
         if self.lock.guard().is_ours().await {
             return Ok(());
         }
-        Err(Failure::new("the lock was lost; the next pod of this index goes on"))
+        Err(Failure::new("the lock was lost; the next pod of this index continues"))
     }
 
     /// Waits one polling interval; fails if no other shard is alive any more.
@@ -331,10 +331,8 @@ impl Worker<'_> {
         }
         if elapsed_since(patience.alive) > LONELY {
             let minutes = LONELY.as_secs() / 60;
-            return Err(Failure::usage(format!(
-                "no other shard has shown a sign of life for {minutes} minutes"
-            ))
-            .hint("see their pods: kubectl get pods -l bootstorm.dev/role=shard"));
+            return Err(Failure::usage(format!("no other shard has renewed its lock for {minutes} minutes"))
+                .hint("see their pods: kubectl get pods -l bootstorm.dev/role=shard"));
         }
         Ok(())
     }

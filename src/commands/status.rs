@@ -46,14 +46,14 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     if args.all_namespaces {
         let heads = session.cluster.heads(true).await?;
         if heads.is_empty() {
-            session.console.say("there are no runs; make one: kubectl bootstorm setup");
+            session.console.say("there are no runs; create one: kubectl bootstorm setup");
         }
         let rows: Vec<StatusRow> = heads.into_iter().map(|head| row(&session.cluster, head)).collect();
         list(&session, &rows, &layout)?;
         if let Some(row) = rows.first().filter(|_| session.output.is_for_people()) {
             let place = row.namespace.as_deref().unwrap_or_default();
             session.console.say(&format!(
-                "more of one, and its next command: kubectl bootstorm status --ns-prefix {} -n {}",
+                "details and next command of a run: kubectl bootstorm status --ns-prefix {} -n {}",
                 printable(&row.name),
                 printable(place)
             ));
@@ -80,7 +80,7 @@ async fn process(session: &Session, prefix: &str) -> Option<Process> {
     let taken = match session.cluster.holder(prefix).await {
         Ok(taken) => taken?,
         Err(error) => {
-            tracing::debug!(%error, "it is not known whether a process works on the run");
+            tracing::debug!(%error, "it is unknown whether a process is working on the run");
             return None;
         }
     };
@@ -102,7 +102,7 @@ async fn job(session: &Session, record: &RunRecord) -> Option<JobStanding> {
     let (job, heads) = match looked.await {
         Ok(looked) => looked?,
         Err(error) => {
-            tracing::debug!(%error, "it is not known whether the run has a Job");
+            tracing::debug!(%error, "it is unknown whether the run has a Job");
             return None;
         }
     };

@@ -63,7 +63,7 @@ Examples:
   # Migrate a quarter of them, evenly from all nodes
   kubectl bootstorm storm --kind migrate --share 25%
 
-  # Drain a node of the run's VMs, and let it take pods again afterwards
+  # Drain a node of the run's VMs, and uncordon it afterwards
   kubectl bootstorm storm --drain worker-2
 
   # Five storms with their spread, after a warm-up
@@ -123,7 +123,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     if kind != KindArg::Start {
         let word = kind.storm().word();
         return Err(Failure::usage(format!(
-            "--repeat and --find-max stop all VMs before each storm, and --kind {word} is of running VMs"
+            "--repeat and --find-max stop all VMs before each storm, and --kind {word} needs running VMs"
         ))
         .hint(format!("run it several times instead: kubectl bootstorm {}", kind.storm().command())));
     }

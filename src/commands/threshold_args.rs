@@ -20,11 +20,11 @@ use bootstorm_report::{Graded, ThresholdBlock};
 pub struct FailIfArgs {
     /// Exit with code 4 if this holds, for example 'storm.running.p95>60s' or 'failed>1%' (can be repeated)
     ///
-    /// PHASE.MILESTONE.STATISTIC>TIME: phases are create, stop, storm (the last one) or storm-2, and the one that is
-    /// judged when left out; storm/create divides one by the other. Statistics are min, mean, stddev, max, p95 and the
-    /// like, and t95: the time until 95 % of the VMs are there. running..reachable is a stage. Counts are failed,
-    /// timed-out, excluded, pending, reached and outliers, as numbers or percent; skew and duration are about the
-    /// phase. What is not reached breaks every upper limit
+    /// PHASE.MILESTONE.STATISTIC>TIME: phases are create, stop, storm (the last one) or storm-2; default is
+    /// the judged one; storm/create divides one by the other. Statistics are min, mean, stddev, max, p95 and
+    /// the like, and t95: the time until 95 % of the VMs are there. running..reachable is a stage. Counts are
+    /// failed, timed-out, excluded, pending, reached and outliers, as numbers or percent; skew and duration
+    /// are about the phase. A milestone that is not reached exceeds every upper limit
     #[arg(long, value_name = "CONDITION")]
     pub fail_if: Vec<Threshold>,
 }
@@ -45,7 +45,7 @@ impl FailIfArgs {
         let wants = self.fail_if.iter().find(|threshold| !unspread.is_empty() && threshold.needs_spread());
         wants.map_or(Ok(()), |threshold| {
             Err(Failure::usage(format!(
-                "--fail-if '{}': these results do not say when each request was sent",
+                "--fail-if '{}': these results do not record when each request was sent",
                 threshold.text
             )))
         })

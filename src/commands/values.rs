@@ -56,7 +56,7 @@ pub fn run_id(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.len() <= 63 && text.chars().all(is_inner) {
         Ok(text.to_owned())
     } else {
-        Err("write it as the label bootstorm.dev/run-id has it".into())
+        Err("write it as in the label bootstorm.dev/run-id".into())
     }
 }
 

@@ -14,7 +14,7 @@ use bootstorm_report::document;
 
 /// Show the versions of this program and of the cluster
 ///
-/// A cluster that cannot be reached is said on stderr and is no error.
+/// An unreachable cluster is reported on stderr and is not an error.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
   # This program alone, for a script
   kubectl bootstorm version --client -o json")]
 pub struct VersionArgs {
-    /// Show the version of this program only, without asking the cluster
+    /// Show the version of this program only, without contacting the cluster
     #[arg(long)]
     pub client: bool,
 }

@@ -16,9 +16,9 @@ pub(super) struct Counts {
 pub(super) fn note(event: &Event, counts: Counts) {
     match event {
         Event::SetupBegan { namespaces, made, batch_size } => {
-            tracing::info!(namespaces, made, batch_size, "setup: making namespaces");
+            tracing::info!(namespaces, made, batch_size, "setup: creating namespaces");
         }
-        Event::ProbersBegan { probers } => tracing::info!(probers, "setup: making prober pods"),
+        Event::ProbersBegan { probers } => tracing::info!(probers, "setup: creating prober pods"),
         Event::ProbersCan(what) => tracing::info!("setup: {what}"),
         Event::PhaseBegan { phase, targets, done, goal } => {
             tracing::info!(%phase, vms = targets, decided_before = done, goal = goal.word(), "phase began");
@@ -33,9 +33,9 @@ pub(super) fn note(event: &Event, counts: Counts) {
             tracing::debug!(vms, of, waits_for = waits_for.awaited(), cause, "VMs wait");
         }
         Event::Blind { at, stream, since, why } => {
-            tracing::warn!(%at, ?stream, %since, why, "a stream delivers nothing");
+            tracing::warn!(%at, ?stream, %since, why, "stream interrupted");
         }
-        Event::Seeing { at, stream, gap } => tracing::info!(%at, ?stream, %gap, "a stream delivers again"),
+        Event::Seeing { at, stream, gap } => tracing::info!(%at, ?stream, %gap, "stream recovered"),
         Event::Warning(text) => tracing::warn!("{text}"),
         Event::Interrupted => tracing::info!("interrupted"),
         Event::Deleting { what, count } => tracing::info!(count, "cleanup: deleting {what}"),
@@ -43,7 +43,7 @@ pub(super) fn note(event: &Event, counts: Counts) {
         Event::StillThere { what, count, since, first, .. } => {
             tracing::info!(count, since_s = since.as_secs(), first, "cleanup: waiting for {what} to go");
         }
-        Event::Restoring { count } => tracing::info!(count, "cleanup: giving adopted VMs back"),
+        Event::Restoring { count } => tracing::info!(count, "cleanup: restoring adopted VMs"),
         Event::Requests { .. } | Event::Restored | Event::NamespaceMade | Event::ProberWorks => {
             tracing::debug!(?event);
         }
@@ -66,7 +66,7 @@ fn vm(at: bootstorm_model::observe::Offset, target: &bootstorm_model::plan::Targ
         VmEvent::Reopened(outcome) => {
             tracing::info!(%target, %at, was = outcome.word(), "VM is followed again");
         }
-        VmEvent::Quiet { last } => tracing::info!(%target, %at, %last, "guest does not answer any more"),
+        VmEvent::Quiet { last } => tracing::info!(%target, %at, %last, "guest no longer answers"),
         VmEvent::Back(interruption) => {
             let (away, lost) = (interruption.length(at), interruption.lost);
             tracing::info!(%target, %at, %away, lost, "guest answers again");

@@ -124,18 +124,20 @@ impl Progress {
                 state.begin(self.console, "setup", "namespaces", *namespaces, 0);
                 let s = if *namespaces == 1 { "" } else { "s" };
                 let text = match namespaces - made {
-                    0 => format!("setup: checking {namespaces} namespace{s} made before"),
+                    0 => format!("setup: checking {namespaces} namespace{s} created before"),
                     new if *made > 0 => {
-                        format!("setup: making {new} more namespaces of {namespaces}, {batch_size} at a time")
+                        format!(
+                            "setup: creating {new} more namespaces of {namespaces}, {batch_size} at a time"
+                        )
                     }
-                    _ => format!("setup: making {namespaces} namespace{s}, {batch_size} at a time"),
+                    _ => format!("setup: creating {namespaces} namespace{s}, {batch_size} at a time"),
                 };
                 self.plain(&state, &text);
             }
             Event::ProbersBegan { probers } => {
                 state.begin(self.console, "setup", "probers", *probers, 0);
                 let pods = if *probers == 1 { "pod" } else { "pods" };
-                self.plain(&state, &format!("setup: making and trying {probers} prober {pods}"));
+                self.plain(&state, &format!("setup: creating and testing {probers} prober {pods}"));
             }
             Event::ProbersCan(what) => self.line(&state, &format!("setup: {what}")),
             Event::PhaseBegan { phase, targets, done, goal } => {
@@ -155,8 +157,8 @@ impl Progress {
                 self.plain(&state, &format!("cleanup: deleting {count} {what}"));
             }
             Event::Restoring { count } => {
-                state.begin(self.console, "cleanup", "VMs as before", *count, 0);
-                self.plain(&state, &format!("cleanup: giving {count} adopted VMs back as they were"));
+                state.begin(self.console, "cleanup", "VMs restored", *count, 0);
+                self.plain(&state, &format!("cleanup: restoring {count} adopted VMs"));
             }
             // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}
@@ -166,7 +168,7 @@ impl Progress {
                     (_, Some(first)) => format!("{count} {what}, among them {first},"),
                     (_, None) => format!("{count} {what}"),
                 };
-                let look = look.as_ref().map_or_else(String::new, |look| format!("; look at it: {look}"));
+                let look = look.as_ref().map_or_else(String::new, |look| format!("; inspect it: {look}"));
                 self.line(&state, &format!("cleanup: waiting {}s for {who} to go{look}", since.as_secs()));
             }
             Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
@@ -183,11 +185,11 @@ impl Progress {
             }
             Event::Blind { stream, since, why, .. } => {
                 let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
-                self.line(&state, &format!("{} delivers nothing since {since}{why}", named(*stream)));
+                self.line(&state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
             }
             Event::Seeing { stream, gap, .. } => {
                 let stream = named(*stream);
-                self.line(&state, &format!("{stream} was interrupted for {gap}; what it missed is marked"));
+                self.line(&state, &format!("{stream} was interrupted for {gap}; missed changes are marked"));
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {

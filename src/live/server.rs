@@ -98,7 +98,7 @@ fn answer(method: &Method, path: &str, live: &Live) -> Response<Full<Bytes>> {
     match path {
         "/metrics" => text(StatusCode::OK, TEXT_FORMAT, live.text()),
         "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".to_owned()),
-        _ => text(StatusCode::NOT_FOUND, PLAIN, "there is /metrics and /healthz\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, PLAIN, "available: /metrics and /healthz\n".to_owned()),
     }
 }
 

@@ -63,8 +63,8 @@ async fn time_is_up(interrupter: &Interrupter) -> Failure {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Failure::interrupted(format!("interrupted; it did not end within {}s and was cut off", AT_MOST.as_secs()))
-        .hint("what was saved before is kept; run the same command again to go on")
+    Failure::interrupted(format!("interrupted; it did not end within {}s and was aborted", AT_MOST.as_secs()))
+        .hint("what was saved before is kept; run the same command again to continue")
 }
 
 #[expect(clippy::exit, reason = "the user asked for the end; nothing may delay it")]

@@ -163,7 +163,7 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
             );
             assert_eq!((&vm["spec"], runs), (&before[&name].0["spec"], before[&name].1), "{name}");
         }
-        cluster.run(&["status"]).exits(0).prints(&["nothing was done to them yet", "kubectl bootstorm stop"]);
+        cluster.run(&["status"]).exits(0).prints(&["none has been changed yet", "kubectl bootstorm stop"]);
         cluster.run(&["create"]).exits(1).complains(&["they were adopted", "kubectl bootstorm stop"]);
         cluster.run(&["storm"]).exits(1).complains(&["have not been stopped yet"]);
         for _ in 0..2 {
@@ -172,13 +172,16 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
             cluster.run(&[&["storm"], more].concat()).exits(0);
             assert!(picture(&cluster).values().all(|(_, runs)| *runs), "all are on");
         }
-        cluster.run(&["status"]).exits(0).prints(&["may not be as they were", "kubectl bootstorm cleanup"]);
+        cluster
+            .run(&["status"])
+            .exits(0)
+            .prints(&["may not be in their original state", "kubectl bootstorm cleanup"]);
         let report = cluster.run(&["report", "-o", "json"]).exits(0).json();
         assert_eq!(report["plan"]["template"]["kind"], "adopted");
         assert_eq!(report["comparison"]["baseline"], "storm-1");
         assert_eq!(report["comparison"]["verdict"], Value::Null);
         cluster.run(&["report"]).exits(0).prints(&["none: adopted VMs", "storm-1 is a storm too"]);
-        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are as they were"]);
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are restored"]);
         is_as_before(&cluster, &before, "at the end");
         assert_eq!(ours(&cluster), Vec::<String>::new());
     }
@@ -278,7 +281,7 @@ fn vms_that_are_off_are_left_alone_unless_asked_for() {
         .prints(&["virtualmachine/manual -n shop would be restored"]);
     cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
     is_as_before(&cluster, &before, "at the end");
-    cluster.run(&["stop"]).exits(1).complains(&["were given back as they were"]);
+    cluster.run(&["stop"]).exits(1).complains(&["were restored"]);
     // A VM that its owner stops after that is found stopped.
     set(&cluster, "shop", "always", "Halted");
     cluster.run(&["cleanup", "--yes"]).exits(0);
@@ -363,7 +366,7 @@ fn what_somebody_else_did_meanwhile_is_left() {
     until(|| runs(&cluster, "shop", "always"));
     cluster.run(&["stop"]).exits(3).complains(&[
         "shop/always is left out: it is another VM of the same name",
-        "shop/always-2 is left out: the VM does not exist any more",
+        "shop/always-2 is left out: the VM no longer exists",
         "shop/rerun is left out: somebody changed its run strategy to Manual",
     ]);
     assert!(runs(&cluster, "shop", "always") && runs(&cluster, "shop", "rerun"));
@@ -396,7 +399,7 @@ fn who_halts_a_vm_after_the_storm_finds_it_halted() {
     set(&cluster, "shop", "a", "Halted");
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
         "shop/a is left alone: somebody changed its run strategy to Halted",
-        "1 adopted VM is as it was",
+        "1 adopted VM is restored",
     ]);
     assert_eq!(strategy(&cluster, "shop", "a"), "Halted");
 }
@@ -472,7 +475,7 @@ fn vms_that_must_not_be_touched_are_left_alone_with_the_reason() {
     cluster.run(&["setup", "--adopt", "-A", "--dry-run", "-o", "wide"]).exits(0).prints(&[
         "1 VM to be adopted",
         "Flux: its next reconciliation starts the VM again",
-        "it belongs to VirtualMachinePool/pool, which would undo what is done to it",
+        "it belongs to VirtualMachinePool/pool, which would undo changes to it",
         "it is paused",
         "its start strategy is Paused",
         "it is being migrated",
@@ -565,7 +568,7 @@ fn a_vm_that_does_not_come_back_is_named_and_can_be_left() {
     let huge = |vm: &mut Value| vm["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = json!("64Ti");
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", "a", huge).unwrap();
     cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(1).complains(&[
-        "1 adopted VM is not as it was after 2s",
+        "1 adopted VM is not restored after 2s",
         "shop/a: it does not run yet",
         "go on: kubectl bootstorm cleanup",
         "--leave-adopted",

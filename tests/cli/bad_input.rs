@@ -163,7 +163,7 @@ fn a_namespace_that_is_not_ours() {
     cluster
         .run(&["setup"])
         .exits(5)
-        .complains(&["1 namespace exists already and not ours: boot-storm-test-3", "--ns-prefix"]);
+        .complains(&["1 namespace exists already, outside of this run: boot-storm-test-3", "--ns-prefix"]);
     let (namespaces, _) = cluster.sandbox.store().list(&kind::NAMESPACES, None);
     assert_eq!(namespaces.iter().filter(|n| n.name().starts_with("boot-storm-test")).count(), 1);
 }

@@ -88,7 +88,7 @@ fn a_record_that_cannot_be_read_does_not_keep_anybody_from_cleaning_up() {
     let name = "bootstorm-boot-storm-test";
     cluster.sandbox.store().modify(&kind::CONFIG_MAPS, "default", name, |map| map["data"] = json!({}));
     cluster.run(&["report"]).exits(1).complains(&["cannot be read", "plan.json is missing", "cleanup"]);
-    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["going by its label"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["relying on its label"]);
     assert!(cluster.sandbox.store().get(&kind::NAMESPACES, "", "boot-storm-test-1").is_none());
 }
 
@@ -103,7 +103,7 @@ fn what_does_not_go_away_is_named() {
     let store = cluster.sandbox.store();
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
     cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(3).complains(&[
-        "1 object is still there after 3s",
+        "1 object still exists after 3s",
         "boot-storm-test-1/boot-storm-vm",
         "example.org/stuck",
         "go on: kubectl bootstorm cleanup",

@@ -88,7 +88,7 @@ fn killed_anywhere_it_completes_when_it_is_run_again() {
         age_lease(&cluster);
         cluster.run(&["cleanup", "--yes"]).exits(0);
         assert_eq!(left(&cluster), Vec::<String>::new(), "{resource}");
-        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test is there"]);
+        cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test exists"]);
     }
 }
 
@@ -140,7 +140,7 @@ fn what_only_carries_the_label_outside_of_the_runs_namespaces_is_named_and_left(
         let metadata = json!({"name": name, "namespace": "kube-system", "labels": labels});
         store.create(kind, json!({"metadata": metadata, "spec": {}})).unwrap();
     }
-    let named = "datavolume/stray -n kube-system is not the run's and is left";
+    let named = "datavolume/stray -n kube-system does not belong to the run and is kept";
     cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&[named]);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[named]);
     for (kind, name) in strays {
@@ -161,7 +161,7 @@ fn a_cluster_without_data_volumes_is_cleaned_up_with_a_note() {
     cluster
         .run(&["cleanup", "--yes"])
         .exits(0)
-        .complains(&["not looked at: data volumes (this cluster does not have them)"]);
+        .complains(&["not checked: data volumes (this cluster does not have them)"]);
     assert_eq!(left(&cluster), Vec::<String>::new());
 }
 
@@ -174,7 +174,7 @@ fn an_interrupted_cleanup_gives_the_lock_back_and_says_how_to_go_on() {
     signal(&child, "-INT");
     let began = monotonic_now();
     Ran::of(child).exits(130).complains(&[
-        "interrupted; what was deleted is gone, the rest is kept",
+        "interrupted; some objects may be deleted, the rest is kept",
         "go on: kubectl bootstorm cleanup --ns-prefix boot-storm-test --keep-record",
     ]);
     assert!(began.elapsed() < Duration::from_secs(8));
@@ -192,7 +192,7 @@ fn an_answer_that_never_comes_does_not_hold_it_for_ever() {
     cluster
         .run(&["cleanup", "--yes", "--timeout", "1s", "--request-timeout", "0"])
         .exits(1)
-        .complains(&["cleanup did not come to its end within 1s", "go on: kubectl bootstorm cleanup"]);
+        .complains(&["cleanup did not finish within 1s", "go on: kubectl bootstorm cleanup"]);
     assert!(began.elapsed() < Duration::from_secs(15));
     cluster.sandbox.faults().remove(rule);
     cluster.run(&["cleanup", "--yes"]).exits(0);
@@ -208,8 +208,8 @@ fn what_can_go_on_goes_on_and_what_is_waited_for_is_said() {
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
     cluster.run(&["cleanup", "--yes", "--timeout", "11s"]).exits(3).complains(&[
         "cleanup: waiting 10s for virtualmachine boot-storm-test-1/boot-storm-vm (finalizers:",
-        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
-        "1 object is still there after 11s",
+        "inspect it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "1 object still exists after 11s",
     ]);
     let namespace = |name: &str| store.get(&kind::NAMESPACES, "", name);
     assert!(namespace("boot-storm-test-1").is_some_and(|namespace| !namespace.is_deleting()));
@@ -252,8 +252,8 @@ fn a_prober_pod_on_a_dead_node_holds_up_nothing_but_itself() {
     down(&cluster, &kind::NODES, "", &node, "kubelet");
     cluster.run(&["cleanup", "--yes", "--timeout", "12s"]).exits(3).complains(&[
         "cleanup: waiting 10s for pod default/",
-        "look at it: kubectl get pod",
-        "1 object is still there after 12s",
+        "inspect it: kubectl get pod",
+        "1 object still exists after 12s",
     ]);
     assert!(pods().iter().any(|pod| pod.uid() == prober.uid() && pod.is_deleting()));
     for name in ["boot-storm-test-1", "boot-storm-test-2"] {
@@ -272,8 +272,8 @@ fn without_virt_controller_it_says_what_it_waits_for_and_ends() {
     down(&cluster, &kind::KUBEVIRTS, "kubevirt", "kubevirt", "virt-controller");
     cluster.run(&["cleanup", "--yes", "--timeout", "11s"]).exits(3).complains(&[
         "cleanup: waiting 10s for 2 virtual machines, among them virtualmachine boot-storm-test-1/boot-storm-vm",
-        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
-        "2 objects are still there after 11s",
+        "inspect it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "2 objects still exist after 11s",
     ]);
     let up = |kubevirt: &mut Value| kubevirt["metadata"]["annotations"] = json!({});
     cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", up).unwrap();
@@ -288,11 +288,11 @@ fn a_namespace_that_does_not_end_says_why() {
     let map = json!({"metadata": {"name": "stuck", "namespace": "boot-storm-test-1", "finalizers": ["example.org/stuck"]}});
     store.create(&kind::CONFIG_MAPS, map).unwrap();
     cluster.run(&["cleanup", "--yes", "--delete-foreign", "--timeout", "3s"]).exits(3).complains(&[
-        "1 object is still there after 3s",
+        "1 object still exists after 3s",
         "namespace boot-storm-test-1",
         "NamespaceFinalizersRemaining: Some content in the namespace has finalizers remaining: example.org/stuck",
-        "look at it: kubectl get namespace boot-storm-test-1 -o yaml",
-        "see what is in it: kubectl api-resources",
+        "inspect it: kubectl get namespace boot-storm-test-1 -o yaml",
+        "list its content: kubectl api-resources",
     ]);
     let freed = |map: &mut Value| map["metadata"]["finalizers"] = json!([]);
     store.modify(&kind::CONFIG_MAPS, "boot-storm-test-1", "stuck", freed);
@@ -311,12 +311,12 @@ fn the_command_that_frees_an_object_takes_off_that_finalizer_only() {
     };
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", stuck).unwrap();
     let ran = cluster.run(&["cleanup", "--yes", "--timeout", "3s"]).exits(3).complains(&[
-        "look at it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
-        "free it: kubectl patch virtualmachine boot-storm-vm -n boot-storm-test-1 --type=json",
-        "free it only if",
+        "inspect it: kubectl get virtualmachine boot-storm-vm -n boot-storm-test-1 -o yaml",
+        "remove its finalizer: kubectl patch virtualmachine boot-storm-vm -n boot-storm-test-1 --type=json",
+        "remove a finalizer only if",
     ]);
     let commands: Vec<&str> =
-        ran.stderr.lines().filter_map(|line| line.strip_prefix("hint: free it: ")).collect();
+        ran.stderr.lines().filter_map(|line| line.strip_prefix("hint: remove its finalizer: ")).collect();
     assert_eq!(commands.len(), 1, "none for a name that a shell would run: {commands:?}");
     assert!(commands[0].contains(r#""value":"example.org/stuck""#));
 }

@@ -146,7 +146,7 @@ fn figures_of_the_cluster_are_kept_and_shown() {
         "{table}"
     );
     let page = cluster.run(&["report", "-o", "html"]).exits(0).stdout;
-    assert!(page.contains("The cluster meanwhile") && page.contains("node CPU peaked at 75 % (worker-1)"));
+    assert!(page.contains("Cluster metrics") && page.contains("node CPU peaked at 75 % (worker-1)"));
     // The saved run has it too.
     let saved = cluster.run(&["report", "--from", "results", "-o", "json"]).exits(0).json();
     assert_eq!(saved["phases"][2]["metrics"], json["phases"][2]["metrics"]);
@@ -160,13 +160,13 @@ fn a_server_that_is_not_there_never_disturbs_a_phase() {
     let run = ["run", "--end", "2", "-q", "--no-storm", "--prometheus"];
     let ran = cluster.run(&[&run[..], &[&closed]].concat()).exits(0);
     assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);
-    ran.complains(&["no figures of the cluster during create: ", "check --prometheus"]);
+    ran.complains(&["no cluster metrics for create: ", "check --prometheus"]);
     // The simulated API server proxies no services.
     for (prefix, place) in [("b", "monitoring/prometheus-k8s:9090"), ("c", "cluster")] {
         cluster
             .run(&[&run[..], &[place, "--ns-prefix", prefix]].concat())
             .exits(0)
-            .complains(&["no figures of the cluster during create: service monitoring/prometheus-k8s:9090"]);
+            .complains(&["no cluster metrics for create: service monitoring/prometheus-k8s:9090"]);
     }
     let json = cluster.run(&["report", "-q", "-o", "json"]).exits(0).json();
     assert_eq!(json["phases"][0].get("metrics"), None);

@@ -92,7 +92,7 @@ fn what_the_namespaces_will_not_have_is_told_at_once() {
     ]);
     setup(&cluster, &["--end", "2", "--copy-from", "shop"])
         .exits(5)
-        .complains(&["namespace shop does not have what is to be copied from it", "Secret keys"]);
+        .complains(&["namespace shop does not have all objects to copy", "Secret keys"]);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn without_a_record_what_stands_beside_the_vms_goes_by_its_label() {
     let store = cluster.sandbox.store();
     let spoil = |map: &mut Value| map["data"] = json!({});
     store.modify(&kind::CONFIG_MAPS, "default", "bootstorm-boot-storm-test", spoil).unwrap();
-    run(&cluster, &["cleanup", "--yes"]).exits(3).complains(&["going by its label"]);
+    run(&cluster, &["cleanup", "--yes"]).exits(3).complains(&["relying on its label"]);
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").is_none());
     assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "theirs").is_some());
     assert!(get(&cluster, &kind::SECRETS, "boot-storm-test-2", "init").is_none());

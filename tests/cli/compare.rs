@@ -62,7 +62,7 @@ fn reports_and_the_files_of_the_origin_tool_take_part_too() {
     assert_eq!(phases.iter().map(|phase| &phase["phase"]).collect::<Vec<_>>(), ["create", "storm"]);
     assert_eq!((&document["runs"][0]["vms"], &document["runs"][1]["vms"]), (&2.into(), &2.into()));
     alone(&["--fail-if", "storm.goal.p50>1us"]).exits(4);
-    alone(&["--fail-if", "skew>1s"]).exits(2).complains(&["do not say when each request was sent"]);
+    alone(&["--fail-if", "skew>1s"]).exits(2).complains(&["do not record when each request was sent"]);
 }
 
 #[test]

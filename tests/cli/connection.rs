@@ -73,7 +73,7 @@ fn an_exec_plugin_that_hangs_is_ended_with_its_children() {
     cluster
         .run(&["status", "--request-timeout", "1s"])
         .exits(1)
-        .complains(&["plugin did not answer within 1s and was ended", "--request-timeout"]);
+        .complains(&["plugin did not answer within 1s and was terminated", "--request-timeout"]);
     child_is_gone(&cluster);
     std::fs::remove_file(cluster.home.path().join("child")).unwrap();
     let child = cluster.program().spawn(&["create"]);

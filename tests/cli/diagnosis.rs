@@ -25,7 +25,7 @@ fn created(vms: &str, exit: i32, change: impl Fn(&mut Profile)) -> (Cluster, Vec
         cluster.run(&["setup", "--end", vms, "--probe", "none", "--skip-preflight"]).exits(0);
         let report = cluster.run(&["create", "--timeout", "3s", "-o", "json"]).exits(exit).json();
         let is_hidden =
-            |row: &Value| row["reason"].as_str().is_some_and(|why| why.contains("nobody could see"));
+            |row: &Value| row["reason"].as_str().is_some_and(|why| why.contains("could not be observed"));
         if !report["phases"][0]["rows"].as_array().unwrap().iter().any(is_hidden) {
             let groups = groups(&report);
             return (cluster, groups);

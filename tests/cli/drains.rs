@@ -127,7 +127,7 @@ fn the_last_node_is_not_drained_and_a_cordon_of_others_stays() {
         .exits(2)
         .complains(&["does not go with"]);
     let all = cluster.run(&["storm", "--drain", "node-1,node-2,node-3", "--skip-preflight"]).exits(5);
-    all.complains(&["no node would be left that takes the VMs of the run"]);
+    all.complains(&["no node would be left for the VMs of the run"]);
     cluster.run(&["storm", "--drain", "node-9"]).exits(5).complains(&["there is no node node-9"]);
     assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0);
     let store = cluster.sandbox.store();
@@ -251,7 +251,7 @@ fn cleanup_without_a_record_finds_cordons_by_their_mark() {
     store.modify(&kind::NODES, "", "node-3", |node| node["spec"]["unschedulable"] = true.into());
     forget(&cluster);
     let dry = cluster.run(&["cleanup", "--dry-run"]).exits(0);
-    dry.complains(&["there is no record of run", "node node-2 would take pods again"]);
+    dry.complains(&["there is no record of run", "node node-2 would be uncordoned"]);
     assert!(is_cordoned(&cluster, "node-2"));
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert!(!is_cordoned(&cluster, "node-2"));
@@ -284,7 +284,7 @@ fn a_cordon_that_is_all_that_is_left_of_a_run_is_named_and_can_be_lifted() {
     });
     let named = cluster.run(&["cleanup", "--yes"]).exits(0);
     let command = format!("kubectl bootstorm cleanup --ns-prefix boot-storm-test --run-id {id}");
-    named.complains(&["nothing of run boot-storm-test is there", "node-2", &command]);
+    named.complains(&["nothing of run boot-storm-test exists", "node-2", &command]);
     assert!(is_cordoned(&cluster, "node-2"), "nobody knows whose it is");
     cluster.run(&["cleanup", "--yes", "--run-id", &id]).exits(0).complains(&["node-2"]);
     assert!(!is_cordoned(&cluster, "node-2"));
@@ -298,6 +298,6 @@ fn a_drain_that_was_killed_goes_on_without_a_node_that_is_gone() {
     cluster
         .run(&["storm", "--kind", "drain", "--timeout", "2s"])
         .exits(3)
-        .complains(&["node node-2 is gone, or was made anew since the drain began"]);
+        .complains(&["node node-2 is gone, or was recreated since the drain began"]);
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }

@@ -52,7 +52,7 @@ fn who_may_not_watch_pods_or_events_loses_their_stages_and_is_told() {
     cluster.sandbox.faults().deny("watch", "events", None);
     let (phase, told) = created(&cluster, &[]);
     assert!(knows(&phase, "started"), "{phase}");
-    assert!(told.contains("warnings, attached volumes and pulled images are not noted: "), "{told}");
+    assert!(told.contains("warnings, attached volumes and pulled images are not recorded: "), "{told}");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn results_are_saved_over_those_of_the_same_run_only() {
     let theirs = cluster.home.path().join("theirs");
     fs::write(&theirs, THEIRS).unwrap();
     for (folder, why) in
-        [("no/such", "there is no folder no"), ("theirs", "it is no folder"), ("/made-at-root", "root")]
+        [("no/such", "there is no folder no"), ("theirs", "it is not a folder"), ("/made-at-root", "root")]
     {
         cluster.run(&[&args[..], &[folder]].concat()).exits(1).complains(&[why, "--results-folder"]);
     }

@@ -106,8 +106,8 @@ fn what_cannot_be_searched_is_refused_before_any_work() {
     for (args, complaint) in [
         (&["--find-max"][..], "--goal"),
         (&["--goal", "running.p95<1m"], "--find-max"),
-        (&["--find-max", "--goal", "running.p95>1m"], "nobody wants more time"),
-        (&["--find-max", "--goal", "create.running.p95<1m"], "about the storm at hand"),
+        (&["--find-max", "--goal", "running.p95>1m"], "so a time needs an upper limit"),
+        (&["--find-max", "--goal", "create.running.p95<1m"], "refers to the current storm"),
         (&["--find-max", "--goal", "reachable.p95<1m"], "nothing is probed in storm-1"),
         (&[&goal[..], &["--max", "4"]].concat(), "--max 4: run \"boot-storm-test\" has 3 VMs"),
         (&[&goal[..], &["--min", "3", "--max", "2"]].concat(), "--min 3 is greater than --max 2"),

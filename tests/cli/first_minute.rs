@@ -56,7 +56,7 @@ fn a_run_whose_vms_were_deleted_says_so_and_goes_no_further() {
         "deletes the record",
     ]);
     let all = cluster.run(&["status", "-A"]).exits(0).prints(&["cleanup", "done"]);
-    all.complains(&["its next command: kubectl bootstorm status --ns-prefix boot-storm-test -n "]);
+    all.complains(&["next command of a run: kubectl bootstorm status --ns-prefix boot-storm-test -n "]);
     for phase in ["create", "stop", "storm"] {
         cluster.run(&[phase]).exits(1).complains(&["were deleted; only its record was kept"]);
     }
@@ -78,7 +78,7 @@ fn a_cleanup_that_was_cut_short_is_what_comes_next() {
         |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!(["example.com/held"]);
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", hold);
     cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(3);
-    cluster.run(&["status"]).exits(0).prints(&["cleanup begun", "Next: kubectl bootstorm cleanup"]);
+    cluster.run(&["status"]).exits(0).prints(&["cleanup started", "Next: kubectl bootstorm cleanup"]);
     cluster.run(&["stop"]).exits(1).complains(&["a cleanup of run \"boot-storm-test\" has begun"]);
     let free = |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!([]);
     cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", free);

@@ -295,20 +295,20 @@ fn bad_input_is_refused_before_anything_is_done() {
     let a = read(&fleet.clusters[0].kubeconfig());
     fleet.write(&[("site-a", a.clone()), ("site-b", a)]);
     fleet.run(&["fleet", "run"]).exits(2).complains(&["no clusters are named", "--contexts 'site-*'"]);
-    fleet
-        .run(&["fleet", "run", "--contexts", "prod-*"])
-        .exits(2)
-        .complains(&["no context of the kubeconfig fits \"prod-*\"", "contexts in it: site-a, site-b, lab"]);
+    fleet.run(&["fleet", "run", "--contexts", "prod-*"]).exits(2).complains(&[
+        "no context of the kubeconfig matches \"prod-*\"",
+        "contexts in it: site-a, site-b, lab",
+    ]);
     fleet
         .run(&["fleet", "run", "--contexts", "site-*"])
         .exits(2)
-        .complains(&["\"site-a\" and \"site-b\" are the same cluster", "another ns-prefix in a fleet file"]);
+        .complains(&["\"site-a\" and \"site-b\" are the same cluster", "its own ns-prefix in a fleet file"]);
     fleet.run(&["fleet", "storm", "--contexts", "site-a"]).exits(1).complains(&["there is no run"]);
     fleet.run(&["fleet", "run", "--contexts", "site-a", "--kind", "restart"]).exits(2);
     let file = fleet.home.path().join("fleet.yaml");
     for (text, words) in [
         ("members: [{context: site-a, flags: {ends: 3}}]", "there is no flag --ends"),
-        ("members: [{context: site-a, flags: {yes: true}}]", "--yes is of the whole fleet"),
+        ("members: [{context: site-a, flags: {yes: true}}]", "--yes applies to the whole fleet"),
         ("members: [{context: site-a, flag: {end: 3}}]", "flag"),
         ("members: [{context: 'site-*', name: x}]", "several contexts"),
         ("members: [{context: site-a}, {context: site-a}]", "two clusters named \"site-a\""),

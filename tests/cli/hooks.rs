@@ -100,7 +100,7 @@ fn what_did_not_succeed_after_a_phase_runs_again_and_nothing_is_measured_again()
         "the hook after storm-1 failed",
         "kubectl bootstorm report --ns-prefix boot-storm-test",
     ]);
-    cluster.run(&["status"]).prints(&["The hook after storm-1 did not end well", "repeat the command"]);
+    cluster.run(&["status"]).prints(&["The hook after storm-1 has failed", "repeat the command"]);
     assert_eq!(cluster.run(&["status", "-o", "json"]).json()["after_due"], json!(["storm-1"]));
     fs::write(cluster.home.path().join("ready"), "").unwrap();
     cluster.run(&args).exits(0).prints(&["storm-1"]);
@@ -130,7 +130,7 @@ fn a_hook_ends_at_its_limit_and_with_the_user_with_all_its_children() {
     let cluster = set_up();
     let before = "create=sleep 600 & echo $! > pid.new; mv pid.new pid; wait";
     let ran = cluster.run(&["create", "--before", before, "--hook-timeout", "300ms"]);
-    ran.exits(1).complains(&["did not end within 0.3s and was ended; --hook-timeout"]);
+    ran.exits(1).complains(&["did not end within 0.3s and was terminated; --hook-timeout"]);
     let pid = read(&cluster, "pid");
     until(|| !is_alive(&pid));
     fs::remove_file(cluster.home.path().join("pid")).unwrap();

@@ -141,7 +141,7 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
     let here = [&["observe", "-A", "--probe-from", "here"], &flags("1")[..]].concat();
     refused(&here, 2, &["--probe-from does not go with --in-cluster"]);
     let limit = [&["create", "--abort-if-failed", "2"], &flags("2")[..]].concat();
-    refused(&limit, 2, &["create cannot run in the cluster like that"]);
+    refused(&limit, 2, &["create cannot run in the cluster with these flags"]);
     assert_no_job(&cluster);
 }
 
@@ -152,7 +152,7 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it() {
     let id = child.id().to_string();
     until(|| !cluster.sandbox.store().list(&kind::PODS, None).0.is_empty());
     Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();
-    Ran::of(child).exits(130).complains(&["detached; job bootstorm-boot-storm-test goes on", "cleanup"]);
+    Ran::of(child).exits(130).complains(&["detached; job bootstorm-boot-storm-test continues", "cleanup"]);
     cluster.run(&["cleanup", "--yes"]).exits(0);
     assert_no_job(&cluster);
 }
@@ -251,7 +251,7 @@ fn an_observation_is_shown_and_deleted_like_a_run_and_changes_no_vm() {
     let id = child.id().to_string();
     Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();
     let detached =
-        Ran::of(child).exits(130).complains(&["goes on in the cluster", "kubectl bootstorm report"]);
+        Ran::of(child).exits(130).complains(&["continues in the cluster", "kubectl bootstorm report"]);
     let run =
         detached.stderr.split("--ns-prefix ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let of_run = ["--ns-prefix", &run, "-n", "shop"];
@@ -291,7 +291,7 @@ fn a_command_that_cannot_look_any_more_says_that_the_job_goes_on() {
     let child = cluster.program().spawn(&[&["create"], &flags("2")[..]].concat());
     until(|| !names(&cluster, &kind::JOBS).is_empty());
     cluster.sandbox.faults().deny("get", "jobs", None);
-    Ran::of(child).exits(1).complains(&["the job goes on without this command"]);
+    Ran::of(child).exits(1).complains(&["the job continues without this command"]);
 }
 
 /// Permissions that pods need only after a lost response, to explain a failed VM, or for disks and probers that this
@@ -385,7 +385,7 @@ fn pods_that_are_refused_and_pods_that_lack_rights_are_explained() {
     Ran::of(child).exits(1).complains(&[
         "pods are refused: ",
         "serviceaccount \"ghost\" not found",
-        "failed to take the lock of the run: leases.coordination.k8s.io is forbidden",
+        "failed to acquire the lock of the run: leases.coordination.k8s.io is forbidden",
         "create was not finished: job bootstorm-boot-storm-test has failed",
         "PodFailurePolicy",
     ]);

@@ -107,12 +107,14 @@ fn a_namespace_of_somebody_else_is_used_and_left() {
     let args = ["setup", "--end", "3", "--vm-namespace", "team", "-n", "team"];
     run(&cluster, &args)
         .exits(5)
-        .complains(&["namespace team does not exist", "hint: make it: kubectl create namespace team"]);
+        .complains(&["namespace team does not exist", "hint: create it: kubectl create namespace team"]);
     store.create(&kind::NAMESPACES, json!({"metadata": {"name": "team"}})).unwrap();
     let theirs = json!({"metadata": {"name": "boot-storm-vm-2", "namespace": "team"}, "spec": {"runStrategy": "Halted",
         "template": {"spec": {"domain": {"devices": {}}}}}});
     store.create(&kind::VIRTUAL_MACHINES, theirs).unwrap();
-    run(&cluster, &args).exits(5).complains(&["1 VM exists already and not ours: team/boot-storm-vm-2"]);
+    run(&cluster, &args)
+        .exits(5)
+        .complains(&["1 VM exists already, outside of this run: team/boot-storm-vm-2"]);
     // A user of this namespace has no permissions anywhere else.
     let faults = cluster.sandbox.faults();
     for (verb, resource) in [

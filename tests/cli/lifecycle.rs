@@ -58,7 +58,7 @@ fn every_phase_is_a_process_of_its_own_and_nothing_is_left() {
     ] {
         assert_eq!(of_run(&cluster, kind), Vec::<String>::new(), "{}", kind.plural);
     }
-    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test is there"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["nothing of run boot-storm-test exists"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn a_phase_ends_when_its_own_time_is_over() {
     assert_eq!(phase["settings"]["phase_timeout_seconds"], 1);
     let reasons: Vec<&str> =
         phase["rows"].as_array().unwrap().iter().filter_map(|row| row["reason"].as_str()).collect();
-    let unsent = "its request was not sent before the phase's time limit of 1s was over";
+    let unsent = "its request was not sent before the phase's time limit of 1s expired";
     assert!(reasons.iter().filter(|reason| **reason == unsent).count() >= 3, "{reasons:?}");
     let creates = cluster.sandbox.ledger().count("create", "virtualmachines").received;
     assert!(creates <= 3, "{creates} were sent");

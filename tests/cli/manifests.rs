@@ -124,7 +124,7 @@ fn exactly_one_vm_is_the_template() {
     write(&cluster, &format!("{vm}---\n{vm}"));
     setup(&cluster, &[]).exits(1).complains(&["it holds 2 VirtualMachines", "kubectl get vm NAME -o yaml"]);
     write(&cluster, "apiVersion: v1\nkind: List\nitems: []\n");
-    setup(&cluster, &[]).exits(1).complains(&["exactly one VirtualMachine is wanted"]);
+    setup(&cluster, &[]).exits(1).complains(&["exactly one VirtualMachine is required"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ spec:
     setup(&cluster, &["--end", "2"]).exits(0).complains(&[
         "dropped, since no two VMs may share it",
         "macAddress of interface default, firmware.uuid, firmware.serial, hostname",
-        "warning: all VMs will have the static address in the network data of volume init in common",
+        "warning: all VMs will share the static address in the network data of volume init",
     ]);
     run(&cluster, &["create"]).exits(0);
     let [one, two] = [1, 2].map(|number| spec(&cluster, number));

@@ -51,7 +51,7 @@ fn each_vm_moves_to_another_node_as_the_same_instance() {
     assert_eq!(dry.stdout.matches("/virtualmachineinstancemigrations").count(), 6, "{}", dry.stdout);
     assert!(migrations(&cluster).is_empty(), "a dry run makes nothing");
     let ran = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0);
-    let ran = ran.complains(&["KubeVirt migrates at most 5 VMs at a time, 2 away from one node, by default"]);
+    let ran = ran.complains(&["KubeVirt migrates at most 5 VMs at a time, 2 from one node, by default"]);
     let report = ran.json();
     let after = places(&cluster);
     for (name, (uid, node)) in &before {
@@ -234,7 +234,7 @@ fn a_migration_that_ends_in_the_queue_fails_with_its_cause() {
     let row = &rows(&report)[0];
     assert_eq!(row["outcome"], "failed", "{row}");
     let reason = row["reason"].as_str().unwrap();
-    assert!(reason.starts_with("its migration failed: ") && !reason.contains("does not say"), "{reason}");
+    assert!(reason.starts_with("its migration failed: ") && !reason.contains("gives no reason"), "{reason}");
     assert_eq!(rows(&report)[1]["outcome"], "reached");
 }
 

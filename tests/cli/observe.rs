@@ -172,7 +172,7 @@ fn outages_one_after_the_other_are_recoveries_and_only_reads_are_sent() {
     comes_back(&cluster, "web-3", &three);
     observer.sees(3);
     let second = cluster.run(&["observe", "-n", "shop", "--save", "o.json"]).exits(1);
-    second.complains(&["another process observes these VMs", "--save FILE"]);
+    second.complains(&["another process is observing these VMs", "--save FILE"]);
     let report = observer.end().exits(0).json();
     let all = outages(&report);
     assert_eq!(all.len(), 3, "{all:?}");
@@ -221,7 +221,7 @@ fn outages_one_after_the_other_are_recoveries_and_only_reads_are_sent() {
     cluster.run(&["compare", "o.json", "copy.json"]).exits(0).prints(&["Ready mean", "storm-1"]);
     // It has ended: the file is neither continued nor overwritten.
     let again = cluster.run(&["observe", "-l", "tier=web", "-n", "shop", "--save", "o.json"]).exits(1);
-    again.complains(&["its observation is over", "report --from"]);
+    again.complains(&["its observation has ended", "report --from"]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn copies_with_the_labels_of_the_run_are_named_and_left() {
     clone["metadata"]["namespace"] = json!("default");
     let clone = store.create(&kind::VIRTUAL_MACHINES, clone).unwrap();
     let named = [
-        "namespace/boot-storm-test-1-copy is not the run's and is left",
+        "namespace/boot-storm-test-1-copy does not belong to the run and is kept",
         "virtualmachine/boot-storm-vm -n default",
     ];
     cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
@@ -73,11 +73,11 @@ fn what_others_keep_in_a_namespace_of_the_run_keeps_it() {
     let notes = store.create(&kind::CONFIG_MAPS, notes).unwrap();
     let root = json!({"metadata": {"name": "kube-root-ca.crt", "namespace": "boot-storm-test-2"}});
     let _ = store.create(&kind::CONFIG_MAPS, root);
-    let named = ["configmap/notes -n boot-storm-test-1 is not the run's, and keeps its namespace"];
+    let named = ["configmap/notes -n boot-storm-test-1 does not belong to the run, and keeps its namespace"];
     let shown = cluster.run(&["cleanup", "--dry-run=client"]).exits(0).complains(&named);
-    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespace stays, since it holds what others made"]);
+    cluster.run(&["cleanup"]).exits(2).complains(&["1 namespace stays, since it holds objects of others"]);
     let done = cluster.run(&["cleanup", "--yes"]).exits(3).complains(&[
-        "1 namespace of run \"boot-storm-test\" holds what others made, and stay with its record",
+        "1 namespace of run \"boot-storm-test\" holds objects of others, and stay with its record",
         "configmap/notes -n boot-storm-test-1",
         "--delete-foreign",
     ]);
@@ -204,7 +204,10 @@ fn no_vm_is_created_in_a_namespace_that_was_made_anew() {
     let old = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-1").unwrap();
     store.remove(&kind::NAMESPACES, "", "boot-storm-test-1", old.uid());
     let anew = store.create(&kind::NAMESPACES, copy(&old)).unwrap();
-    cluster.run(&["create"]).exits(3).prints(&["setup made: it was deleted, or made anew by somebody else"]);
+    cluster
+        .run(&["create"])
+        .exits(3)
+        .prints(&["setup created: it was deleted, or recreated by somebody else"]);
     assert_eq!(store.list(&kind::VIRTUAL_MACHINES, Some("boot-storm-test-1")).0.len(), 0);
     cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["namespace/boot-storm-test-1 is not the run's"]);
     is_untouched(&cluster, &kind::NAMESPACES, &anew);
@@ -224,7 +227,7 @@ fn a_copy_of_the_record_is_read_and_nothing_else() {
     }
     for command in [&["stop"][..], &["cleanup", "--yes"], &["setup", "--end", "2", "--probe", "none"]] {
         let ran = cluster.run(&[command, &["-n", "kube-public"]].concat()).exits(1);
-        ran.complains(&["is a copy", "its ConfigMap is not the one that setup made"]);
+        ran.complains(&["is a copy", "its ConfigMap is not the one that setup created"]);
     }
     cluster.run(&["report", "-n", "kube-public"]).exits(0).complains(&["is a copy"]);
     cluster.run(&["cleanup", "--yes", "--keep-record"]).exits(0);
@@ -253,11 +256,7 @@ fn without_any_record_two_runs_are_told_apart() {
     let second = get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").unwrap();
     let second = second.label("bootstorm.dev/run-id").unwrap().to_owned();
     forget();
-    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&[
-        "2 runs have left something",
-        "--run-id",
-        &second,
-    ]);
+    cluster.run(&["cleanup", "--yes"]).exits(1).complains(&["2 runs have left objects", "--run-id", &second]);
     cluster.run(&["cleanup", "--yes", "--run-id", &second]).exits(0);
     assert!(get(&cluster, &kind::NAMESPACES, "", "boot-storm-test-5").is_none());
     assert!(get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-1", VM).is_some());

@@ -79,7 +79,7 @@ fn only_nodes_with_room_for_all_are_chosen_among() {
         "error: no single node has room for 12 VMs",
         "node-3: room for 9, 8Gi of memory free",
         "node-2: room for 2, 2 of devices.kubevirt.io/kvm free",
-        "hint: take fewer VMs: --end 9",
+        "hint: run fewer VMs: --end 9",
         "--node-name can be repeated",
     ]);
     // With the preflight skipped, the node with the most room is chosen.
@@ -88,7 +88,7 @@ fn only_nodes_with_room_for_all_are_chosen_among() {
     change(&cluster, 2, |node| node["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]));
     change(&cluster, 3, |node| node["spec"]["taints"] = json!([{"key": "gpu", "effect": "NoSchedule"}]));
     setup(&cluster, "2", &["--ns-prefix", "c", "--single-node", "--skip-preflight"]).exits(5).complains(&[
-        "there is no node that takes such VMs",
+        "no node accepts such VMs",
         "1 node: cordoned",
         "1 node: not ready",
         "1 node: taint gpu is not tolerated",
@@ -172,7 +172,7 @@ fn wrong_flags_are_told_before_anything_is_asked() {
     for (flags, words) in [
         (
             &["--single-node", "--node-name", "a", "--node-name", "b"][..],
-            "--single-node wants one --node-name, not 2",
+            "--single-node takes one --node-name, not 2",
         ),
         (&["--single-node=x"], "a seed is a whole number"),
         (&["--node-name", "../x"], "this cannot be the name of a node"),

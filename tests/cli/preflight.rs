@@ -51,10 +51,10 @@ fn more_vms_than_there_is_room_for() {
     let cluster = small(2);
     cluster.run(&["setup", "--end", "9", "--probe", "none"]).exits(5).complains(&[
         "error: there is room for 8 of 9 VMs",
-        "memory is what is short, one VM needs 834Mi",
+        "memory is short, one VM needs 834Mi",
         "node-1: room for 4, 4Gi of memory free",
-        "hint: take fewer VMs: --end 8",
-        "hint: to go on anyway: --skip-preflight",
+        "hint: run fewer VMs: --end 8",
+        "hint: to continue anyway: --skip-preflight",
     ]);
     assert_eq!(namespaces(&cluster), 0);
     // The scheduler agrees: eight run, and a ninth is unschedulable.
@@ -147,8 +147,8 @@ fn a_name_that_is_taken_cannot_be_overruled() {
     let store = cluster.sandbox.store();
     store.create(&kind::NAMESPACES, json!({"metadata": {"name": "boot-storm-test-2"}})).unwrap();
     let ran = cluster.run(&["setup", "--skip-preflight"]).exits(5);
-    let ran = ran.complains(&["1 namespace exists already and not ours: boot-storm-test-2"]);
-    assert!(!ran.stderr.contains("to go on anyway"), "{}", ran.stderr);
+    let ran = ran.complains(&["1 namespace exists already, outside of this run: boot-storm-test-2"]);
+    assert!(!ran.stderr.contains("to continue anyway"), "{}", ran.stderr);
     assert_eq!(namespaces(&cluster), 1);
 }
 

@@ -437,7 +437,7 @@ fn cloud_init_is_done_when_the_vms_readiness_probe_says_so() {
     let args = ["setup", "--ns-prefix", "own", "--end", "1", "-f", "vm.yaml", "--probe", "cloud-init"];
     cluster.run(&args).exits(5).complains(&["a readiness probe of its own", "--probe agent"]);
     let args = ["setup", "--adopt", "-A", "--ns-prefix", "x", "--yes", "--probe", "cloud-init"];
-    cluster.run(&args).exits(2).complains(&["switched, not changed"]);
+    cluster.run(&args).exits(2).complains(&["is never changed"]);
 }
 
 #[test]

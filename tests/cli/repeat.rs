@@ -96,7 +96,7 @@ fn killed_and_interrupted_the_same_command_makes_what_is_missing() {
     for account in cluster.sandbox.ledger().machines().values() {
         assert_eq!((account.starts.changes, account.stops.changes), (3, 3), "{account:?}");
     }
-    cluster.run(&args).exits(0).complains(&["all 3 storms of this series are done", "--fresh begins anew"]);
+    cluster.run(&args).exits(0).complains(&["all 3 storms of this series are done", "--fresh starts over"]);
     cluster
         .run(&["storm", "--repeat", "2"])
         .exits(2)

@@ -141,13 +141,13 @@ fn a_seed_is_an_order_and_nodes_take_turns() {
 fn what_makes_no_sense_is_refused() {
     let cluster = stopped("2");
     for (args, complaint) in [
-        (&["--wave", "50"][..], "`50` is no wave; write 50/10s or 50/ready"),
-        (&["--wave", "0/10s"], "is no wave"),
-        (&["--ramp", "5/0s"], "`5/0s` is no ramp"),
-        (&["--rate", "x/s"], "`x/s` is no rate"),
+        (&["--wave", "50"][..], "`50` is not a wave; write 50/10s or 50/ready"),
+        (&["--wave", "0/10s"], "is not a wave"),
+        (&["--ramp", "5/0s"], "`5/0s` is not a ramp"),
+        (&["--rate", "x/s"], "`x/s` is not a rate"),
         (&["--wave", "5/1s", "--rate", "5/s"], "cannot be used with"),
         (&["--ramp", "5/1s", "--rate", "5/s"], "cannot be used with"),
-        (&["--order", "size"], "`size` is no order; there are name, random, random:SEED and node"),
+        (&["--order", "size"], "`size` is not an order; there are name, random, random:SEED and node"),
     ] {
         cluster.run(&[&["storm"], args].concat()).exits(2).complains(&[complaint]);
     }
@@ -208,7 +208,7 @@ fn an_interrupted_launch_sends_no_more_waves_and_goes_on_later() {
     );
     assert_eq!(started(&cluster), 4, "the third wave would have left after 30 s");
     let reason = phase["rows"][5]["reason"].as_str().unwrap();
-    assert_eq!(reason, "its request was not sent before the phase's time limit of 1s was over");
+    assert_eq!(reason, "its request was not sent before the phase's time limit of 1s expired");
 }
 
 #[test]

@@ -239,13 +239,13 @@ fn who_may_not_follow_disks_loses_that_milestone_only() {
     }
     cluster.sandbox.faults().deny("create", "subjectaccessreviews", None);
     plain(&cluster, &["setup", "--end", "2", "--probe", "none"]).exits(0);
-    plain(&cluster, &["create"]).exits(0).complains(&["how long the disks take is not measured"]);
+    plain(&cluster, &["create"]).exits(0).complains(&["the time to fill the disks is not measured"]);
     let phase = plain(&cluster, &["report", "-o", "json"]).json()["phases"][0].clone();
     assert!(phase.get("volumes").is_none() && phase["counts"]["reached"] == 2);
     plain(&cluster, &["setup", "--end", "2", "--probe", "none", "--ns-prefix", "other"]).exits(0);
     plain(&cluster, &["create", "--halted", "--ns-prefix", "other"])
         .exits(1)
-        .complains(&["failed to follow the disks of the VMs"]);
+        .complains(&["failed to watch the disks of the VMs"]);
 }
 
 #[test]
@@ -517,7 +517,7 @@ spec:
 ";
     std::fs::write(cluster.home.path().join("vm.yaml"), text).unwrap();
     let setup = ["setup", "--end", "1", "--probe", "none", "-f", "vm.yaml"];
-    plain(&cluster, &setup).exits(0).complains(&["manifest, line 13: `<<` stands behind keys"]);
+    plain(&cluster, &setup).exits(0).complains(&["manifest, line 13: `<<` follows keys"]);
     plain(&cluster, &["create"]).exits(0);
     let vm = vm(&cluster, 1);
     let spec = &vm.value()["spec"]["template"];

@@ -12,9 +12,9 @@ fn machines(cluster: &Cluster) -> usize {
 fn what_will_not_be_measured_is_refused_before_any_work() {
     let cluster = Cluster::instant();
     let refused = [
-        ("storm.walking.p95>1s", "`walking` is no milestone; there are goal, accepted"),
+        ("storm.walking.p95>1s", "`walking` is not a milestone; there are goal, accepted"),
         ("boot.running.p95>1s", "`boot` is no milestone"),
-        ("storm.running.p95>soon", "`soon` is no duration"),
+        ("storm.running.p95>soon", "`soon` is not a duration"),
         ("storm-2.running.p95>1s", "there is no phase storm-2 (phases: create, stop-1, storm-1)"),
     ];
     for (condition, complaint) in refused {

@@ -64,7 +64,7 @@ fn put_off_requests_qualify_a_phase() {
     let (grade, doubts) = validity(&ran);
     assert!(grade == "qualified" && doubts.contains(&"requests".to_owned()), "{grade} {doubts:?}");
     assert!(
-        measured(&ran, "requests").contains("of 6 VMs were put off by the server, 3 answers 429"),
+        measured(&ran, "requests").contains("of 6 VMs were deferred by the server, 3 answers 429"),
         "{ran:?}"
     );
     cluster.run(&["report"]).prints(&["create:                 qualified", "requests: those of"]);
@@ -85,7 +85,7 @@ fn a_cut_watch_counts_the_times_that_it_hid() {
     let ran = Ran::of(create).exits(0);
     let (_, doubts) = validity(&ran);
     assert!(doubts.contains(&"watch".to_owned()), "{doubts:?} {}", measured(&ran, "watch"));
-    assert!(measured(&ran, "watch").starts_with("1 interruption of together "), "{ran:?}");
+    assert!(measured(&ran, "watch").starts_with("1 interruption totaling "), "{ran:?}");
 }
 
 #[test]

@@ -35,10 +35,7 @@ async fn mistakes_are_refused_in_words() {
     let cluster = Cluster::start().await;
     let wrong = cluster.post(FAULTS, &json!({"effect": "explode"})).await;
     assert_eq!(wrong.code, 400);
-    assert!(
-        wrong.message().starts_with("fault 1: unknown effect \"explode\", known are: delay"),
-        "{wrong:?}"
-    );
+    assert!(wrong.message().starts_with("fault 1: unknown effect \"explode\"; known: delay"), "{wrong:?}");
     let word = cluster.post("/bootstorm/faults/now/explode", &json!({})).await;
     assert!(word.code == 400 && word.message().contains("watch-cut, exec-cut"), "{word:?}");
     let time = cluster.post("/bootstorm/faults/now/outage?for=long", &json!({})).await;

@@ -51,7 +51,7 @@ impl Url {
         let authority = parts.authority.ok_or_else(|| wrong("names no host"))?;
         if authority.as_str().contains('@') {
             return Err(Failure::usage(format!("{flag} holds a user or a password"))
-                .because("a command line is seen by everyone on this machine")
+                .because("a command line is visible to everyone on this machine")
                 .hint("leave them out, and set the variables for it: see docs/formats.md"));
         }
         if authority.host().is_empty() {
@@ -236,7 +236,7 @@ impl Outside {
             config.root_cert_file = Some(path.clone());
         }
         let client = Client::try_from(config).map_err(|error| {
-            Failure::new(format!("no client can be made for {url}"))
+            Failure::new(format!("no client can be created for {url}"))
                 .because(ClusterError::from_client("connect", &error).message)
         })?;
         Ok(Self { url: url.clone(), client, headers: settings.headers.clone() })
@@ -310,7 +310,8 @@ pub fn authorized(value: Option<HeaderValue>) -> Vec<(HeaderName, HeaderValue)> 
 
 fn check_readable(path: &Path) -> Result<(), Failure> {
     std::fs::File::open(path).map(|_| ()).map_err(|error| {
-        Failure::new(format!("the file of authorities {} cannot be read", path.display())).because(error)
+        Failure::new(format!("the certificate authority file {} cannot be read", path.display()))
+            .because(error)
     })
 }
 

@@ -227,7 +227,7 @@ impl Streams {
         if let Poll::Ready(Some(listed)) = self.lists.poll_join_next(cx) {
             if let Ok((stream, outcome)) = listed {
                 let what = outcome.unwrap_or_else(|error| {
-                    tracing::debug!(%error, "a list failed that was to prove something");
+                    tracing::debug!(%error, "a confirming list failed");
                     What::Unlisted
                 });
                 self.push(Some(stream), monotonic_now(), true, what);
@@ -254,7 +254,7 @@ impl Streams {
                 vec![unreadable(&fault)]
             }
             WatchEvent::Unreadable(fault) => {
-                tracing::debug!(%fault, "passed over");
+                tracing::debug!(%fault, "skipped");
                 Vec::new()
             }
             WatchEvent::Interrupted { since, expected } => vec![self.gap(since, expected, None)],

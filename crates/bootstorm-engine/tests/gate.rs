@@ -75,7 +75,7 @@ fn one_that_fails_or_is_slow_is_left_out() {
         );
         assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
         let closed = slow.await.unwrap().unwrap_err();
-        assert!(closed.0.contains("came too late"), "{closed:?}");
+        assert!(closed.0.contains("was ready too late"), "{closed:?}");
     });
 }
 

@@ -291,7 +291,7 @@ impl Component {
                 "the API server and virt-api",
                 Some(("answer", "an answer to the request")),
                 &[Hypervisor],
-                &["look at the latency of the API server and of virt-api's webhooks, and at flow control"],
+                &["check the latency of the API server and of virt-api's webhooks, and flow control"],
             ),
             Self::Stop => row(
                 "beginning of the stop",
@@ -313,8 +313,10 @@ impl Component {
                 None,
                 &[],
                 &[
-                    "a node that stays away keeps its pods until it is back, is deleted, or has the taint node.kubernetes.io/out-of-service",
-                    "let node health checks with remediation (Medik8s, or the machine health checks of Cluster API) do that at once",
+                    "a node that stays down keeps its pods until it is back, is deleted, or has the taint \
+                     node.kubernetes.io/out-of-service",
+                    "let node health checks with remediation (Medik8s, or the machine health checks of \
+                     Cluster API) automate that",
                 ],
             ),
             Self::Filling => {
@@ -341,7 +343,8 @@ impl Component {
                 &[],
                 &[
                     "see why: kubectl get events -A --field-selector reason=FailedCreate",
-                    "look at quotas and limit ranges of the namespaces: kubectl get resourcequotas,limitranges -A",
+                    "check quotas and limit ranges of the namespaces: kubectl get resourcequotas,limitranges \
+                     -A",
                 ],
             ),
             Self::Scheduling => row(
@@ -435,16 +438,15 @@ impl Component {
                 "KubeVirt's queue of migrations",
                 Some(("turn", "a turn in KubeVirt's migration queue")),
                 &[],
-                &[
-                    "raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in spec.configuration.migrations of the KubeVirt object, as far as the network bears it",
-                ],
+                &["raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in \
+                     spec.configuration.migrations of the KubeVirt object, as far as the network allows"],
             ),
             Self::Target => row(
                 "preparing targets",
                 "preparing the targets",
                 Some(("target", "the target node to be ready")),
                 &[],
-                &["look at virt-handler on the target nodes, and at the latency of the API server"],
+                &["check virt-handler on the target nodes, and the latency of the API server"],
             ),
             Self::Copying => row(
                 "copying memory",
@@ -453,7 +455,8 @@ impl Component {
                 &[],
                 &[
                     "use a network of its own for migrations: spec.configuration.migrations.network of the KubeVirt object",
-                    "look at bandwidthPerMigration in spec.configuration.migrations, and at guests that write much memory: allowAutoConverge, allowPostCopy",
+                    "check bandwidthPerMigration in spec.configuration.migrations, and guests that write \
+                     much memory: allowAutoConverge, allowPostCopy",
                 ],
             ),
             Self::Disks => row(
@@ -478,7 +481,7 @@ impl Component {
                 "one node",
                 None,
                 &[Compute],
-                &["look at the node: kubectl describe node, its disks, its processors, its pods"],
+                &["check the node: kubectl describe node, its disks, its processors, its pods"],
             ),
             Self::Several => row("several", "several components", None, &[], &[]),
         }

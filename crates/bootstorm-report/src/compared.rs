@@ -210,7 +210,7 @@ fn unseen(baseline: &PhaseRecord, judged: Milestone, facts: &ClusterFacts) -> Op
     let fills = baseline.name.kind == PhaseKind::Create && facts.disks.iter().any(Disk::is_filled);
     let boots = Starts::boots(&baseline.timelines, baseline.goal);
     if fills && boots.zero == Zero::Requested {
-        return Some(format!("when the disks of {} were filled was not seen", baseline.name));
+        return Some(format!("when the disks of {} were filled was not observed", baseline.name));
     }
     let sample = boots.sample(judged);
     let arrived = sample.arrived() + sample.unknown();

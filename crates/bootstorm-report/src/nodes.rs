@@ -88,7 +88,8 @@ impl NodeBlock {
         let (name, times) = (self.node.as_deref()?, self.times_middle.filter(|_| self.slow)?);
         let mean = self.summary.mean?;
         Some(format!(
-            "{name} is slow: its {} VMs took {mean:.2}s in the mean, {times:.1} times as long as on the node in the middle",
+            "{name} is slow: its {} VMs took {mean:.2}s on average, {times:.1} times as long as on the \
+             median node",
             self.summary.arrived
         ))
     }

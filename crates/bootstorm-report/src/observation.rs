@@ -33,7 +33,7 @@ pub struct ObservationBlock {
     /// VMs that were stopped or deleted on purpose; they are not expected back.
     #[serde(default)]
     pub resting: usize,
-    /// Moves of running VMs to another node, which are no outages.
+    /// Moves of running VMs to another node, which are not outages.
     pub moves: u32,
     /// Milestone at which a VM is back.
     pub goal: Milestone,
@@ -248,7 +248,7 @@ impl ObservationBlock {
         let mut notes = Vec::new();
         let vms = |n: usize| if n == 1 { "1 VM".to_owned() } else { format!("{n} VMs") };
         if self.never_up > 0 {
-            notes.push(format!("{} never seen up, so that no outage can be seen", vms(self.never_up)));
+            notes.push(format!("{} never seen up, so no outage can be detected", vms(self.never_up)));
         }
         if self.down > 0 {
             notes.push(format!("{} not back", vms(self.down)));
@@ -271,23 +271,24 @@ impl ObservationBlock {
                 more => format!("{more} gaps"),
             };
             notes.push(format!(
-                "not watched for {blind:.1}s in {times}: what passed then is dated by the server's timestamps (±1 s), \
+                "not watched for {blind:.1}s in {times}: changes in that time are dated by the server's \
+                 timestamps (±1 s), \
                  or its time is unknown"
             ));
         }
         let unknown =
             self.outages.iter().filter(|outage| outage.back.is_some() && outage.took.is_none()).count();
         if unknown > 0 {
-            notes.push(format!("{} came back after a time that nobody knows", vms(unknown)));
+            notes.push(format!("{} came back after an unknown time", vms(unknown)));
         }
         if self.moves > 0 {
-            notes.push(format!("{} moves of running VMs to another node, which are no outages", self.moves));
+            notes.push(format!("{} moves of running VMs to another node, which are not outages", self.moves));
         }
         if self.interval_millis == 0 {
             notes.push("guests were not probed: a VM is back when it is Running and Ready".to_owned());
         }
         if self.dropped > 0 {
-            notes.push(format!("{} more outages were not kept", self.dropped));
+            notes.push(format!("{} more outages were not recorded", self.dropped));
         }
         notes
     }

@@ -181,7 +181,7 @@ impl Status {
         let mut text = String::new();
         let setup = match self.cleanup {
             Some(CleanupMark { done: Some(at), .. }) => format!("cleaned up {at:.0}, record kept"),
-            Some(CleanupMark { began, done: None }) => format!("cleanup begun {began:.0}, not finished"),
+            Some(CleanupMark { began, done: None }) => format!("cleanup started {began:.0}, not finished"),
             None if self.setup_done => "set up".to_owned(),
             None => "not completely set up".to_owned(),
         };
@@ -199,17 +199,18 @@ impl Status {
             let _ = match (adopted.changed, adopted.restored) {
                 (true, _) => writeln!(
                     text,
-                    "\nThese VMs are adopted, and may not be as they were.\nTo give them back: {}",
+                    "\nThese VMs are adopted, and may not be in their original state.\nTo restore them: {}",
                     printable(&adopted.restore)
                 ),
-                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were given back {at:.0}."),
-                (false, None) => writeln!(text, "\nThese VMs are adopted; nothing was done to them yet."),
+                (false, Some(at)) => writeln!(text, "\nThese VMs are adopted; they were restored {at:.0}."),
+                (false, None) => writeln!(text, "\nThese VMs are adopted; none has been changed yet."),
             };
         }
         for phase in self.after_due.iter().filter(|_| self.process.is_none()) {
             let _ = writeln!(
                 text,
-                "\nThe hook after {phase} did not end well.\nTo run it again: repeat the command with the same flags"
+                "\nThe hook after {phase} has failed.\nTo run it again: repeat the command with the same \
+                 flags"
             );
         }
         if let Some(process) = &self.process {
@@ -219,14 +220,14 @@ impl Status {
             };
             let _ = writeln!(
                 text,
-                "\n{} has been working on it for {}, last sign of life {} ago",
+                "\n{} has been working on it for {}, last seen {} ago",
                 printable(&process.holder),
                 ago(process.since_seconds),
                 ago(process.renewed_seconds)
             );
         }
         let _ = match &self.process {
-            Some(_) => writeln!(text, "\nNext: wait for it, and look again: {}", printable(&self.next)),
+            Some(_) => writeln!(text, "\nNext: wait for it, then check again: {}", printable(&self.next)),
             None => writeln!(text, "\nNext: {}", printable(&self.next)),
         };
         if self.cleanup.is_some_and(|cleanup| cleanup.done.is_some()) && self.process.is_none() {
@@ -403,16 +404,18 @@ mod tests {
         let mut record = fixtures::interrupted(2);
         let process = Process { holder: "a@b/1".into(), since_seconds: Some(150), renewed_seconds: Some(9) };
         let text = Status::of(&record).with_process(Some(process)).table(&Layout::default());
-        assert!(text.contains("a@b/1 has been working on it for 2m30s, last sign of life 9s ago"), "{text}");
+        assert!(text.contains("a@b/1 has been working on it for 2m30s, last seen 9s ago"), "{text}");
         assert!(
-            text.ends_with("look again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
+            text.ends_with("then check again: kubectl bootstorm status --ns-prefix boot-storm-test\n"),
             "{text}"
         );
         let began = "2026-01-02T03:04:05Z".parse().unwrap();
         record.cleanup = Some(CleanupMark { began, done: None });
         let text = Status::of(&record).table(&Layout::default());
         assert!(
-            text.starts_with("Run boot-storm-test: 12 VMs, cleanup begun 2026-01-02T03:04:05Z, not finished"),
+            text.starts_with(
+                "Run boot-storm-test: 12 VMs, cleanup started 2026-01-02T03:04:05Z, not finished"
+            ),
             "{text}"
         );
         assert!(text.ends_with("Next: kubectl bootstorm cleanup --ns-prefix boot-storm-test\n"), "{text}");

@@ -112,7 +112,7 @@ impl Sandbox {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let folder = std::env::temp_dir().join(format!("bootstorm-{}", &unique[..8]));
         std::fs::create_dir(&folder).map_err(|error| {
-            Failure::new(format!("the folder {} cannot be made", folder.display())).because(error)
+            Failure::new(format!("the folder {} cannot be created", folder.display())).because(error)
         })?;
         let path = folder.join("kubeconfig");
         self.private = Some(folder);

@@ -32,7 +32,7 @@ pub(super) async fn find(
         Err(LoadError::Codec(error)) => error,
     };
     // An unreadable record must not prevent the cleanup; its label still identifies its run.
-    session.console.warn(&format!("the record cannot be read ({error}); going by its label"));
+    session.console.warn(&format!("the record cannot be read ({error}); relying on its label"));
     let heads = session.cluster.heads(false).await?;
     let is_changed = |head: &bootstorm_engine::cluster::store::Head| {
         head.facts.get(names::ADOPTED).is_some_and(|is| is == "changed")
@@ -42,8 +42,8 @@ pub(super) async fn find(
     }
     Err(Failure::new(format!("the record of run \"{prefix}\" cannot be read, and it has adopted VMs"))
         .because(error)
-        .because("only the record knows which VMs were stopped, and how they were before")
-        .hint(format!("look at it: kubectl get configmap -l bootstorm.dev/run={prefix} -o yaml"))
+        .because("only the record holds which VMs were stopped, and their original state")
+        .hint(format!("inspect it: kubectl get configmap -l bootstorm.dev/run={prefix} -o yaml"))
         .hint("a newer kubectl-bootstorm may be able to read it")
         .hint("to delete it anyway, and leave the VMs as they are: --leave-adopted"))
 }
@@ -53,8 +53,10 @@ pub(super) fn question(args: &CleanupArgs, record: &RunRecord) -> String {
     let count = restore::touched(record).len();
     match (record.has_to_restore(), args.leave_adopted) {
         (false, _) => String::new(),
-        (true, false) => format!("give {count} adopted VMs back as they were, then "),
-        (true, true) => format!("leave {count} adopted VMs as they are now, forget how they were, and "),
+        (true, false) => format!("restore {count} adopted VMs, then "),
+        (true, true) => {
+            format!("leave {count} adopted VMs as they are now, discard their original state, and ")
+        }
     }
 }
 
@@ -90,11 +92,11 @@ pub(super) async fn restore(
     let outcome = tokio::select! {
         biased;
         () = interrupt.wait() => {
-            Err(Failure::interrupted("interrupted; some adopted VMs may not be as they were yet")
+            Err(Failure::interrupted("interrupted; some adopted VMs may not be restored yet")
                 .hint(wording::go_on(args)))
         }
         () = lost.lost() => {
-            Err(Failure::new("the lock on the run was lost; nothing was restored since then")
+            Err(Failure::new("the lock on the run was lost; nothing has been restored since")
                 .hint(wording::go_on(args)))
         }
         outcome = tokio::time::timeout_at((deadline + GRACE).into(), restoring) => match outcome {
@@ -129,7 +131,7 @@ async fn unmark(
 
 fn told(session: &Session, restored: &Restored) {
     let count = restored.as_before;
-    let (vms, are) = if count == 1 { ("VM", "is as it was") } else { ("VMs", "are as they were") };
+    let (vms, are) = if count == 1 { ("VM", "is restored") } else { ("VMs", "are restored") };
     session.console.say(&format!("{count} adopted {vms} {are}"));
     for (target, why) in restored.left.iter().take(NAMED) {
         session.console.warn(&format!("{target} is left alone: {why}"));
@@ -145,7 +147,7 @@ fn failed(error: RestoreError, args: &CleanupArgs) -> Failure {
         RestoreError::Late(late) => late,
     };
     let (seconds, count) = (args.timeout.as_secs(), late.len());
-    let (vms, are) = if count == 1 { ("VM", "is not as it was") } else { ("VMs", "are not as they were") };
+    let (vms, are) = if count == 1 { ("VM", "is not restored") } else { ("VMs", "are not restored") };
     let mut failure = Failure::new(format!("{count} adopted {vms} {are} after {seconds}s"));
     for (target, why) in late.iter().take(NAMED) {
         failure = failure.because(format!("{target}: {why}"));
@@ -155,9 +157,9 @@ fn failed(error: RestoreError, args: &CleanupArgs) -> Failure {
     }
     if let Some((target, _)) = late.first() {
         let Target { namespace, name } = target;
-        failure = failure.hint(format!("look at one: kubectl describe virtualmachine {name} -n {namespace}"));
+        failure = failure.hint(format!("inspect one: kubectl describe virtualmachine {name} -n {namespace}"));
     }
     failure
         .hint(wording::go_on(args))
-        .hint("to leave them as they are now, and forget how they were: --leave-adopted")
+        .hint("to leave them as they are now, and discard their original state: --leave-adopted")
 }

@@ -19,7 +19,7 @@ pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon
         Ok(cordons) => Ok(cordons),
         Err(ClusterError { kind: Kind::Forbidden, .. }) => {
             session.console.warn(&format!(
-                "nodes may not be listed; a drain of run {run_id} may have left some cordoned: {SHOW}"
+                "no permission to list nodes; a drain of run {run_id} may have left some cordoned: {SHOW}"
             ));
             Ok(Vec::new())
         }
@@ -32,7 +32,7 @@ pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
     for cordon in cordons {
         session
             .console
-            .say(&format!("node {} would take pods again, if the run still cordons it", cordon.node));
+            .say(&format!("node {} would be uncordoned, if the run still cordons it", cordon.node));
     }
 }
 
@@ -41,10 +41,9 @@ pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) ->
     for cordon in cordons {
         let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
         lifting.map_err(|error| {
-            Failure::from(error)
-                .hint(format!("let node {0} take pods again: kubectl uncordon {0}", cordon.node))
+            Failure::from(error).hint(format!("uncordon it: kubectl uncordon {}", cordon.node))
         })?;
-        session.console.say(&format!("node {} is not cordoned by the run any more", cordon.node));
+        session.console.say(&format!("node {} is no longer cordoned by the run", cordon.node));
     }
     Ok(())
 }

@@ -42,13 +42,13 @@ Examples:
   # See what would be deleted
   kubectl bootstorm cleanup --dry-run=client
 
-  # Delete a run without being asked, but keep its results
+  # Delete a run without confirmation, but keep its results
   kubectl bootstorm cleanup --ns-prefix friday --yes --keep-record")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct CleanupArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Do not ask
+    /// Delete without confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Keep the run's record, so that report still works
@@ -112,7 +112,7 @@ pub async fn run(session: &Session, args: &CleanupArgs) -> Result<Option<Leftove
     };
     wording::strangers(session, &leftovers);
     if leftovers.is_empty() && cordons.is_empty() && gear.is_empty() {
-        session.console.say(&format!("nothing of run {prefix} is there"));
+        session.console.say(&format!("nothing of run {prefix} exists"));
         wording::skipped(session, &leftovers);
         if estate.run_id().is_empty() {
             cordons::name_strays(session, args).await;
@@ -263,8 +263,8 @@ async fn note(
     };
     match noted {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the cleanup is not noted in the record"),
-        Err(_) => tracing::debug!("the cleanup is not noted in the record: no answer"),
+        Ok(Err(error)) => tracing::debug!(%error, "the cleanup could not be recorded"),
+        Err(_) => tracing::debug!("the cleanup could not be recorded: no answer"),
     }
 }
 
@@ -283,7 +283,7 @@ async fn delete(
         biased;
         () = interrupt.wait() => Err(wording::interrupted(args)),
         () = guard.lost() => {
-            Err(Failure::new("the lock on the run was lost; nothing was deleted since then")
+            Err(Failure::new("the lock on the run was lost; nothing has been deleted since")
                 .hint(wording::go_on(args)))
         }
         outcome = tokio::time::timeout_at((order.deadline + GRACE).into(), deleting) => match outcome {

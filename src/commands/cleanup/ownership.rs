@@ -61,16 +61,17 @@ pub(super) async fn whose(
     let Some(id) = ids.pop_first() else { return Ok(None) };
     if ids.is_empty() {
         session.console.warn(&format!(
-            "there is no record of run \"{prefix}\"; going by the label that this tool wrote for run {id}"
+            "there is no record of run \"{prefix}\"; relying on the label that this tool wrote for run {id}"
         ));
         return Ok(Some(Estate::unrecorded(prefix, &id)));
     }
     let count = ids.len() + 1;
     let mut failure =
-        Failure::new(format!("there is no record of run \"{prefix}\", and {count} runs have left something"));
+        Failure::new(format!("there is no record of run \"{prefix}\", and {count} runs have left objects"));
     for id in std::iter::once(&id).chain(&ids) {
         failure = failure.hint(format!(
-            "see what is of one: kubectl bootstorm cleanup --ns-prefix {prefix} --run-id {id} --dry-run=client"
+            "list the objects of one: kubectl bootstorm cleanup --ns-prefix {prefix} --run-id {id} \
+             --dry-run=client"
         ));
     }
     Err(failure)
@@ -86,7 +87,7 @@ async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> R
         return Err(copied().because(format!("the original is in namespace {}", head.namespace)));
     }
     session.console.warn(&format!(
-        "this record of run \"{prefix}\" is a copy, and the original is gone; going by the UIDs that it holds"
+        "this record of run \"{prefix}\" is a copy, and the original is gone; relying on the UIDs in it"
     ));
     let mut record = record.clone();
     record.made.head = Some(store.uid().to_owned());

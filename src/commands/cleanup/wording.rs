@@ -23,12 +23,12 @@ pub(super) fn go_on(args: &CleanupArgs) -> String {
 }
 
 pub(super) fn interrupted(args: &CleanupArgs) -> Failure {
-    Failure::interrupted("interrupted; what was deleted is gone, the rest is kept").hint(go_on(args))
+    Failure::interrupted("interrupted; some objects may be deleted, the rest is kept").hint(go_on(args))
 }
 
 /// The failure for an expired time limit.
 pub(super) fn out_of_time(args: &CleanupArgs) -> Failure {
-    Failure::new(format!("cleanup did not come to its end within {}s", args.timeout.as_secs()))
+    Failure::new(format!("cleanup did not finish within {}s", args.timeout.as_secs()))
         .because("the cluster did not answer in time")
         .hint(go_on(args))
 }
@@ -43,8 +43,8 @@ pub(super) fn failed(error: CleanupError, args: &CleanupArgs) -> Failure {
 
 fn stuck(blocked: &Blocked, args: &CleanupArgs) -> Failure {
     let count = blocked.held.len();
-    let verb = if count == 1 { "object is" } else { "objects are" };
-    let mut failure = missed(format!("{count} {verb} still there after {}s", args.timeout.as_secs()));
+    let verb = if count == 1 { "object still exists" } else { "objects still exist" };
+    let mut failure = missed(format!("{count} {verb} after {}s", args.timeout.as_secs()));
     for line in blocked.held.iter().take(NAMED).flat_map(Held::lines) {
         failure = failure.because(line);
     }
@@ -56,13 +56,16 @@ fn stuck(blocked: &Blocked, args: &CleanupArgs) -> Failure {
             failure.hint("a guest that ignores its shutdown keeps its VM until the grace period is over");
     }
     for held in blocked.held.iter().take(EXPLAINED) {
-        failure.hints.extend(held.look().map(|command| format!("look at it: {command}")));
-        failure.hints.extend(held.content().map(|command| format!("see what is in it: {command}")));
-        failure.hints.extend(held.clear().into_iter().map(|command| format!("free it: {command}")));
+        failure.hints.extend(held.look().map(|command| format!("inspect it: {command}")));
+        failure.hints.extend(held.content().map(|command| format!("list its content: {command}")));
+        failure
+            .hints
+            .extend(held.clear().into_iter().map(|command| format!("remove its finalizer: {command}")));
     }
     if blocked.held.iter().any(|held| !held.clear().is_empty()) {
         failure = failure.hint(
-            "free it only if whatever set that finalizer is gone for good: what it was to clean up then stays behind",
+            "remove a finalizer only if the controller that set it is gone for good: what it would clean up \
+             stays behind",
         );
     }
     failure.hint(format!("then {}", go_on(args)))
@@ -82,7 +85,7 @@ fn name(sort: Sort, found: &Found) -> String {
 /// The failure for objects that the verification should not have found.
 pub(super) fn left(left: &Leftovers, args: &CleanupArgs) -> Failure {
     let prefix = &args.run.prefix;
-    let mut failure = missed(format!("something of run \"{prefix}\" is still there"));
+    let mut failure = missed(format!("objects of run \"{prefix}\" still exist"));
     let all = Sort::ALL.into_iter().flat_map(|sort| left.of(sort).iter().map(move |found| (sort, found)));
     for (sort, found) in all.clone().take(NAMED) {
         failure = failure.because(name(sort, found));
@@ -103,7 +106,7 @@ pub fn kept(leftovers: &Leftovers, args: &CleanupArgs) -> Result<(), Failure> {
     let (prefix, count) = (&args.run.prefix, kept.len());
     let (namespaces, hold) = if count == 1 { ("namespace", "holds") } else { ("namespaces", "hold") };
     let mut failure = missed(format!(
-        "{count} {namespaces} of run \"{prefix}\" {hold} what others made, and stay with its record"
+        "{count} {namespaces} of run \"{prefix}\" {hold} objects of others, and stay with its record"
     ));
     let held: Vec<String> = kept
         .iter()
@@ -118,19 +121,22 @@ pub fn kept(leftovers: &Leftovers, args: &CleanupArgs) -> Result<(), Failure> {
         failure = failure.because(format!("and {} more", held.len() - NAMED));
     }
     Err(failure
-        .hint(format!("move it away, then run it again: kubectl bootstorm cleanup --ns-prefix {prefix}"))
+        .hint(format!("move them away, then repeat: kubectl bootstorm cleanup --ns-prefix {prefix}"))
         .hint(format!(
-            "or delete it with the namespaces: kubectl bootstorm cleanup --ns-prefix {prefix} --delete-foreign"
+            "or delete them with the namespaces: kubectl bootstorm cleanup --ns-prefix {prefix} \
+             --delete-foreign"
         )))
 }
 
 /// Lists objects that carry the run's label or a name of its plan, and are left alone.
 pub(super) fn strangers(session: &Session, leftovers: &Leftovers) {
     for (sort, found, why) in leftovers.strangers.iter().take(NAMED) {
-        session.console.warn(&format!("{} is not the run's and is left: {why}", name(*sort, found)));
+        session
+            .console
+            .warn(&format!("{} does not belong to the run and is kept: {why}", name(*sort, found)));
     }
     if leftovers.strangers.len() > NAMED {
-        session.console.warn(&format!("{} more objects are left", leftovers.strangers.len() - NAMED));
+        session.console.warn(&format!("{} more objects are kept", leftovers.strangers.len() - NAMED));
     }
 }
 
@@ -140,7 +146,7 @@ pub(super) fn foreign(session: &Session, leftovers: &Leftovers, args: &CleanupAr
     let fate = if args.delete_foreign {
         "goes with the run's namespace"
     } else {
-        "is not the run's, and keeps its namespace"
+        "does not belong to the run, and keeps its namespace"
     };
     for (sort, found) in all.iter().take(NAMED) {
         session.console.warn(&format!("{} {fate}", name(*sort, found)));
@@ -161,7 +167,7 @@ pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
     let parts: Vec<String> =
         kinds.iter().map(|(why, sorts)| format!("{} ({why})", sorts.join(", "))).collect();
     if !parts.is_empty() {
-        session.console.say(&format!("not looked at: {}", parts.join("; ")));
+        session.console.say(&format!("not checked: {}", parts.join("; ")));
     }
 }
 
@@ -188,12 +194,12 @@ pub(super) fn ask(
     };
     let foreign = match leftovers.going_along(choice).len() {
         0 => String::new(),
-        many => format!(" ({} of others among it)", counted(many, "object")),
+        many => format!(" (including {} of others)", counted(many, "object")),
     };
     let kept = match leftovers.kept(choice).len() {
         0 => String::new(),
-        1 => "; 1 namespace stays, since it holds what others made".to_owned(),
-        many => format!("; {many} namespaces stay, since they hold what others made"),
+        1 => "; 1 namespace stays, since it holds objects of others".to_owned(),
+        many => format!("; {many} namespaces stay, since they hold objects of others"),
     };
     let what = format!(
         "{}, {} with everything inside{foreign}, {outside}and {} of run {} on {}{kept}",
@@ -205,7 +211,7 @@ pub(super) fn ask(
     );
     if !session.console.can_ask() {
         return Err(Failure::usage(format!("cleanup would {also}delete {what}"))
-            .because("it cannot ask, because there is no terminal")
+            .because("confirmation requires a terminal")
             .hint("pass --yes to delete them, or --dry-run=client to see them"));
     }
     if session.console.confirm(&format!("{}?", capital(&format!("{also}delete {what}")))) {

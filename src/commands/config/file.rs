@@ -88,7 +88,7 @@ impl File {
                             return Err(unknown(
                                 path,
                                 flag.referenced.line(),
-                                "a section has no sections",
+                                "a section cannot contain sections",
                                 &flag.value,
                             ));
                         };
@@ -117,7 +117,7 @@ impl File {
                     "no command has a flag".to_owned(),
                 ),
                 Some(name) => match program.find_subcommand(name) {
-                    None => (false, format!("there is no command \"{name}\" to have a flag")),
+                    None => (false, format!("there is no command \"{name}\" for flag")),
                     Some(command) => (has(command, &entry.key), format!("{name} has no flag")),
                 },
             };

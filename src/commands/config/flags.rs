@@ -75,6 +75,6 @@ pub(super) fn words(arg: &Arg, name: &str, given: &Given) -> Result<Vec<OsString
         (_, Given::Switch(_)) => Err("true, false, yes, no, on and off need quotes here".to_owned()),
         (_, Given::Text(text)) => Ok(vec![with(text)]),
         (ArgAction::Append, Given::List(texts)) => Ok(texts.iter().map(with).collect()),
-        (_, Given::List(_)) => Err("it has one value, not a list".to_owned()),
+        (_, Given::List(_)) => Err("it takes one value, not a list".to_owned()),
     }
 }

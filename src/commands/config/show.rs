@@ -52,7 +52,7 @@ pub fn show(
         Output::Yaml => document::yaml(&shown).map_err(unwritable)?,
         _ => {
             if let Some(file) = &shown.file {
-                console.say(&format!("configuration: {file}{}", if there { "" } else { " (not there)" }));
+                console.say(&format!("configuration: {file}{}", if there { "" } else { " (missing)" }));
             }
             for variable in &completed.idle {
                 console.say(&format!("{}: no command has a flag for it", printable(variable)));

@@ -76,7 +76,7 @@ fn an_unknown_key_is_told_with_its_line() {
     assert!(wrong("end: 3\nnodez: 3\n").contains("line 2: no command has a flag \"nodez\""));
     assert!(wrong("storm:\n  concurrency: 1\n  end: 5\n").contains("line 3: storm has no flag \"end\""));
     assert!(wrong("strom:\n  concurrency: 1\n").contains("line 2: there is no command \"strom\""));
-    assert!(wrong("a: {b: {c: 1}}\n").contains("line 1: a section has no sections"));
+    assert!(wrong("a: {b: {c: 1}}\n").contains("line 1: a section cannot contain sections"));
     assert!(wrong("show-config: true\n").contains("no command has a flag"));
     assert!(wrong("end: 3\nend: 4\n").contains("line 2"));
     assert!(wrong("- end\n").contains("line 1"));

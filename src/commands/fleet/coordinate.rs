@@ -92,7 +92,7 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
     if args.action == Action::Run {
         if args.kind != super::super::storm::KindArg::Start {
             return Err(Failure::usage("fleet run starts stopped VMs")
-                .hint("for another kind, after it: kubectl bootstorm fleet storm --kind KIND"));
+                .hint("for another kind, run afterwards: kubectl bootstorm fleet storm --kind KIND"));
         }
         let resolved = args.plan.resolve(&args.run)?;
         let expected: Vec<_> =
@@ -100,13 +100,11 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
         args.fail_if.check(&expected, STEPS.last().copied())?;
     }
     if args.kind == super::super::storm::KindArg::Drain {
-        return Err(Failure::usage("--kind drain is about nodes, which are of one cluster")
-            .hint("drain those of one cluster: kubectl bootstorm storm --drain NODE --context NAME"));
+        return Err(Failure::usage("--kind drain names nodes, which belong to one cluster")
+            .hint("drain nodes of one cluster: kubectl bootstorm storm --drain NODE --context NAME"));
     }
     if args.action == Action::Cleanup && !args.yes && !context.console().can_ask() {
-        return Err(
-            Failure::usage("cleanup would ask, and there is no terminal to ask on").hint("pass --yes")
-        );
+        return Err(Failure::usage("cleanup needs confirmation, and there is no terminal").hint("pass --yes"));
     }
     Ok(())
 }
@@ -117,7 +115,8 @@ fn confirm(context: &Context, args: &FleetArgs, chosen: &[Chosen]) -> Result<(),
     }
     let names: Vec<String> =
         chosen.iter().map(|one| format!("{} ({})", one.name, one.args.run.prefix)).collect();
-    let question = format!("delete what the runs of {} clusters made: {}?", names.len(), names.join(", "));
+    let question =
+        format!("delete everything that the runs of {} clusters created: {}?", names.len(), names.join(", "));
     if context.console().confirm(&question) {
         return Ok(());
     }
@@ -185,13 +184,16 @@ impl Coordinator<'_> {
         let is_other = known.run_id.as_ref().zip(run.as_ref()).is_some_and(|(known, run)| *known != run.id);
         if is_other && self.args.action != Action::Run {
             return refused(
-                Failure::new(format!("the run {} in it is not the one of the fleet", chosen.args.run.prefix))
-                    .because("somebody else has set it up since; it is left alone")
-                    .hint(format!("look at it: kubectl bootstorm status --context {}", chosen.name)),
+                Failure::new(format!(
+                    "the run {} in it does not belong to the fleet",
+                    chosen.args.run.prefix
+                ))
+                .because("it was set up again outside of the fleet; it is left alone")
+                .hint(format!("inspect it: kubectl bootstorm status --context {}", chosen.name)),
             );
         }
         if known.server.is_none() && self.args.action == Action::Cleanup && known.run_id.is_none() {
-            return refused(Failure::new("the fleet was never in it; nothing is deleted"));
+            return refused(Failure::new("the fleet never ran in it; nothing is deleted"));
         }
         known.context = chosen.connection.context.clone().unwrap_or_default();
         known.kubeconfig.clone_from(&chosen.connection.kubeconfig);
@@ -221,10 +223,10 @@ impl Coordinator<'_> {
                 if target.is_some_and(|target| target.number > done.number) {
                     return refused(
                         Failure::new(format!(
-                            "its last {} is {done}, and that of others is later",
+                            "its last {} is {done}, and other clusters are ahead",
                             done.kind.word()
                         ))
-                        .hint(format!("bring it up to the others: kubectl bootstorm stop --context {name}")),
+                        .hint(format!("let it catch up: kubectl bootstorm stop --context {name}")),
                     );
                 }
                 known.state = MemberState::Done;
@@ -355,9 +357,8 @@ impl Coordinator<'_> {
             Opening::Aborted(member) => {
                 let name =
                     self.working.get(member).map(|one| printable(&one.name).into_owned()).unwrap_or_default();
-                self.console.warn(&format!(
-                    "{name} is not ready, so that no cluster starts (--if-member-fails abort)"
-                ));
+                self.console
+                    .warn(&format!("{name} is not ready, so no cluster starts (--if-member-fails abort)"));
                 self.working.iter().for_each(|one| one.interrupter.interrupt());
                 Ok(())
             }
@@ -400,7 +401,7 @@ impl Coordinator<'_> {
             let through = self.working.iter().filter(|one| !failed(one)).count();
             let all = self.working.len();
             return Err(Failure::interrupted(format!(
-                "interrupted; {through} of {all} clusters were through, everything is saved"
+                "interrupted; {through} of {all} clusters had finished, everything is saved"
             ))
             .hint(again));
         }
@@ -446,8 +447,7 @@ fn cleaned(
         .map(|member| member.name.as_str())
         .collect();
     if !left.is_empty() {
-        console
-            .say(&format!("something may be left in: {}; repeat the command", printable(&left.join(", "))));
+        console.say(&format!("objects may be left in: {}; repeat the command", printable(&left.join(", "))));
         return Ok(exit.max(Exit::Missed));
     }
     let clusters = record.members.len();

@@ -89,7 +89,7 @@ impl Joining<'_> {
                 Err(failure) if self.policy == Policy::Wait && failure.exit == Exit::Failed => failure,
                 other => return other,
             };
-            self.context.console().of_member(member).warn(&format!("{failure}; trying again"));
+            self.context.console().of_member(member).warn(&format!("{failure}; retrying"));
             let mut interrupt = self.context.interrupt.clone();
             tokio::select! {
                 biased;
@@ -158,9 +158,9 @@ pub(super) fn check_apart(reached: &Reached) -> Result<(), Failure> {
                 printable(&one.chosen.name),
                 printable(&other.chosen.name)
             ))
-            .because(format!("both lead to {}", other.session.cluster.server()))
+            .because(format!("both point to {}", other.session.cluster.server()))
             .hint("leave one out")
-            .hint("or give each another ns-prefix in a fleet file"));
+            .hint("or give each its own ns-prefix in a fleet file"));
         }
     }
     Ok(())

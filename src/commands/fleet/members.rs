@@ -153,7 +153,7 @@ fn of_file(context: &Context, path: &Path) -> Result<Vec<Chosen>, Failure> {
         let patterns = [entry.context.clone()];
         let named = pattern::select(&patterns, &contexts).map_err(|idle| no_context(&idle, &contexts))?;
         if named.len() > 1 && entry.name.is_some() {
-            return Err(fault("it fits several contexts, which cannot have one name".to_owned()));
+            return Err(fault("it matches several contexts, which cannot share one name".to_owned()));
         }
         for name in named {
             let connection = ConnectionArgs { context: Some(name.to_owned()), ..connection.clone() };
@@ -183,7 +183,7 @@ fn words(flags: &BTreeMap<String, Value>) -> Result<Vec<OsString>, String> {
     let mut words = Vec::new();
     for (flag, value) in flags {
         if OF_THE_FLEET.contains(&flag.as_str()) {
-            return Err(format!("--{flag} is of the whole fleet"));
+            return Err(format!("--{flag} applies to the whole fleet"));
         }
         words.extend(config::words_of(command, flag, value)?);
     }
@@ -212,7 +212,7 @@ fn contexts(connection: &ConnectionArgs) -> Result<Vec<String>, Failure> {
 
 fn no_context(pattern: &str, contexts: &[String]) -> Failure {
     let listed = if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") };
-    Failure::usage(format!("no context of the kubeconfig fits \"{pattern}\""))
+    Failure::usage(format!("no context of the kubeconfig matches \"{pattern}\""))
         .hint(format!("contexts in it: {listed}"))
 }
 
@@ -241,7 +241,7 @@ mod tests {
             words(&own).and_then(|own| parsed(&typed(&["run"]), own).map(drop)).unwrap_err()
         };
         assert_eq!(refused("ends", Value::from(7)), "there is no flag --ends");
-        assert_eq!(refused("fail-if", Value::from("failed>1")), "--fail-if is of the whole fleet");
+        assert_eq!(refused("fail-if", Value::from("failed>1")), "--fail-if applies to the whole fleet");
         assert!(
             refused("end", Value::from("many")).contains("many"),
             "{}",

@@ -66,7 +66,8 @@ impl From<PolicyArg> for Policy {
 /// Flags that choose the clusters of a fleet
 #[derive(Debug, Clone, Args)]
 pub struct MembersArgs {
-    /// Contexts of the kubeconfig, as shell patterns, several with commas (can be repeated); default is the whole fleet
+    /// Contexts of the kubeconfig, as shell patterns separated by commas (can be repeated); default is the
+    /// whole fleet
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub contexts: Vec<String>,
     /// YAML file with the clusters and their own flags

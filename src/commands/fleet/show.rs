@@ -35,7 +35,7 @@ pub(super) async fn command(
     let Some(record) = known else {
         return Err(Failure::new(format!("there is no fleet \"{}\"", args.prefix()))
             .because(format!("{} does not exist", path.display()))
-            .hint("make one: kubectl bootstorm fleet run --contexts 'site-*'")
+            .hint("create one: kubectl bootstorm fleet run --contexts 'site-*'")
             .hint("another fleet: --ns-prefix NAME or --fleet-record FILE"));
     };
     let names: Vec<String> = chosen.iter().map(|one| one.name.clone()).collect();
@@ -115,7 +115,7 @@ async fn load(context: &Context, args: &FleetArgs, members: &[&Member]) -> Vec<R
             let record = session.read(&member.prefix).await?;
             match &member.run_id {
                 Some(known) if *known != record.run_id => {
-                    Err(Failure::new("its run is another one: somebody has set it up again"))
+                    Err(Failure::new("its run is another one: it was set up again outside of the fleet"))
                 }
                 _ => Ok(record),
             }

@@ -73,7 +73,7 @@ impl Worker {
                 Err(failure) if self.tries_again(&failure) => failure,
                 outcome => return outcome,
             };
-            self.session.console.warn(&format!("{failure}; trying again"));
+            self.session.console.warn(&format!("{failure}; retrying"));
             let mut interrupt = self.session.interrupt.clone();
             tokio::select! {
                 biased;

@@ -26,7 +26,7 @@ pub fn command(words: &[OsString]) -> Result<(), Failure> {
         ["man", folder] => man::pages().iter().try_for_each(|(name, page)| write(folder, name, page)),
         ["role"] => console.data(&role::manifests()),
         ["plan-schema"] => console.data(&plan_schema()),
-        _ => Err(Failure::usage("__generate wants: completions FOLDER, man FOLDER, role, or plan-schema")),
+        _ => Err(Failure::usage("__generate takes: completions FOLDER, man FOLDER, role, or plan-schema")),
     }
 }
 

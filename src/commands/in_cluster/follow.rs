@@ -53,12 +53,13 @@ pub(super) async fn to_the_end(session: &Session, assignment: &Assignment) -> Re
             biased;
             () = interrupt.wait() => return Err(detached(session, assignment)),
             looked = looking => looked.map_err(|failure| {
-                failure.hint("the job goes on without this command; to follow it again, run the same command")
+                failure.hint("the job continues without this command; to follow it again, run the same \
+                    command")
             })?,
         };
         let Some(job) = job else {
-            return Err(Failure::new(format!("job {} is not there any more", job_name(prefix)))
-                .hint("run the same command again: it goes on from what was saved")
+            return Err(Failure::new(format!("job {} no longer exists", job_name(prefix)))
+                .hint("run the same command again: it continues from what was saved")
                 .hint(format!("see where the run stands: kubectl bootstorm status --ns-prefix {prefix}")));
         };
         let phase = last.map(|(phase, _)| phase).unwrap_or_default();
@@ -119,8 +120,11 @@ impl Obstacle {
                 .hint("then run this command again, with another --runner-image"),
             Self::Refused(why) => Failure::new(format!("the pods of job {} are refused", job.name))
                 .because(why)
-                .hint("the job goes on by itself once they are not; to follow it again, run the same command")
-                .hint(format!("or give it up: {delete}")),
+                .hint(
+                    "the job continues by itself once they are accepted; to follow it again, run the same \
+                    command",
+                )
+                .hint(format!("or abandon it: {delete}")),
         }
     }
 }
@@ -143,12 +147,12 @@ fn detached(session: &Session, assignment: &Assignment) -> Failure {
     let (prefix, namespace) = (&assignment.prefix, session.cluster.namespace());
     let look = match assignment.observe {
         Some(_) => "see what was observed so far: kubectl bootstorm report",
-        None => "see how far it is: kubectl bootstorm status",
+        None => "check its progress: kubectl bootstorm status",
     };
-    Failure::interrupted(format!("detached; job {} goes on in the cluster", job_name(prefix)))
+    Failure::interrupted(format!("detached; job {} continues in the cluster", job_name(prefix)))
         .hint("follow it again: run the same command")
         .hint(format!("{look} --ns-prefix {prefix} -n {namespace}"))
-        .hint(format!("read what its pods write: kubectl logs -n {namespace} -l {}", pods(prefix)))
+        .hint(format!("read the logs of its pods: kubectl logs -n {namespace} -l {}", pods(prefix)))
         .hint(format!(
             "stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"
         ))
@@ -166,7 +170,7 @@ pub(super) async fn pods_gone(session: &Session, prefix: &str) -> Result<(), Fai
         let Some(first) = pods.first() else { return Ok(()) };
         if elapsed_since(began) > ENDING {
             let (name, namespace) = (printable(&first.pod.name), session.cluster.namespace());
-            return Err(Failure::new(format!("pod {name} of the deleted job does not end"))
+            return Err(Failure::new(format!("pod {name} of the deleted job does not terminate"))
                 .hint(format!("see why: kubectl describe pod {name} -n {namespace}")));
         }
         tokio::select! {
@@ -242,8 +246,9 @@ mod tests {
 
     #[test]
     fn of_the_log_of_a_pod_that_failed_the_error_is_shown() {
-        let log = "Error: shard 0 of 2\nerror: an earlier one\nerror: failed to take the lock\n  leases is forbidden\nhint: ask\n";
-        assert_eq!(essence(log), "Error: failed to take the lock: leases is forbidden");
+        let log = "Error: shard 0 of 2\nerror: an earlier one\nerror: failed to acquire the lock\n  leases \
+            is forbidden\nhint: ask\n";
+        assert_eq!(essence(log), "Error: failed to acquire the lock: leases is forbidden");
         for other in ["OOMKilled", "ErrImagePull: rpc error", "Error: killed"] {
             assert_eq!(essence(other), other);
         }

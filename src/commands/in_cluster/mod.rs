@@ -22,7 +22,8 @@ use bootstorm_model::shards::{Assignment, MOST_SHARDS, Planned, obstacle};
 /// Flags of phases that run inside of the cluster
 #[derive(Debug, Clone, Default, Args)]
 pub struct InClusterArgs {
-    /// Run inside of the cluster, as a Job that goes on without this command; the same command follows it again
+    /// Run inside of the cluster, as a Job that continues without this command; the same command follows it
+    /// again
     #[arg(long, hide_short_help = true)]
     pub in_cluster: bool,
     /// Pods of the Job, each for its share of the VMs
@@ -42,7 +43,7 @@ impl InClusterArgs {
         match local.iter().find(|(given, _)| *given) {
             Some((_, flag)) if self.in_cluster => {
                 Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
-                    .because("it is done on this computer while a phase runs, and the Job goes on without it")
+                    .because("it runs on this computer during a phase, and the Job continues without it")
                     .hint("leave one of them out"))
             }
             _ => Ok(()),
@@ -59,7 +60,7 @@ impl InClusterArgs {
         let settings = PhaseSettings { shards: Some(self.shards()), ..settings };
         match obstacle(&settings) {
             None => Ok(Planned { name, settings }),
-            Some(why) => Err(Failure::usage(format!("{name} cannot run in the cluster like that"))
+            Some(why) => Err(Failure::usage(format!("{name} cannot run in the cluster with these flags"))
                 .because(why)
                 .hint("leave out --in-cluster, or the flag that it does not go with")),
         }
@@ -69,7 +70,7 @@ impl InClusterArgs {
         self.runner_image.as_deref().filter(|image| !image.is_empty()).ok_or_else(|| {
             Failure::usage("--in-cluster needs an image with this program")
                 .hint("build one from the Containerfile, and name it: --runner-image registry.example.org/kubectl-bootstorm:v1")
-                .hint("or set it once for all: kubectl bootstorm storm --show-config names the file")
+                .hint("or set it in the configuration: kubectl bootstorm storm --show-config names the file")
         })
     }
 }
@@ -121,7 +122,7 @@ pub async fn start(
     outcome?;
     let s = if assignment.shards == 1 { "" } else { "s" };
     session.console.say(&format!(
-        "job {} with {} shard{s} was created in namespace {namespace}; it goes on without this command",
+        "job {} with {} shard{s} was created in namespace {namespace}; it continues without this command",
         job_name(prefix),
         assignment.shards
     ));
@@ -181,9 +182,9 @@ fn unlike(session: &Session, prefix: &str, job: &JobState) -> Failure {
         let names: Vec<String> = assignment.phases.iter().map(|one| one.name.to_string()).collect();
         names.join(", ")
     });
-    let phases = phases.unwrap_or_else(|| "something that this version does not know".to_owned());
+    let phases = phases.unwrap_or_else(|| "work unknown to this version".to_owned());
     Failure::new(format!("run \"{prefix}\" has a job already: {}, for {phases}", job.name))
-        .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
+        .hint(format!("check its progress: kubectl bootstorm status --ns-prefix {prefix}"))
         .hint(format!("stop it: kubectl delete job {} -n {}", job.name, session.cluster.namespace()))
 }
 
@@ -237,10 +238,11 @@ async fn begin(
         if !forbidden {
             return failure;
         }
-        let failure = failure.hint("whoever creates roles needs the rights that they give");
+        let failure = failure.hint("creating a role requires the permissions that it grants");
         match args.service_account {
             Some(_) => failure,
-            None => failure.hint("or let somebody else create the account: --service-account NAME"),
+            None => failure
+                .hint("or have somebody with these permissions create the account: --service-account NAME"),
         }
     })
 }
@@ -268,7 +270,7 @@ pub async fn settle(
                     "follow it: kubectl bootstorm {} --in-cluster --ns-prefix {prefix}",
                     name.kind.word()
                 ))
-                .hint(format!("see how far it is: kubectl bootstorm status --ns-prefix {prefix}"))
+                .hint(format!("check its progress: kubectl bootstorm status --ns-prefix {prefix}"))
                 .hint(format!("stop it: kubectl delete job {} -n {}", job_name(&prefix), cluster.namespace()))
         };
         match cluster.job_of(&prefix, &record.run_id).await {
@@ -282,7 +284,7 @@ pub async fn settle(
         let other = holders.into_values().find(|working| working.taken.holder != lock.holder());
         if let Some(other) = other {
             return Err(works(format!("{} works on it", other.taken.holder))
-                .hint("a process that died loses its hold after 65s; then run this command again"));
+                .hint("the lock of a dead process expires after 65s; then run this command again"));
         }
     }
     let gathered = shards::gather(cluster, record, store, name).await;
@@ -327,8 +329,8 @@ fn unfinished(session: &Session, prefix: &str, what: &str, end: &JobEnd) -> Fail
     let (job, namespace) = (job_name(prefix), session.cluster.namespace());
     match end {
         JobEnd::Failed(why) => Failure::new(format!("{what} was not finished: job {job} has failed"))
-            .because(if why.is_empty() { "it does not say why" } else { why })
-            .hint(format!("read what its pods wrote: kubectl logs -n {namespace} -l {}", pods(prefix)))
+            .because(if why.is_empty() { "it gives no reason" } else { why })
+            .hint(format!("read the logs of its pods: kubectl logs -n {namespace} -l {}", pods(prefix)))
             .hint(format!("then delete it: kubectl delete job {job} -n {namespace}"))
             .hint("and run this command again: what was saved is kept"),
         JobEnd::Complete => Failure::new(format!("job {job} is complete, and {what} is not"))

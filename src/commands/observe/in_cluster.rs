@@ -107,9 +107,9 @@ async fn known(
     let observed = session.cluster.observed(store, &record).await.map_err(unreadable)?;
     match observed.map(|observed| observed.shards).filter(|known| *known != shards) {
         None => Ok(record),
-        Some(known) => Err(Failure::usage(format!("this observation was begun with {known} shards"))
+        Some(known) => Err(Failure::usage(format!("this observation was started with {known} shards"))
             .hint(format!("continue it with --shards {known}"))
-            .hint(format!("or begin anew, without it: kubectl bootstorm cleanup --ns-prefix {prefix}"))),
+            .hint(format!("or start over without it: kubectl bootstorm cleanup --ns-prefix {prefix}"))),
     }
 }
 
@@ -187,7 +187,7 @@ pub(in crate::commands) async fn part(
     // The last save determines whether another pod has to continue.
     store.lock().await.save_observed(&record, &observation).await?;
     match end {
-        End::Interrupted => Err(Failure::interrupted("interrupted; the next pod of this index goes on")),
+        End::Interrupted => Err(Failure::interrupted("interrupted; the next pod of this index continues")),
         End::Time | End::Settled => {
             session
                 .console

@@ -49,7 +49,7 @@ impl Place {
         };
         match durable::lock(&path).map_err(cannot)? {
             Some(lock) => Ok(Self { path, is_named: named.is_some(), _lock: lock }),
-            None => Err(Failure::new("another process observes these VMs")
+            None => Err(Failure::new("another process is observing these VMs")
                 .because(format!("it holds the lock on {}", path.display()))
                 .hint("to observe them twice, save to another file: --save FILE")),
         }
@@ -81,7 +81,7 @@ impl Place {
         let over = record.observation.as_ref().is_some_and(|observation| observation.ended.is_some());
         if over && self.is_named {
             return Err(self
-                .unusable(&"its observation is over")
+                .unusable(&"its observation has ended")
                 .hint(format!("show it: kubectl bootstorm report --from {}", self.path.display())));
         }
         if over {

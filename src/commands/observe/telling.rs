@@ -89,9 +89,9 @@ impl Telling {
             Seen::Blind { stream, begins } => {
                 drop(state);
                 let what = if *begins {
-                    "does not deliver: nothing is seen until it does"
+                    "is interrupted: changes are not seen until it recovers"
                 } else {
-                    "delivers again"
+                    "has recovered"
                 };
                 self.say(&format!("{} {what}", stream.words()));
             }

@@ -181,7 +181,7 @@ impl Cluster {
                         Some(other) => Marked::Refused(format!("run {other} has adopted it meanwhile")),
                         None => return Err(error),
                     },
-                    None => Marked::Refused("it was deleted meanwhile, or made anew".to_owned()),
+                    None => Marked::Refused("it was deleted or recreated meanwhile".to_owned()),
                 })
             }
             outcome => outcome.map(|()| Marked::Ours),
@@ -190,7 +190,7 @@ impl Cluster {
 
     /// Removes the mark of a run from a VM; succeeds if it is missing, or the VM is a different one.
     pub async fn unmark_adopted(&self, target: &Target, uid: &str, mark: &Mark) -> Result<(), ClusterError> {
-        let doing = "take the mark off the virtual machine";
+        let doing = "remove the mark from the virtual machine";
         let patch = [
             json!({"op": "test", "path": "/metadata/uid", "value": uid}),
             json!({"op": "test", "path": pointer(), "value": mark.to_string()}),

@@ -137,7 +137,7 @@ impl Cluster {
         let mut error = ClusterError::from_answer(doing, head.status.as_u16(), body, retry_after);
         if let (true, Some(place)) = (head.status.is_redirection(), redirect(&head.headers)) {
             error.message =
-                format!("HTTP {} leads to {place}, where no Kubernetes API leads", head.status.as_u16());
+                format!("HTTP {} redirects to {place}, as no Kubernetes API does", head.status.as_u16());
         }
         error.message = self.without_secrets(&error.message);
         error
@@ -193,7 +193,7 @@ impl Cluster {
         began: Instant,
     ) -> Result<(), ClusterError> {
         let Some(wait) = self.next_try(&error, *attempt, began) else { return Err(error) };
-        tracing::debug!(attempt, %error, "sending again");
+        tracing::debug!(attempt, %error, "retrying");
         self.count_retry();
         tokio::time::sleep(wait).await;
         *attempt += 1;
@@ -212,7 +212,7 @@ impl Cluster {
         let has_answered = matches!(error.kind, Kind::Throttled | Kind::Unavailable);
         let is_proved = self.shared.proved.load(Ordering::Relaxed);
         if has_answered && !is_proved && attempt == ATTEMPTS {
-            tracing::warn!(%error, "sending again for up to {}s (--retry-timeout)", self.patience.as_secs());
+            tracing::warn!(%error, "retrying for up to {}s (--retry-timeout)", self.patience.as_secs());
         }
         if has_answered || is_proved {
             let left = self.patience.saturating_sub(elapsed_since(began));

@@ -11,25 +11,26 @@ struct Complaint {
 const COMPLAINTS: [Complaint; 8] = [
     Complaint {
         words: &["CaUsedAsEndEntity"],
-        message: "the server's certificate is marked as an authority's (CA:TRUE), which the TLS library (rustls) does not \
-                  take from a server; kubectl does",
+        message: "the server's certificate is marked as an authority's (CA:TRUE), which the TLS library \
+            (rustls) does not accept from a server; kubectl does",
         hint: "give the server a certificate without CA:TRUE, or pass --insecure-skip-tls-verify",
     },
     Complaint {
         words: &["UnsupportedSignatureAlgorithm", "SignatureAlgorithmForPublicKey"],
-        message: "the server's certificate is signed by an algorithm that the TLS library (rustls with ring) has not, such \
-                  as ECDSA with P-521 or SHA-1",
+        message: "the server's certificate is signed with an algorithm that the TLS library (rustls with \
+            ring) does not support, such as ECDSA with P-521 or SHA-1",
         hint: "give the server a certificate of RSA, P-256, P-384 or Ed25519, or pass --insecure-skip-tls-verify",
     },
     Complaint {
         words: &["UnsupportedCertVersion"],
-        message: "the server's certificate is of X.509 version 1, which the TLS library (rustls) does not take",
+        message: "the server's certificate is of X.509 version 1, which the TLS library (rustls) does not \
+            accept",
         hint: "give the server a certificate of version 3, with its names, or pass --insecure-skip-tls-verify",
     },
     Complaint {
         words: &["failed to parse private key", "unsupported private key", "InvalidEncoding"],
-        message: "the TLS library (rustls with ring) cannot use the client key of this context: it is damaged, or of a kind \
-                  that it has not, such as P-521",
+        message: "the TLS library (rustls with ring) cannot use the client key of this context: it is \
+            damaged, or of an unsupported kind, such as P-521",
         hint: "use a key of RSA, P-256, P-384 or Ed25519, or log in with a token",
     },
     Complaint {
@@ -54,9 +55,10 @@ const COMPLAINTS: [Complaint; 8] = [
             "NoKxGroupsInCommon",
             "ServerDoesNotSupportTls12Or13",
         ],
-        message: "the server and the TLS library (rustls with ring) have no algorithms in common; a server whose key is \
-                  P-521 is one such",
-        hint: "let the server use TLS 1.2 or 1.3 with a key of RSA, P-256, P-384 or Ed25519, or pass --insecure-skip-tls-verify",
+        message: "the server and the TLS library (rustls with ring) have no algorithms in common, as with a \
+            server whose key is P-521",
+        hint: "configure the server for TLS 1.2 or 1.3 with a key of RSA, P-256, P-384 or Ed25519, or pass \
+            --insecure-skip-tls-verify",
     },
 ];
 

@@ -363,7 +363,7 @@ impl Changes {
                 match vmi {
                     Ok(vmi) => instances.push(Instance::from(vmi)),
                     // It stays visible that nothing is known about its VM.
-                    Err(fault) => tracing::debug!(%fault, "left out of a list"),
+                    Err(fault) => tracing::debug!(%fault, "omitted from a list"),
                 }
             }
             instances.retain(|instance| wanted(&instance.target));

@@ -22,7 +22,7 @@ fn describe(error: &AuthError) -> String {
         AuthError::ParseTokenKey(_) => "the token of this context cannot be read".to_owned(),
         AuthError::AuthExec(_) => "the credential plugin of this context did not work".to_owned(),
         AuthError::MalformedTokenExpirationDate(_) => {
-            "the credential plugin of this context gave a malformed time of expiry".to_owned()
+            "the credential plugin of this context returned a malformed expiry time".to_owned()
         }
         // The others name files, programs and settings.
         other => other.to_string(),

@@ -123,11 +123,7 @@ impl ClusterError {
             error
         {
             // Its URL may hold a password.
-            return Self::new(
-                doing,
-                Kind::Other,
-                "the proxy of this context speaks no protocol that is supported",
-            );
+            return Self::new(doing, Kind::Other, "the proxy of this context uses an unsupported protocol");
         }
         let mut messages = vec![error.to_string()];
         let mut cause = error.source();
@@ -287,7 +283,8 @@ impl Refusal {
     fn hints(self) -> Vec<&'static str> {
         match self {
             Self::Policy => vec![
-                "a policy of the cluster refused it, so no permission helps: ask its owners for what it demands, or an exception",
+                "a policy of the cluster refused it, not a missing permission: ask its owners for the \
+                 requirements, or an exception",
                 "namespaces that satisfy it already can hold the VMs: --vm-namespace NAME",
             ],
             Self::PodSecurity => vec![

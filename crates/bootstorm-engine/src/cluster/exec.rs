@@ -106,7 +106,7 @@ impl Cluster {
 
     /// The container named in the pod's annotation, or its first.
     async fn default_container(&self, namespace: &str, pod: &str) -> Result<String, ClusterError> {
-        let doing = "look at the containers of the pod";
+        let doing = "read the containers of the pod";
         let request = built(doing, on(&path("v1", Some(namespace), "pods")).get(pod, &GetParams::default()))?;
         let pod: Pod = self.call(doing, request).await?.object(doing)?;
         let named = pod.metadata.annotations.and_then(|mut all| all.remove(DEFAULT_CONTAINER));

@@ -51,7 +51,7 @@ impl Insight {
             Vec::new()
         });
         let events = events.unwrap_or_else(|why| {
-            kept("warnings, attached volumes and pulled images are not noted", why);
+            kept("warnings, attached volumes and pulled images are not recorded", why);
             Vec::new()
         });
         Self { pods, events, missing }

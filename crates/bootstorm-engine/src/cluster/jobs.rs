@@ -356,7 +356,7 @@ impl Cluster {
 
     /// Why pods of a Job were last refused; `None` if none was, or if events may not be read.
     pub async fn refused_pods(&self, job: &JobState) -> Result<Option<String>, ClusterError> {
-        let doing = "look why the Job has no pods";
+        let doing = "find out why the Job has no pods";
         let fields = format!("involvedObject.kind=Job,involvedObject.name={},reason=FailedCreate", job.name);
         let events = path("v1", Some(self.namespace()), "events");
         let request = built(doing, on(&events).list(&ListParams::default().fields(&fields)))?;

@@ -102,7 +102,7 @@ fn parse(text: &str, folder: &Path) -> Result<Kubeconfig, String> {
     let mut root = match document {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(root)) => root,
-        Some(_) => return Err("it is no map".into()),
+        Some(_) => return Err("it is not a map".into()),
     };
     for (key, known) in [("kind", "Config"), ("apiVersion", "v1")] {
         let found = root.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -137,7 +137,7 @@ fn entries(
     let found = match root.remove(list) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(found)) => found,
-        Some(_) => return Err(format!("its {list} are no list")),
+        Some(_) => return Err(format!("its {list} is not a list")),
     };
     let mut names = HashSet::new();
     let mut entries = Vec::new();
@@ -150,7 +150,7 @@ fn entries(
         let mut values = match entry.get_mut(inner).map(Value::take) {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(values)) => values,
-            Some(_) => return Err(format!("{inner} \"{name}\" is no map")),
+            Some(_) => return Err(format!("{inner} \"{name}\" is not a map")),
         };
         settle(&mut values, folder).map_err(|why| format!("{inner} \"{name}\": {why}"))?;
         if inner == "context" {
@@ -189,10 +189,10 @@ fn settle(values: &mut Map<String, Value>, folder: &Path) -> Result<(), String> 
 
 fn no_base64(data: &str, error: &base64::DecodeError) -> &'static str {
     if data.contains([' ', '\t']) {
-        return "holds blanks, which base64 has not; write lines under `|`, not under `>`";
+        return "holds blanks, which base64 does not allow; write lines under `|`, not under `>`";
     }
     if data.contains(['-', '_']) {
-        return "is base64 for URLs (with - and _); the standard alphabet is wanted";
+        return "is base64 for URLs (with - and _); the standard alphabet is required";
     }
     match error {
         base64::DecodeError::InvalidPadding => "is base64 without its padding (=)",
@@ -403,8 +403,8 @@ contexts:
             ("contexts: [{name: x, context: {namespace: n}}]\n", "needs quotes"),
             ("clusters: [{name: c}, {name: c}]\n", "the name \"c\" twice"),
             ("kind: Pod\n", "its kind is not Config"),
-            ("[]\n", "no map"),
-            ("users: {}\n", "no list"),
+            ("[]\n", "not a map"),
+            ("users: {}\n", "not a list"),
             ("users: [{name: u, user: {token: SECRET}]\n", "line 1"),
         ] {
             let told = parsed(text).unwrap_err();

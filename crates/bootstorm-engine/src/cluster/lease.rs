@@ -132,7 +132,7 @@ impl Cluster {
         holder: &str,
         interrupt: &Interrupt,
     ) -> Result<Held, LockError> {
-        let doing = "take the lock of the run";
+        let doing = "acquire the lock of the run";
         let renewed = Renewed::now();
         let fresh = self.lease(&name, prefix, run_id, holder);
         let body = serde_json::to_vec(&fresh).unwrap_or_default();
@@ -186,7 +186,7 @@ impl Cluster {
             return Err(ClusterError::new(doing, Kind::Conflict, message).into());
         };
         if !is_lock(&found) {
-            let message = format!("lease {name} in namespace {} is no lock of this tool", self.namespace);
+            let message = format!("lease {name} in namespace {} is not a lock of this tool", self.namespace);
             return Err(ClusterError::new(doing, Kind::AlreadyExists, message).into());
         }
         fresh.metadata.resource_version.clone_from(&found.metadata.resource_version);
@@ -213,7 +213,7 @@ impl Cluster {
 
     /// The live process that holds the lock of a run, if there is one.
     pub async fn holder(&self, prefix: &str) -> Result<Option<Taken>, ClusterError> {
-        let doing = "look who works on the run";
+        let doing = "read the lock of the run";
         let found = self.read_lease(doing, &names::head_name(prefix)).await?;
         Ok(found.filter(is_lock).and_then(|lease| self.living(lease)))
     }
@@ -222,7 +222,7 @@ impl Cluster {
     pub async fn holders(&self, run_id: &str) -> Result<BTreeMap<String, Working>, ClusterError> {
         let selector = names::lock_selector(run_id);
         let (leases, _) =
-            list_all::<Lease>(self, "look who works on the run", &self.leases(), &selector).await?;
+            list_all::<Lease>(self, "read the lock of the run", &self.leases(), &selector).await?;
         let working = |mut lease: Lease| {
             let name = lease.metadata.name.clone()?;
             let ready =

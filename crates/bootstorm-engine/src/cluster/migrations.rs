@@ -34,7 +34,7 @@ const MOST_TOLD: usize = 300;
 /// Conditions of a migration that report a problem (`KubeVirt` v1.0 to v1.9, `types.go` of `kubevirt.io/api`).
 const OF_TROUBLE: [(&str, &str); 2] = [
     ("migrationRejectedByResourceQuota", "a resource quota leaves no room for the target pod"),
-    ("migrationAbortRequested", "it was asked to end: its migration object was deleted"),
+    ("migrationAbortRequested", "it was cancelled: its migration object was deleted"),
 ];
 
 /// A `VirtualMachineInstanceMigration`, with only the used fields decoded
@@ -268,7 +268,7 @@ async fn listed(cluster: &Cluster, path: &str, selector: &str) -> Result<Vec<Mig
     for one in listed {
         match one {
             Ok(one) => migrations.push(one.migration(false)),
-            Err(fault) => tracing::debug!(%fault, "left out of a list"),
+            Err(fault) => tracing::debug!(%fault, "omitted from a list"),
         }
     }
     Ok(migrations)

@@ -85,10 +85,10 @@ impl fmt::Display for Stranger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPlanned => f.write_str("its name is not in the plan of the run"),
-            Self::MadeAnew => f.write_str("it was made anew by somebody else: its UID is another"),
-            Self::OtherRun(run_id) => write!(f, "run {run_id} made it"),
+            Self::MadeAnew => f.write_str("it was recreated by somebody else: its UID differs"),
+            Self::OtherRun(run_id) => write!(f, "run {run_id} created it"),
             Self::Unlabelled => f.write_str("it does not carry the label of the run"),
-            Self::Copied => f.write_str("its label was written by somebody else, so that it is a copy"),
+            Self::Copied => f.write_str("its label was written by somebody else, so it is a copy"),
             Self::Owned(owner) => write!(f, "it belongs to {owner}"),
         }
     }

@@ -117,7 +117,7 @@ impl Sent {
 }
 
 /// Reason for not switching a foreign VM that has one of the run's names.
-const MADE_ANEW: &str = "it is another VM of the same name: somebody made it anew, and it is left alone";
+const MADE_ANEW: &str = "it is another VM of the same name: somebody recreated it, and it is left alone";
 
 /// Reasons for not restarting a VM.
 const ENDING: &str = "its instance is being deleted already";

@@ -60,7 +60,7 @@ pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Opti
         return Err(odd(&name, "printed an ExecCredential without a status"));
     };
     let until = given.expiration_timestamp.map(|text| text.parse::<Timestamp>()).transpose();
-    let until = until.map_err(|_| odd(&name, "gave a malformed time of expiry"))?;
+    let until = until.map_err(|_| odd(&name, "returned a malformed expiry time"))?;
     let encoded = |text: String| STANDARD.encode(text);
     match (given.token, given.client_certificate_data, given.client_key_data) {
         (token, Some(certificate), Some(key)) => {
@@ -69,7 +69,7 @@ pub(super) async fn settle(auth: &mut AuthInfo, running: Running) -> Result<Opti
             auth.client_key_data = Some(SecretString::from(encoded(key)));
         }
         (Some(token), ..) => auth.token = Some(SecretString::from(token)),
-        _ => return Err(odd(&name, "gave neither a token nor a certificate with its key")),
+        _ => return Err(odd(&name, "returned neither a token nor a certificate with its key")),
     }
     Ok(until)
 }
@@ -132,7 +132,10 @@ async fn run(exec: &ExecConfig, name: &str, running: Running) -> Result<Vec<u8>,
         Ok(Err(error)) => Err(odd(name, &format!("cannot be read: {error}"))),
         Err(_) => {
             let flag = if is_dialog { "" } else { "; --request-timeout sets the limit" };
-            Err(odd(name, &format!("did not answer within {}s and was ended{flag}", limit.as_secs_f64())))
+            Err(odd(
+                name,
+                &format!("did not answer within {}s and was terminated{flag}", limit.as_secs_f64()),
+            ))
         }
     }
 }
@@ -224,7 +227,7 @@ mod tests {
         for (script, what) in [
             ("echo no", "printed no ExecCredential"),
             ("exit 3", "failed (exit status: 3)"),
-            ("echo '{\"status\": {}}'", "gave neither a token nor a certificate"),
+            ("echo '{\"status\": {}}'", "returned neither a token nor a certificate"),
         ] {
             let failure = settle(&mut auth(script), QUIET).await.unwrap_err().to_string();
             assert!(failure.contains(what), "{failure}");

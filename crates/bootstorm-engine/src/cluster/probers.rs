@@ -240,7 +240,7 @@ impl Cluster {
         number: usize,
         probe: &ProbePlan,
     ) -> Result<Option<Metadata>, ClusterError> {
-        let doing = "look after the prober pod";
+        let doing = "check the prober pod";
         let (pods, name) = (collection(self.namespace()), name(prefix, number));
         let request = built(doing, on(&pods).get(&name, &GetParams::default()))?;
         match self.call(doing, request).await.and_then(|answer| answer.object::<PodState>(doing)) {

@@ -133,7 +133,7 @@ impl Cluster {
         let text = |key: &str| data.get(key).ok_or_else(|| CodecError::Missing(key.to_owned()));
         let (mut record, parts) = codec::decode_head(text(names::PLAN_KEY)?, text(names::PARTS_KEY)?)?;
         if record.plan.prefix != prefix {
-            let why = "it is about another run than its name says".to_owned();
+            let why = "it belongs to another run than its name says".to_owned();
             return Err(CodecError::Unreadable(names::PLAN_KEY.to_owned(), why).into());
         }
         let mut adopted = Vec::new();

@@ -24,9 +24,9 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
 
 /// Reason why a VM is not the one that was adopted, or is being deleted; `None` if neither.
 pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<String> {
-    let Some(machine) = machine else { return Some("the VM does not exist any more".into()) };
+    let Some(machine) = machine else { return Some("the VM no longer exists".into()) };
     if machine.uid() != adoptee.uid {
-        return Some("it is another VM of the same name: it was made anew since it was adopted".into());
+        return Some("it is another VM of the same name: it was recreated since it was adopted".into());
     }
     machine.is_going().then(|| "the VM is being deleted".into())
 }

@@ -168,7 +168,7 @@ pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, 
                         Marked::Refused(why) => why,
                     }
                 }
-                _ => "it was deleted meanwhile, or made anew".to_owned(),
+                _ => "it was deleted or recreated meanwhile".to_owned(),
             };
             Ok(Some((adoptee.target, refused)))
         }
@@ -224,7 +224,8 @@ fn judge(
     let strategy = before.strategy();
     if is_system(&machine.target().namespace) && !named {
         return Err(
-            "its namespace is the cluster's own; name it with --adopt-namespace if you mean it".into()
+            "its namespace is the cluster's own; to adopt it nevertheless, name it with --adopt-namespace"
+                .into(),
         );
     }
     if machine.is_going() {
@@ -234,10 +235,10 @@ fn judge(
         return Err("its start strategy is Paused: once stopped, it would not boot again by itself".into());
     }
     if machine.run_id().is_some() {
-        return Err("a run of this tool has made it".into());
+        return Err("a run of this tool created it".into());
     }
     if let Some(owner) = machine.controller() {
-        return Err(format!("it belongs to {owner}, which would undo what is done to it"));
+        return Err(format!("it belongs to {owner}, which would undo changes to it"));
     }
     match strategy {
         "Always" | "Halted" | "Manual" | "RerunOnFailure" => {}
@@ -246,7 +247,7 @@ fn judge(
                 "its run strategy is Once: once stopped, it could not be started again as it was".into()
             );
         }
-        other => return Err(format!("its run strategy {other} says nothing about when it is to run")),
+        other => return Err(format!("its run strategy {other} does not determine when it runs")),
     }
     if machine.wish().is_some() {
         return Err("it is being started or stopped".into());
@@ -259,12 +260,12 @@ fn judge(
         Some(guest) if guest.is_running() => true,
         Some(_) => return Err(format!("it does not run: {}", machine.complaint())),
         None if strategy == "Always" => {
-            return Err(format!("it is meant to run and does not: {}", machine.complaint()));
+            return Err(format!("it should run and does not: {}", machine.complaint()));
         }
         None if !matches!(machine.printable(), "" | "Stopped") => {
             return Err(format!("it could not be started: {}", machine.complaint()));
         }
-        None if !include_halted => return Err("it is off; --include-halted takes such VMs along".into()),
+        None if !include_halted => return Err("it is off; --include-halted includes such VMs".into()),
         None => false,
     };
     if guest.is_some() && machine.printable().contains("Error") {

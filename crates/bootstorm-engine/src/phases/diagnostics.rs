@@ -62,7 +62,7 @@ impl Diagnostics {
                     let findings = findings(&cluster, &vm, about_disks, at).await;
                     (cluster.without_secrets(&vm.complaint()), Some(findings))
                 }
-                Ok(None) if made => ("the VM does not exist any more".to_owned(), None),
+                Ok(None) if made => ("the VM no longer exists".to_owned(), None),
                 // The reason for its absence is already known.
                 Ok(None) => (String::new(), None),
                 Err(error) => (format!("its state is unknown: {}", error.message), None),

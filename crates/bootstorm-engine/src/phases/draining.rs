@@ -31,7 +31,7 @@ pub(super) async fn note(
             if let Step::Begin(_) = work.step {
                 return Err(missing(&node));
             }
-            let text = format!("node {node} is gone, or was made anew since the drain began");
+            let text = format!("node {node} is gone, or was recreated since the drain began");
             (work.events)(&Event::Warning(text));
             if let Some(cordon) = known {
                 cordon.lifted = true;
@@ -96,7 +96,7 @@ pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_i
         match work.cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
             Ok(()) => cordon.lifted = true,
             Err(error) => {
-                let again = format!("let it take pods again: kubectl uncordon {}", cordon.node);
+                let again = format!("uncordon it: kubectl uncordon {}", cordon.node);
                 (work.events)(&Event::Warning(format!(
                     "node {} stays cordoned: {error}; {again}",
                     cordon.node
@@ -134,7 +134,7 @@ fn missing(node: &str) -> ClusterError {
     ClusterError::new(
         "drain the node",
         Kind::NotFound,
-        format!("there is no node {node}, or it was made anew"),
+        format!("there is no node {node}, or it was recreated"),
     )
 }
 

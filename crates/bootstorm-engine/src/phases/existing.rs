@@ -78,7 +78,7 @@ impl Existing {
     pub(super) fn absence(&self, target: &Target) -> String {
         match self.strangers.get(target) {
             Some(stranger) => format!("the VM of this name is not the run's: {stranger}"),
-            None => "the VM does not exist any more".to_owned(),
+            None => "the VM no longer exists".to_owned(),
         }
     }
 }

@@ -187,7 +187,7 @@ impl Barrier {
     }
 
     fn abort(&self, member: usize) -> Opening {
-        let why = "the fleet starts together or not at all, and a member did not come".to_owned();
+        let why = "the fleet starts together or not at all, and a member was not ready".to_owned();
         self.state.send_modify(|state| state.decision = Some(Decision::Closed(why)));
         Opening::Aborted(member)
     }
@@ -226,7 +226,7 @@ impl Gate {
         let at = match decided {
             Ok((Some(Decision::Open(at)), true)) => at,
             Ok((Some(Decision::Closed(why)), _)) => return Err(Closed(why)),
-            _ => return Err(Closed("the others have started without it: it came too late".to_owned())),
+            _ => return Err(Closed("the others have started without it: it was ready too late".to_owned())),
         };
         self.barrier.passed().insert(self.member, Passed { zero: clock.at(at), fresh });
         // Wakes the barrier, which waits for the records.

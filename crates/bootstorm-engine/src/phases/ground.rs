@@ -62,7 +62,7 @@ impl Ground {
             return Ok(());
         }
         let message = format!(
-            "namespace {} is not the one that setup made: it was deleted, or made anew by somebody else",
+            "namespace {} is not the one that setup created: it was deleted, or recreated by somebody else",
             target.namespace
         );
         Err(ClusterError::new(timed.doing, ErrorKind::NotFound, message))

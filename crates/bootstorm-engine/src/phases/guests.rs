@@ -230,7 +230,7 @@ impl Guests {
             Answer::Reached(id) | Answer::Quiet(id, _) | Answer::Cannot(id, _) | Answer::Back { id, .. } => {
                 *id
             }
-            Answer::Warning(why) => return Said::Warning(format!("the prober says: {why}")),
+            Answer::Warning(why) => return Said::Warning(format!("the prober reports: {why}")),
             _ => return Said::Nothing,
         };
         let Some(asked) = self.ids.get_mut(&id) else { return Said::Nothing };

@@ -274,7 +274,7 @@ pub async fn observe(
     let nodes = match nodes {
         Ok(nodes) => Some(nodes),
         Err(error) if error.kind == Kind::Forbidden => {
-            let text = "nodes are not watched, so that a lost node shows by its VMs alone";
+            let text = "nodes are not watched, so a lost node only shows in its VMs";
             (work.events)(&Seen::Warning(format!("{text}: {}", error.message)));
             None
         }
@@ -544,7 +544,7 @@ impl<'a> Watching<'a> {
                 let from = self.clock.at(since);
                 let gap = Gap { from, to: self.clock.now(), stream: Some(stream), open: true };
                 self.watcher.observation_mut().gaps.push(gap);
-                tracing::info!(why, "the prober does not deliver");
+                tracing::info!(why, "the prober is interrupted");
                 (self.events)(&Seen::Blind { stream, begins: true });
             }
             Said::Restored => {
@@ -581,7 +581,7 @@ impl<'a> Watching<'a> {
                 self.nodes_gap = self.nodes_gap.map(|gap| LastGap { restored: Some(at), ..gap });
             }
             WatchEvent::Complaint(_) => {}
-            WatchEvent::Unreadable(fault) => tracing::debug!(%fault, "passed over"),
+            WatchEvent::Unreadable(fault) => tracing::debug!(%fault, "skipped"),
         }
     }
 
@@ -602,7 +602,7 @@ impl<'a> Watching<'a> {
             match task.await {
                 Ok(Ok(resting)) => self.rest(&resting),
                 Ok(Err(error)) => tracing::debug!(%error, "VMs that are down could not be looked up"),
-                Err(error) => tracing::debug!(%error, "the look at the VMs ended"),
+                Err(error) => tracing::debug!(%error, "the lookup of the VMs failed"),
             }
         }
         let leaving: Vec<(u32, Offset)> = self.watcher.leaving().collect();

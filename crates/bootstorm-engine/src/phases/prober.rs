@@ -112,7 +112,7 @@ pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
     let (mut limit, mut is_asked) = (Box::pin(tokio::time::sleep(HELLO_WITHIN)), false);
     let mut lines = 0;
     let ended = |errors: &[String]| {
-        if errors.is_empty() { "the probe ended before it began".to_owned() } else { errors.join("; ") }
+        if errors.is_empty() { "the probe ended before it started".to_owned() } else { errors.join("; ") }
     };
     loop {
         let out = tokio::select! {
@@ -120,12 +120,12 @@ pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
             out = stream.next() => out,
             () = &mut limit => {
                 let limit = if is_asked { HANDED_OVER_WITHIN } else { HELLO_WITHIN };
-                return Err(format!("the probe did not begin within {}s", limit.as_secs()));
+                return Err(format!("the probe did not start within {}s", limit.as_secs()));
             }
         };
         lines += 1;
         if lines > MOST_BEFORE_HELLO {
-            return Err("the pod says much, but nothing that a prober says".to_owned());
+            return Err("the pod writes output, but not that of a prober".to_owned());
         }
         let answer = match out {
             Out::Line(_, line) => Answer::parse(&line),
@@ -140,7 +140,7 @@ pub(crate) async fn greet(stream: &mut LineStream) -> Result<Greeting, String> {
         };
         match answer {
             Some(Answer::Wanted(_)) if is_asked => {
-                return Err("the pod asks for the prober program again and again".to_owned());
+                return Err("the pod requests the prober program repeatedly".to_owned());
             }
             Some(Answer::Wanted(machine)) => {
                 is_asked = true;
@@ -200,7 +200,7 @@ pub(crate) async fn converse(
                             made.extend(pod.map(|pod| (pod.name, pod.uid)));
                         }
                         Err(error) => {
-                            tracing::info!(prober, %error, "the prober pod cannot be made again");
+                            tracing::info!(prober, %error, "the prober pod cannot be recreated");
                         }
                     }
                 }
@@ -259,7 +259,7 @@ impl Talk<'_> {
         loop {
             // While lines keep coming, nothing else gets its turn.
             if lines > MOST_LINES {
-                return Some("the pod says more than a prober ever does");
+                return Some("the pod writes more than a prober ever does");
             }
             tokio::select! {
                 biased;
@@ -286,7 +286,7 @@ impl Talk<'_> {
                     }
                     Out::Error(line) => {
                         lines += 1;
-                        tracing::debug!(prober = self.prober, line = plain(&line), "a prober complains");
+                        tracing::debug!(prober = self.prober, line = plain(&line), "prober warning");
                     }
                     Out::Ended => return None,
                 },
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!((greeting.lacks.len(), greeting.warnings.len()), (1, MOST_COMPLAINTS));
 
         let flood = greeted(b"y\n".repeat(1_000_000), b"", false).await.unwrap_err();
-        assert!(flood.contains("nothing that a prober says"), "{flood}");
+        assert!(flood.contains("but not that of a prober"), "{flood}");
         let silent = greeted(Vec::new(), b"", false).await.unwrap_err();
         assert!(silent.contains("within 30s"), "{silent}");
         let ended = greeted(b"n".to_vec(), b"sh: \x1b[31mno\xff\n", true).await.unwrap_err();

@@ -139,12 +139,12 @@ fn tell(told: &mut Vec<Event>, event: Event, events: Listener<'_>) {
 /// Problem of this many VMs per script.
 fn overload(record: &RunRecord) -> String {
     let way_out = match record.plan.probe.pod {
-        Some(_) => "leave out --probe-pod, so that the run makes probers of its own".to_owned(),
+        Some(_) => "leave out --probe-pod, so the run creates its own probers".to_owned(),
         None => format!("use --probers {}", (record.plan.size() as usize).div_ceil(MOST_FOR_SCRIPT)),
     };
     format!(
         "each prober has up to {} VMs and keeps a process for each, more than the {MOST_FOR_SCRIPT} that it can serve in \
-         time and that the neighbor table of its node bears; {way_out}",
+         time and that the neighbor table of its node holds; {way_out}",
         share(record)
     )
 }
@@ -351,7 +351,7 @@ fn unable(record: &RunRecord, place: &Place, tool: Tool, greeting: &Greeting) ->
         failure = failure.hint(other);
     }
     if probe.pod.is_some() {
-        failure = failure.hint("let the run make prober pods of its own: leave out --probe-pod");
+        failure = failure.hint("let the run create its own prober pods: leave out --probe-pod");
     } else if tool == Tool::Ping {
         failure = failure
             .hint("choose an image with the ping of iputils, which needs no privilege: --probe-image IMAGE");

@@ -68,7 +68,7 @@ impl Probing {
 
     async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
         let until = monotonic_now() + READY_WITHIN;
-        let mut complaint = "it did not say hello".to_owned();
+        let mut complaint = "it sent no greeting".to_owned();
         while self.lanes.iter().any(|lane| !lane.opened) {
             match tokio::time::timeout_at(until.into(), self.heard.recv()).await {
                 Ok(Some(ProberEvent::Opened { prober, hello })) => {

@@ -30,9 +30,9 @@ pub(super) async fn open(
     let (place, selector) = (record.plan.layout.namespace.as_deref(), run_id_selector(&record.run_id));
     match Volumes::open(work.cluster, place, &selector).await? {
         Ok(volumes) => Ok(Some((volumes, disks))),
-        Err(why) if halted => Err(ClusterError::new("follow the disks of the VMs", Kind::Forbidden, why)),
+        Err(why) if halted => Err(ClusterError::new("watch the disks of the VMs", Kind::Forbidden, why)),
         Err(why) => {
-            let note = format!("how long the disks take is not measured: {why}");
+            let note = format!("the time to fill the disks is not measured: {why}");
             (work.events)(&Event::Warning(note));
             Ok(None)
         }

@@ -171,12 +171,12 @@ async fn send(
                 return Err(ClusterError::new(timed.doing, Kind::Conflict, "the lock on the run was lost"));
             }
             if let Err(error) = cluster.check_before(&timed).await {
-                tracing::debug!(%error, "looking again");
+                tracing::debug!(%error, "checking again");
                 return Ok(());
             }
             match cluster.send_timed(&timed, order.deadline, &mut guard, |_| {}).await.outcome {
                 Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict | Kind::NotFound) => {
-                    tracing::debug!(%error, "looking again");
+                    tracing::debug!(%error, "checking again");
                     Ok(())
                 }
                 outcome => outcome.map(|_| ()),

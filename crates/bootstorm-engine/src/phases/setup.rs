@@ -123,9 +123,7 @@ pub async fn make_namespaces(
                         "{extra} exists already in namespace {name} and is not the run's"
                     ))
                     .because(stranger)
-                    .hint(
-                        "rename it in the manifest, or leave it out there if it is the one that is meant",
-                    ));
+                    .hint("rename it in the manifest, or omit it there to use the existing one"));
                 }
             }
         }
@@ -166,7 +164,7 @@ pub async fn originals(cluster: &Cluster, plan: &Plan, template: &Template) -> R
             }
             None => {
                 return Err(Failure::new(format!("{extra} is not in namespace {from}"))
-                    .hint(format!("see what is there: kubectl get {} -n {from}", extra.kind.plural())));
+                    .hint(format!("see what exists: kubectl get {} -n {from}", extra.kind.plural())));
             }
         }
     }

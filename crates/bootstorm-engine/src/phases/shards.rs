@@ -43,7 +43,7 @@ impl ShardGate<'_> {
         if let Some(at) = work.cluster.start_of(prefix, name).await? {
             let late = clock.now().since(at).seconds();
             if late > 0.0 {
-                let text = format!("the shards have started {late:.1}s before; this one follows now");
+                let text = format!("the other shards started {late:.1}s earlier; this one starts now");
                 (work.events)(&Event::Warning(text));
             }
             return Ok(Ok(clock.instant(at)));
@@ -60,7 +60,7 @@ impl ShardGate<'_> {
             }
             if elapsed_since(arrived) > PATIENCE {
                 let minutes = PATIENCE.as_secs() / 60;
-                return Ok(Err(Closed(format!("the shards did not come together within {minutes} minutes"))));
+                return Ok(Err(Closed(format!("not all shards became ready within {minutes} minutes"))));
             }
             sleep(LOOK_EVERY).await;
         };
@@ -138,7 +138,7 @@ pub async fn take_up(
 ) -> Result<Option<Share>, LoadError> {
     let Some(whole) = record.phase(name) else {
         let message = format!("the record has no {name}");
-        return Err(ClusterError::new("take up the part of a shard", Kind::Invalid, message).into());
+        return Err(ClusterError::new("resume the part of a shard", Kind::Invalid, message).into());
     };
     let Part { phase, probers, store } = cluster.begin_part(run, record, name, shard).await?;
     // A phase that was followed before continues, whoever followed it.

@@ -134,7 +134,7 @@ pub fn check(list: &[Adoptee]) -> Result<(), String> {
     for adoptee in list {
         check_target(&adoptee.target)?;
         if !seen.insert(&adoptee.target) {
-            return Err(format!("{} is there twice", adoptee.target));
+            return Err(format!("{} is listed twice", adoptee.target));
         }
     }
     Ok(())
@@ -200,7 +200,7 @@ mod tests {
         let mut list = vec![adoptee(Setting::Running(true), true)];
         assert_eq!(check(&list), Ok(()));
         list.push(list[0].clone());
-        assert_eq!(check(&list).unwrap_err(), "shop/web.1 is there twice");
+        assert_eq!(check(&list).unwrap_err(), "shop/web.1 is listed twice");
         for name in ["", "..", "a/b", "a?b", "A", "a\u{1b}[2J", ".a"] {
             list[1].target.name = name.into();
             assert!(check(&list).is_err(), "{name}");

@@ -24,8 +24,8 @@ impl Tool {
     pub fn what(self) -> &'static str {
         match self {
             Self::Helm => "a template of Helm (`{{ .Values… }}`)",
-            Self::Go => "a Go template (`{{ .… }}`), as kube-burner has them",
-            Self::Jinja => "a Jinja template (`{{ … }}`, `{% … %}`), as Ansible has them",
+            Self::Go => "a Go template (`{{ .… }}`), as in kube-burner",
+            Self::Jinja => "a Jinja template (`{{ … }}`, `{% … %}`), as in Ansible",
             Self::Variables => {
                 "a template with variables (`${…}`), as oc process, envsubst and Flux fill them"
             }

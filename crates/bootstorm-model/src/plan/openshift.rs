@@ -168,7 +168,9 @@ fn generate(expression: &str, rng: &mut impl Rng) -> Result<String, String> {
         });
         match (set, count) {
             (Some(_), Some((count, _))) if !(1..=LONGEST).contains(&count) => {
-                return Err(format!("its expression wants {count} characters; 1 to {LONGEST} are possible"));
+                return Err(format!(
+                    "its expression asks for {count} characters; 1 to {LONGEST} are possible"
+                ));
             }
             (Some(set), Some((count, after))) => {
                 made.extend((0..count).map(|_| set[rng.random_range(0..set.len())]));

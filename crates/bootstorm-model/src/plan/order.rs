@@ -87,7 +87,9 @@ impl FromStr for Order {
                 .strip_prefix("random:")
                 .and_then(|seed| seed.parse().ok())
                 .map(|seed| Self::Random { seed })
-                .ok_or_else(|| format!("`{text}` is no order; there are name, random, random:SEED and node")),
+                .ok_or_else(|| {
+                    format!("`{text}` is not an order; there are name, random, random:SEED and node")
+                }),
         }
     }
 }

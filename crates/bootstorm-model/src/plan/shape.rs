@@ -77,7 +77,7 @@ impl Shape {
 
     /// Reads the value of `--wave`: `50/10s` or `50/ready`.
     pub fn wave_of(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no wave; write 50/10s or 50/ready");
+        let wrong = || format!("`{text}` is not a wave; write 50/10s or 50/ready");
         let (vms, then) = text.split_once('/').ok_or_else(wrong)?;
         let vms = count(vms).ok_or_else(wrong)?;
         match then.trim() {
@@ -88,7 +88,7 @@ impl Shape {
 
     /// Reads the value of `--ramp`: `100/60s`.
     pub fn ramp_of(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no ramp; write 100/60s for 100 VMs over 60 seconds");
+        let wrong = || format!("`{text}` is not a ramp; write 100/60s for 100 VMs over 60 seconds");
         let (vms, over) = text.split_once('/').ok_or_else(wrong)?;
         let (vms, over) = count(vms).zip(millis(over.trim())).ok_or_else(wrong)?;
         Ok(Self::Ramp { vms, over_millis: over })
@@ -96,7 +96,7 @@ impl Shape {
 
     /// Reads the value of `--rate`: `20/s`, `90/m`, `1/2s`.
     pub fn rate_of(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no rate; write 20/s or 90/m");
+        let wrong = || format!("`{text}` is not a rate; write 20/s or 90/m");
         let (vms, over) = text.split_once('/').ok_or_else(wrong)?;
         let over = match over.trim() {
             "s" => Some(1_000),
@@ -130,7 +130,7 @@ impl FromStr for Shape {
             Some(("wave", rest)) => Self::wave_of(rest),
             Some(("ramp", rest)) => Self::ramp_of(rest),
             Some(("rate", rest)) => Self::rate_of(rest),
-            _ => Err(format!("`{text}` is no shape")),
+            _ => Err(format!("`{text}` is not a shape")),
         }
     }
 }

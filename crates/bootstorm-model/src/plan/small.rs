@@ -154,7 +154,7 @@ const MOST_EXTRAS: usize = 100;
 pub fn check(extras: &[Extra], copy_from: Option<&str>) -> Result<(), String> {
     if extras.len() > MOST_EXTRAS {
         return Err(format!(
-            "{} small objects beside each VM are too many, at most {MOST_EXTRAS} are",
+            "{} small objects beside each VM are too many, at most {MOST_EXTRAS} are allowed",
             extras.len()
         ));
     }

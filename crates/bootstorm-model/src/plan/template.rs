@@ -135,13 +135,13 @@ pub enum TemplateFault {
     #[error("{0}")]
     Syntax(String),
     /// The file has no document.
-    #[error("it holds no document; exactly one VirtualMachine is wanted")]
+    #[error("it holds no document; exactly one VirtualMachine is required")]
     Empty,
     /// The file has other objects, but no VM.
     #[error("it holds no VirtualMachine of kubevirt.io/v1 among its {0} objects")]
     NoMachine(usize),
     /// The file has several VMs.
-    #[error("it holds {0} VirtualMachines; exactly one is wanted, from which all VMs are made")]
+    #[error("it holds {0} VirtualMachines; exactly one is required, from which all VMs are created")]
     Machines(usize),
     /// The text is a template of another tool.
     #[error("line {line}: it is {}", tool.what())]
@@ -281,8 +281,8 @@ impl Template {
         }
         if !left_out.is_empty() {
             template.notices.push(format!(
-                "left out, since only Secrets, ConfigMaps, networks, instance types, preferences and DataVolumes of the VM \
-                 are made beside it: {}",
+                "left out, since only Secrets, ConfigMaps, networks, instance types, preferences and \
+                 DataVolumes of the VM are created beside it: {}",
                 printable(&left_out.join(", "))
             ));
         }
@@ -311,7 +311,7 @@ impl Template {
         }
         templates.push(json!({"metadata": volume["metadata"], "spec": volume["spec"]}));
         self.notices.push(format!(
-            "DataVolume {} is made for each VM, as one of its dataVolumeTemplates",
+            "DataVolume {} is created for each VM, as one of its dataVolumeTemplates",
             printable(name.as_str().unwrap_or_default())
         ));
     }
@@ -321,8 +321,8 @@ impl Template {
         let dropped = identity::drop_shared(&mut self.manifest);
         if !dropped.is_empty() {
             self.notices.push(format!(
-                "dropped, since no two VMs may share it, so that each VM gets its own: {} (to set it, write {{i}} for \
-                 the index)",
+                "dropped, since no two VMs may share it, so each VM gets its own: {} (to set it, write {{i}} \
+                 for the index)",
                 printable(&dropped.join(", "))
             ));
         }

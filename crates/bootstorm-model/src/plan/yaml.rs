@@ -125,7 +125,7 @@ mod tests {
         assert!(read(&"[".repeat(100_000)).unwrap_err().to_string().contains("nested too deeply"));
         assert!(read(&"- ".repeat(100_000)).is_err());
         let merges = "a: &a\n  <<: [*a]\n";
-        assert!(read(merges).unwrap_err().to_string().contains("an alias inside of what it stands for"));
+        assert!(read(merges).unwrap_err().to_string().contains("an alias inside its own anchor"));
     }
 
     #[test]

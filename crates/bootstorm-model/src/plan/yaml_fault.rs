@@ -21,7 +21,7 @@ fn what(error: &Error, text: &str) -> String {
         Error::DuplicateMappingKey { .. } => "the same key twice",
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => "its aliases stand for too much",
+        | Error::AliasReplayStackDepthExceeded { .. } => "its aliases expand to too much",
         Error::Budget { .. } => "it is nested too deeply or too large",
         _ => return quoted_carefully(error, text),
     };
@@ -41,7 +41,7 @@ fn quoted_carefully(error: &Error, text: &str) -> String {
     };
     let mut words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() >= SHORTEST_WORD);
     if text.is_empty() || words.any(|word| text.contains(word)) {
-        "this is no valid YAML".to_owned()
+        "this is not valid YAML".to_owned()
     } else {
         line.to_owned()
     }

@@ -110,7 +110,7 @@ pub fn append(path: &Path, header: &str) -> io::Result<File> {
             // The opened file itself is tested, whatever the name refers to by then.
             let mut file = OpenOptions::new().read(true).append(true).open(place)?;
             if !is_empty_or(&mut file, |begin| begin.starts_with(header.as_bytes()))? {
-                return Err(foreign("it exists already, and is no log of this program"));
+                return Err(foreign("it exists already, and is not a log of this program"));
             }
             if file.metadata()?.len() == 0 {
                 file.write_all(header.as_bytes())?;
@@ -138,7 +138,7 @@ pub fn can_make_folder(path: &Path) -> io::Result<()> {
         return can_make_in(path);
     }
     if fs::symlink_metadata(path).is_ok() {
-        return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder"));
+        return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
     }
     let around = folder_of(path);
     let absolute = around.canonicalize().map_err(|error| match error.kind() {
@@ -148,7 +148,7 @@ pub fn can_make_folder(path: &Path) -> io::Result<()> {
         _ => error,
     })?;
     if absolute.parent().is_none() {
-        let message = "no folder is made at the root of the file system";
+        let message = "no folder is created at the root of the file system";
         return Err(io::Error::new(ErrorKind::PermissionDenied, message));
     }
     can_make_in(around)
@@ -206,7 +206,7 @@ fn move_to_free(part: &Path, place: &Path) -> io::Result<()> {
     match fs::hard_link(part, place) {
         Ok(()) => fs::remove_file(part),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(foreign("somebody else has just made it"))
+            Err(foreign("another process has just created it"))
         }
         // Not every file system has hard links.
         Err(_) => fs::rename(part, place),

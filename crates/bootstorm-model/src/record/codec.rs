@@ -299,7 +299,7 @@ pub fn decode_index(parts_json: &str) -> Result<Vec<PartIndex>, CodecError> {
 pub fn check_plan(plan: &Plan, run_id: &str) -> Result<(), CodecError> {
     let unreadable = |why: String| CodecError::Unreadable("plan.json".to_owned(), why);
     plan.check().map_err(unreadable)?;
-    if is_name(run_id) { Ok(()) } else { Err(unreadable("its run id is none".to_owned())) }
+    if is_name(run_id) { Ok(()) } else { Err(unreadable("its run id is not valid".to_owned())) }
 }
 
 fn check_index(parts: &[PartIndex]) -> Result<(), &'static str> {
@@ -402,7 +402,7 @@ pub fn decode_list_index(what: &str, text: &str) -> Result<Vec<ChunkIndex>, Code
 /// Checks an index of chunks: their names become paths.
 pub fn check_chunks(chunks: &[ChunkIndex]) -> Result<(), String> {
     if chunks.len() > MOST_PIECES || !chunks.iter().all(|chunk| is_name(&chunk.name)) {
-        return Err("it names parts that cannot be".to_owned());
+        return Err("it names parts that cannot exist".to_owned());
     }
     Ok(())
 }

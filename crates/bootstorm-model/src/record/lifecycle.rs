@@ -48,7 +48,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
         return refuse(format!("the setup of run \"{run}\" was cut short"), "setup");
     }
     if record.restored.is_some() {
-        return refuse(format!("the VMs of run \"{run}\" were given back as they were"), "cleanup");
+        return refuse(format!("the VMs of run \"{run}\" were restored"), "cleanup");
     }
     if let Some(why) = cleaned(record) {
         return refuse(why, "cleanup");
@@ -101,7 +101,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
             refuse(format!("the VMs of run \"{run}\" are stopped already"), "storm")
         }
         PhaseKind::Storm if on_running && stopped => refuse(
-            format!("the VMs of run \"{run}\" are stopped; a {} is of running VMs", storm.word()),
+            format!("the VMs of run \"{run}\" are stopped; a {} needs running VMs", storm.word()),
             "storm",
         ),
         PhaseKind::Storm if !on_running && !stopped => {

@@ -80,7 +80,7 @@ impl Assignment {
         }
         for Planned { name, settings } in &self.phases {
             if settings.shards != Some(self.shards) {
-                return Err(format!("{name} is of another number of shards"));
+                return Err(format!("{name} has another number of shards"));
             }
             if let Some(why) = obstacle(settings) {
                 return Err(format!("{name} cannot be shared: {why}"));
@@ -94,7 +94,7 @@ impl Observing {
     /// Why so many shards cannot share it; `None` if they can.
     pub fn obstacle(self, shards: u32) -> Option<&'static str> {
         let needs_all = self.settled.is_some() && shards > 1;
-        needs_all.then_some("--until is about all VMs, and a shard knows those of its share")
+        needs_all.then_some("--until refers to all VMs, and a shard knows only those of its share")
     }
 }
 

@@ -98,14 +98,14 @@ impl fmt::Display for Shard {
 /// Reason why a phase with these settings cannot be shared; `None` if it can.
 pub fn obstacle(settings: &PhaseSettings) -> Option<&'static str> {
     if settings.kind == StormKind::Drain {
-        return Some("one process cordons the nodes of a drain, and lifts that again");
+        return Some("one process cordons and uncordons the nodes of a drain");
     }
     if settings.shards.unwrap_or(1) < 2 {
         return None;
     }
     if matches!(settings.shape, Some(Shape::WaveReady { .. })) {
         return Some(
-            "a wave waits until all VMs of the last one are ready, and a shard knows those of its share",
+            "a wave waits until all VMs of the last one are ready, and a shard knows only those of its share",
         );
     }
     settings

@@ -122,13 +122,13 @@ static POD_SECURITY: Remedy = Remedy {
 };
 static REFUSED: Remedy = Remedy {
     layer: None,
-    hints: &["Change what the API server refuses: the words after the colon say what it is"],
+    hints: &["Change what the API server refuses: the message after the colon names it"],
 };
 static IMAGE: Remedy = Remedy {
     layer: None,
     hints: &[
         "Check the name and tag of the image, and that the nodes reach its registry",
-        "A private registry wants a pull secret: imagePullSecret of the container disk",
+        "A private registry needs a pull secret: imagePullSecret of the container disk",
         "Pull the image to the nodes before the storm",
     ],
 };
@@ -139,7 +139,7 @@ static MISSING_CLAIM: Remedy = Remedy {
 static FILLING: Remedy = Remedy {
     layer: Some(Layer::Storage),
     hints: &[
-        "See how far the disks are: kubectl get datavolumes -A",
+        "Check the progress of the disks: kubectl get datavolumes -A",
         "Check that the source of the disks exists and may be cloned from, and the room left in the storage",
     ],
 };
@@ -173,7 +173,7 @@ static MEMORY: Remedy = Remedy {
 static CRASH: Remedy = Remedy {
     layer: None,
     hints: &[
-        "Look at the guest itself: virtctl console VM, kubectl logs of the launcher pod, container compute",
+        "Check the guest itself: virtctl console VM, kubectl logs of the launcher pod, container compute",
         "Check that the disk holds a system that boots, with the firmware and disk bus that the manifest gives it",
     ],
 };
@@ -186,7 +186,8 @@ static HANDLER: Remedy = Remedy {
 static DOMAIN: Remedy = Remedy {
     layer: Some(Layer::Hypervisor),
     hints: &[
-        "Look at what libvirt refuses: kubectl logs of the launcher pod, container compute, and the logs of virt-handler",
+        "See what libvirt refuses: kubectl logs of the launcher pod, container compute, and the logs of \
+         virt-handler",
     ],
 };
 static ADDRESS: Remedy = Remedy {

@@ -42,7 +42,7 @@ impl Tracker<'_> {
             }
             Change::Present(_) => self.end_without_instance(position, "it has another instance", receipt),
             Change::Absent { uid, .. } if known.as_ref() == Some(uid) => {
-                self.end_without_instance(position, "its instance went", receipt);
+                self.end_without_instance(position, "its instance disappeared", receipt);
             }
             Change::Absent { .. } => {}
         }
@@ -136,7 +136,7 @@ impl Tracker<'_> {
     pub(super) fn end_migration(&mut self, target: u32, at: Offset) {
         let reason = match self.failure_of(target) {
             Some(why) => format!("its migration failed: {why}"),
-            None => "its migration failed, and KubeVirt does not say why".to_owned(),
+            None => "its migration failed, and KubeVirt gives no reason".to_owned(),
         };
         self.end(target, Outcome::Failed, Some(reason), at);
     }
@@ -184,7 +184,7 @@ impl Tracker<'_> {
             return;
         }
         let (outcome, reason) = if receipt.late {
-            (Outcome::Unknown, format!("{what} while nobody could see whether it had migrated"))
+            (Outcome::Unknown, format!("{what} while its migration could not be observed"))
         } else {
             (Outcome::Failed, format!("{what} before it had migrated"))
         };

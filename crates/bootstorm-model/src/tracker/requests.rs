@@ -24,7 +24,7 @@ impl Tracker<'_> {
                 if foreign {
                     let again = self.phase.restarts() || self.phase.drains();
                     let done = if again { "restarted" } else { "started" };
-                    let reason = format!("it was {done} by somebody else before its turn");
+                    let reason = format!("it was {done} by somebody else before its request was sent");
                     self.end(target, Outcome::Failed, Some(reason), at);
                 }
                 self.check_goal(target, at);

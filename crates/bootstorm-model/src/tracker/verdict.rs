@@ -99,7 +99,7 @@ impl Tracker<'_> {
         };
         match timeline.moments.get(&self.phase.goal) {
             Some(Moment { source: Source::Late, .. }) => {
-                format!("{}, but nobody could see whether that was within {limit}s", self.phase.goal)
+                format!("{}, but whether that was within {limit}s could not be observed", self.phase.goal)
             }
             _ => format!("{}, but only after the limit of {limit}s", self.phase.goal),
         }
@@ -184,12 +184,12 @@ impl Tracker<'_> {
             Some(why) => why.clone(),
             None if self.missed.contains(&target) => {
                 let reason = self.reason(target, limit);
-                format!("{reason}, but an instance of it went while nobody could see how far it came")
+                format!("{reason}, but an instance of it disappeared while it could not be observed")
             }
             None => {
                 let blind = self.unproved(target, at).first().map(|stream| stream.kind.words());
                 let reason = self.reason(target, limit);
-                format!("{} did not deliver (as far as was seen: {reason})", blind.unwrap_or("a stream"))
+                format!("{} was interrupted (as far as was observed: {reason})", blind.unwrap_or("a stream"))
             }
         };
         self.end(target, Outcome::Unknown, Some(reason), now);
@@ -216,10 +216,10 @@ impl Tracker<'_> {
             }
             Limit::Answer => format!("running, but no answer to {} after {answer}s", silent()),
             Limit::Phase(limit) if timeline.is_asked() => {
-                format!("not {goal} when the phase's time limit of {limit}s was over")
+                format!("not {goal} when the phase's time limit of {limit}s expired")
             }
             Limit::Phase(limit) => {
-                format!("its request was not sent before the phase's time limit of {limit}s was over")
+                format!("its request was not sent before the phase's time limit of {limit}s expired")
             }
         };
         let volumes =

@@ -75,7 +75,7 @@ pub(super) fn main() -> ExitCode {
 /// Whether this program has its full size: a truncated one may run all the same.
 fn is_whole(size: &str) -> Result<(), String> {
     let here = std::fs::metadata("/proc/self/exe").map_err(|error| error.to_string())?.len();
-    if Ok(here) == size.parse() { Ok(()) } else { Err(format!("{here} of its {size} bytes came in")) }
+    if Ok(here) == size.parse() { Ok(()) } else { Err(format!("{here} of its {size} bytes arrived")) }
 }
 
 /// Clock like the model's; the program links no more than it needs.
@@ -300,7 +300,7 @@ impl Prober {
                 self.said.1 = true;
                 self.say(format_args!(
                     "w more than {MOST_DIRECT} silent guests are on the prober's own link; they are tried in turns of \
-                     {:.1} s, which spares the neighbour table of its node",
+                     {:.1} s, which spares the neighbor table of its node",
                     TURN.as_secs_f64()
                 ));
             }

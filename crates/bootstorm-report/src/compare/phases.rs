@@ -47,7 +47,8 @@ pub struct MilestoneShift {
 }
 
 /// Reason why a single storm on a side is not judged.
-const SINGLE: &str = "a side has a single storm, so that its times are described and not judged: by how much storms of the same cluster differ, only repeated storms tell (storm --repeat 5)";
+const SINGLE: &str = "a side has a single storm, so its times are described but not judged: only repeated \
+    storms show how much storms of one cluster differ (storm --repeat 5)";
 
 /// Reason why invalid times are not judged.
 const INVALID: &str = "times that are not valid";
@@ -96,7 +97,7 @@ pub(super) fn all(
         if before.is_empty() || after.is_empty() {
             let which = if before.is_empty() { "the baseline" } else { "the other run" };
             let word = word(kind, storm);
-            notes.push(format!("{word} is not compared: {which} has none that is over"));
+            notes.push(format!("{word} is not compared: {which} has no finished one"));
             continue;
         }
         if kind == PhaseKind::Storm && before.len().min(after.len()) < 2 {

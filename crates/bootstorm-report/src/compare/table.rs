@@ -80,7 +80,7 @@ impl Versus {
     fn write(&self, page: &mut Page, letter: &str) {
         page.title(&format!("A -> {letter}"));
         if !self.differences.is_empty() {
-            page.toned(Tone::Fair, "Not the same in both, so that a difference may come from it:");
+            page.toned(Tone::Fair, "Not the same in both, so a difference may come from it:");
             for difference in &self.differences {
                 let text = format!("{} -> {}", difference.baseline, difference.candidate);
                 let tone = if difference.weight == Weight::Warned { Tone::Fair } else { Tone::Bad };

@@ -104,7 +104,7 @@ fn what_cannot_be_compared_is_said() {
     assert!(versus.notes.iter().any(|note| note.contains("probed in different ways")), "{versus:?}");
     assert!(versus.phases.iter().all(|phase| phase.milestones.len() == 1));
     let versus = &compared(&plain, &fixtures::interrupted(3)).comparisons[0];
-    assert_eq!(versus.notes, ["storm is not compared: the other run has none that is over"]);
+    assert_eq!(versus.notes, ["storm is not compared: the other run has no finished one"]);
     let size = |size| fixtures::healthy(size);
     let (small, large) = (size(10), size(20));
     let subjects = [

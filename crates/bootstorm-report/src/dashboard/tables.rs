@@ -74,7 +74,7 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     let caption = "Mean and slowest time to running in seconds, the latest run first";
     grid::begin(body, caption, &[("id", "run-table"), ("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]);
-    for heading in ["Begun (UTC)", "Run", "Storage"] {
+    for heading in ["Began (UTC)", "Run", "Storage"] {
         body.leaf("th", &[("scope", "col"), ("class", "word")], heading);
     }
     let headings = [

@@ -25,7 +25,7 @@ fn crossed(report: &Report) -> Family {
 }
 
 fn undecided(report: &Report) -> Family {
-    let help = "1 where nothing valid was measured that the threshold could be judged by";
+    let help = "1 where no valid measurement exists to judge the threshold by";
     flag(report, "threshold_undecided", help, |block| block.result == Judged::Undecided)
 }
 

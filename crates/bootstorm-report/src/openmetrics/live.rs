@@ -57,7 +57,9 @@ pub fn live(run: &str, phases: &[LivePhase]) -> String {
     one(gauge("live_phase_active", "", "1 while the phase is measured"), &|phase| {
         f64::from(u8::from(phase.is_running))
     });
-    one(gauge("live_phase_seconds", "seconds", "How long the phase is measured"), &|phase| phase.seconds);
+    one(gauge("live_phase_seconds", "seconds", "How long the phase has been measured"), &|phase| {
+        phase.seconds
+    });
     one(gauge("live_target_vms", "", "VMs that take part"), &|phase| phase.vms as f64);
     let help = "VMs whose request was sent and not answered yet";
     one(gauge("live_in_flight_requests", "", help), &|phase| phase.in_flight as f64);
@@ -75,7 +77,7 @@ pub fn live(run: &str, phases: &[LivePhase]) -> String {
     let counts = |counts: &[(&'static str, u64)]| -> Vec<_> {
         counts.iter().map(|(word, count)| (*word, *count as f64)).collect()
     };
-    let help = "VMs whose part is over, by outcome";
+    let help = "Decided VMs, by outcome";
     many(gauge("live_outcome_vms", "", help), "outcome", &|phase| counts(&phase.outcomes));
     many(gauge("live_vms", "", "VMs that have passed a milestone"), "milestone", &|phase| {
         counts(&phase.milestones)
@@ -83,7 +85,7 @@ pub fn live(run: &str, phases: &[LivePhase]) -> String {
     let streams = |phase: &LivePhase, value: &dyn Fn(&LiveStream) -> f64| -> Vec<_> {
         phase.streams.iter().map(|(kind, stream)| (*kind, value(stream))).collect()
     };
-    let help = "Watches and probers that deliver nothing at the moment";
+    let help = "Watches and probers that are interrupted at the moment";
     many(gauge("live_blind_streams", "", help), "stream", &|phase| {
         streams(phase, &|stream| stream.blind as f64)
     });

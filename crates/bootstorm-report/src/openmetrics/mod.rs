@@ -40,11 +40,11 @@ impl Report {
         families.extend(phases::families(self));
         let compared = self.comparison.as_ref();
         let boots = compared.map_or(&[][..], |compared| &compared.milestones);
-        let help = "Boots of the storm divided by those of the baseline, per milestone and statistic";
+        let help = "Boot times of the storm divided by those of the baseline, per milestone and statistic";
         families.push(self.ratios("storm_ratio", help, boots));
         let whole = compared.map_or(&[][..], |compared| &compared.with_filling);
         if !whole.is_empty() {
-            let help = "The same with the time in which the baseline's disks were filled";
+            let help = "The same, including the time to fill the baseline's disks";
             families.push(self.ratios("storm_with_filling_ratio", help, whole));
         }
         families.push(self.verdict());

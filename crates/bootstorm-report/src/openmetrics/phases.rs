@@ -43,7 +43,7 @@ fn vms(phases: &[PhaseBlock]) -> Family {
 }
 
 fn unknown(phases: &[PhaseBlock]) -> Family {
-    let help = "VMs that passed a milestone after a time that nobody knows";
+    let help = "VMs that passed a milestone after an unknown time";
     let mut family = Family::new("unknown_times_vms", Kind::Gauge, "", help);
     for phase in phases {
         for (milestone, summary) in &phase.statistics {
@@ -69,7 +69,7 @@ fn validity(phases: &[PhaseBlock]) -> Family {
 }
 
 fn delays(phases: &[PhaseBlock]) -> Family {
-    let help = "How late this program was (timer) and changes came in at least (watch)";
+    let help = "How late this program reacted (timer), and how late changes arrived at least (watch)";
     let mut family = Family::new("delay_seconds", Kind::Gauge, "seconds", help);
     for (phase, block) in graded(phases) {
         let Some(client) = &block.client else { continue };
@@ -89,7 +89,7 @@ fn delays(phases: &[PhaseBlock]) -> Family {
 }
 
 fn nodes(phases: &[PhaseBlock]) -> Family {
-    let help = "How many times as long the VMs on a node took as on the node in the middle, where it is slow";
+    let help = "How many times as long the VMs on a node took as on the median node, where it is slow";
     let mut family = Family::new("slow_node_ratio", Kind::Gauge, "ratio", help);
     for phase in phases {
         for node in phase.nodes.iter().filter(|node| node.slow) {
@@ -102,7 +102,7 @@ fn nodes(phases: &[PhaseBlock]) -> Family {
 }
 
 fn causes(phases: &[PhaseBlock]) -> Family {
-    let help = "VMs that did not reach the goal, by what kept them from it";
+    let help = "VMs that did not reach the goal, by cause";
     let mut family = Family::new("failed_vms", Kind::Gauge, "", help);
     for phase in phases {
         for block in &phase.diagnoses {
@@ -121,7 +121,7 @@ fn graded(phases: &[PhaseBlock]) -> impl Iterator<Item = (&PhaseBlock, &Validity
 }
 
 fn outliers(phases: &[PhaseBlock]) -> Family {
-    let mut family = Family::new("outlier_vms", Kind::Gauge, "", "VMs much slower than their crowd");
+    let mut family = Family::new("outlier_vms", Kind::Gauge, "", "VMs much slower than the others");
     // Without a limit too few VMs arrived to find outliers.
     for phase in phases.iter().filter(|phase| phase.outliers.limit.is_some()) {
         family.labelled(&[("phase", &phase.name.to_string())], phase.outliers.vms.len() as f64);

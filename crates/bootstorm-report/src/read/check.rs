@@ -64,7 +64,7 @@ fn metrics(metrics: Option<&Metrics>) -> Result<(), Unreadable> {
     if has_axis && lines.flat_map(Line::known).all(is_drawn) {
         return Ok(());
     }
-    Err(Unreadable::damaged(&"figures of the cluster are impossible"))
+    Err(Unreadable::damaged(&"cluster metrics are impossible"))
 }
 
 fn within(what: &str, offsets: impl IntoIterator<Item = Offset>) -> Result<(), Unreadable> {

@@ -39,8 +39,10 @@ pub(super) fn of_yaml(text: &str) -> Result<Kind, Unreadable> {
         for (index, (key, _, _)) in KEYS.iter().enumerate() {
             let value = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(':'));
             if let Some(value) = value {
-                let version =
-                    value.trim().parse().map_err(|_| Unreadable::damaged(&format!("{key} is no number")))?;
+                let version = value
+                    .trim()
+                    .parse()
+                    .map_err(|_| Unreadable::damaged(&format!("{key} is not a number")))?;
                 return known(index, version);
             }
         }

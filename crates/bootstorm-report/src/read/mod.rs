@@ -160,7 +160,7 @@ impl Document {
                     || differs(selection.storm, compared.map(|compared| compared.storm))
                 {
                     return Err(
-                        "the file holds a finished report; only a run.json can be compared anew".into()
+                        "the file holds a finished report; only a run.json can be compared again".into()
                     );
                 }
                 Ok(Cow::Borrowed(report))

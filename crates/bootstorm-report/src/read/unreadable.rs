@@ -33,7 +33,9 @@ pub enum Unreadable {
     #[error("it is cut off: {0}")]
     CutOff(String),
     /// JSON or YAML of another kind.
-    #[error("it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top")]
+    #[error(
+        "it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top level"
+    )]
     Foreign,
     /// Written by kube-burner without following VMs.
     #[error("kube-burner measured no VMs in it: its configuration has to name the measurement vmiLatency")]

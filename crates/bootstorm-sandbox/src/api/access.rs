@@ -109,7 +109,7 @@ fn decision(faults: &Faults, allows: impl Fn(&Attributes<'_>) -> bool, spec: &Va
     if asked.is_object() && (faults.denies(&attributes) || !allows(&attributes)) {
         return json!({"allowed": false});
     }
-    json!({"allowed": true, "reason": "the sandbox allows what it was not told to deny"})
+    json!({"allowed": true, "reason": "the sandbox allows everything that no fault denies"})
 }
 
 fn rules() -> Value {

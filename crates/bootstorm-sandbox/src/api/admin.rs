@@ -35,7 +35,11 @@ pub(super) fn serve(
         (&Method::DELETE, ["faults", id]) => {
             let known = id.parse().is_ok_and(|id| api.faults.remove(RuleId(id)));
             if !known {
-                return Err(Failure::new(404, "NotFound", format!("there is no fault {id}, or no longer")));
+                return Err(Failure::new(
+                    404,
+                    "NotFound",
+                    format!("fault {id} does not exist, or no longer does"),
+                ));
             }
             success()
         }

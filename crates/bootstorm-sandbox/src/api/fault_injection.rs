@@ -89,7 +89,7 @@ fn refusal(words: &Refusal) -> Failure {
             "Timeout",
             "the server was unable to return a response in the time allotted, but may still be processing the request",
         ),
-        _ => ("Unknown", "the sandbox was told to answer like this"),
+        _ => ("Unknown", "injected by the sandbox"),
     };
     let failure = if words.code == 429 && words.reason.is_none() && words.message.is_none() {
         // The API server's own limit answers before it can produce Status objects.

@@ -70,13 +70,13 @@ fn document(kinds: &[&Kind]) -> Value {
         let open = |about: &str| json!({"type": "object", "description": about, "x-kubernetes-preserve-unknown-fields": true});
         schemas[schema_name(kind)] = json!({
             "type": "object",
-            "description": format!("{} as the sandbox knows it: its fields are not described here.", kind.kind),
+            "description": format!("{} in the sandbox; its fields are not described.", kind.kind),
             "properties": {
                 "apiVersion": text("The version of this representation."),
                 "kind": text("The kind of this object."),
-                "metadata": open("Name, labels, annotations and what the server keeps about the object."),
-                "spec": open("What is wanted."),
-                "status": open("What is."),
+                "metadata": open("Name, labels, annotations and metadata kept by the server."),
+                "spec": open("Desired state."),
+                "status": open("Observed state."),
             },
             "x-kubernetes-group-version-kind": [id],
         });

@@ -84,7 +84,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// No certificate could be created.
-    #[error("cannot make a certificate: {0}")]
+    #[error("cannot create a certificate: {0}")]
     Certificate(Box<dyn std::error::Error + Send + Sync>),
 }
 

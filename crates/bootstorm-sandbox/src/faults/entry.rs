@@ -72,7 +72,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
     let written = || duration::parse(text).ok();
     plain
         .or_else(written)
-        .ok_or_else(|| format!("\"{text}\" is no time; write it like 90s, 200ms, 1m30s or 90"))
+        .ok_or_else(|| format!("\"{text}\" is not a duration; write it like 90s, 200ms, 1m30s or 90"))
 }
 
 fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

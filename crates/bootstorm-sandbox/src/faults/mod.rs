@@ -82,7 +82,7 @@ impl Faults {
         id
     }
 
-    /// Removes a rule; false if it does not exist any more.
+    /// Removes a rule; false if it no longer exists.
     pub fn remove(&self, id: RuleId) -> bool {
         self.change(|state| state.remove(id))
     }

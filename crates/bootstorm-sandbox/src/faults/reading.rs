@@ -46,7 +46,7 @@ pub fn read(value: &Value) -> Result<Vec<Fault>, WrongEntry> {
     let list = match value.get("faults") {
         Some(list) => {
             if let Some(other) = value.as_object().and_then(|map| map.keys().find(|key| *key != "faults")) {
-                let why = format!("\"{other}\" stands beside faults, where nothing else is expected");
+                let why = format!("\"{other}\" is not expected beside faults");
                 return Err(WrongEntry { number: 1, why });
             }
             list
@@ -70,8 +70,8 @@ pub fn read(value: &Value) -> Result<Vec<Fault>, WrongEntry> {
 impl Entry {
     fn fault(&self, written: &Value) -> Result<Fault, String> {
         let found = WORDS.iter().find(|word| word.name == self.effect);
-        let word = found
-            .ok_or_else(|| format!("unknown effect \"{}\", known are: {}", self.effect, words::known()))?;
+        let word =
+            found.ok_or_else(|| format!("unknown effect \"{}\"; known: {}", self.effect, words::known()))?;
         check_settings(word, written)?;
         let matching = self.matching();
         check_match(&matching)?;
@@ -79,7 +79,7 @@ impl Entry {
             return Err("probability lies between 0 and 1".to_owned());
         }
         if word.name == "deny" && !matching.labels.is_empty() {
-            return Err("role and labels mean nothing to deny: permissions do not know them".to_owned());
+            return Err("role and labels do not apply to deny: permissions ignore them".to_owned());
         }
         if self.count == Some(0) {
             return Err("count is at least 1".to_owned());
@@ -96,7 +96,7 @@ impl Entry {
         match effect {
             Effect::Act(action) if self.is_timed(word, &matching) => {
                 if self.after_requests.is_some() || self.probability.is_some() {
-                    return Err("afterRequests and probability are about requests, every is not".to_owned());
+                    return Err("afterRequests and probability refer to requests, every does not".to_owned());
                 }
                 let every = self.every.map(|time| time.0);
                 if every.is_some_and(|every| every < Duration::from_millis(1)) {
@@ -104,9 +104,7 @@ impl Entry {
                 }
                 Ok(Fault::Timed { action, schedule, every, remaining: self.count })
             }
-            _ if self.every.is_some() => {
-                Err(format!("every belongs to what happens by itself, not to {} with a match", word.name))
-            }
+            _ if self.every.is_some() => Err(format!("every does not apply to {} with a match", word.name)),
             effect => Ok(Fault::Rule { rule: Rule { matching, effect, remaining: self.count }, schedule }),
         }
     }
@@ -127,14 +125,14 @@ fn check_settings(word: &Word, written: &Value) -> Result<(), String> {
     if let Some(stray) = special.iter().find(|setting| given(setting) && !word.settings.contains(setting)) {
         let owners: Vec<&str> =
             WORDS.iter().filter(|word| word.settings.contains(stray)).map(|word| word.name).collect();
-        return Err(format!("{stray} means nothing to {}; it belongs to {}", word.name, owners.join(", ")));
+        return Err(format!("{stray} does not apply to {}; it belongs to {}", word.name, owners.join(", ")));
     }
     if given("every") && !word.action {
-        return Err(format!("every means nothing to {}, which waits for requests", word.name));
+        return Err(format!("every does not apply to {}, which waits for requests", word.name));
     }
     let counted = ["count", "probability", "afterRequests"].into_iter().find(|setting| given(setting));
     match counted.filter(|_| word.name == "deny") {
-        Some(counted) => Err(format!("{counted} means nothing to deny: a permission is there or not")),
+        Some(counted) => Err(format!("{counted} does not apply to deny: a permission exists or not")),
         None => Ok(()),
     }
 }
@@ -146,7 +144,7 @@ fn check_match(matching: &Match) -> Result<(), String> {
         parts.map(str::to_owned).collect()
     };
     if let Some(verb) = plain(&matching.verb).into_iter().find(|verb| !VERBS.contains(&verb.as_str())) {
-        return Err(format!("unknown verb \"{verb}\", known are: {}", VERBS.join(", ")));
+        return Err(format!("unknown verb \"{verb}\"; known: {}", VERBS.join(", ")));
     }
     for resource in plain(&matching.resource) {
         let (plural, subresource) = match resource.split_once('/') {
@@ -155,10 +153,10 @@ fn check_match(matching: &Match) -> Result<(), String> {
         };
         if !kind::all().iter().any(|kind| kind.plural == plural) {
             let known: Vec<&str> = kind::all().iter().map(|kind| kind.plural).collect();
-            return Err(format!("unknown resource \"{plural}\", known are: {}", known.join(", ")));
+            return Err(format!("unknown resource \"{plural}\"; known: {}", known.join(", ")));
         }
         if let Some(unknown) = subresource.filter(|name| !SUBRESOURCES.contains(name)) {
-            return Err(format!("unknown subresource \"{unknown}\", known are: {}", SUBRESOURCES.join(", ")));
+            return Err(format!("unknown subresource \"{unknown}\"; known: {}", SUBRESOURCES.join(", ")));
         }
     }
     Ok(())
@@ -242,31 +240,28 @@ faults:
     #[test]
     fn mistakes_are_told_with_what_is_known() {
         let effect = wrong(&json!([{"effect": "cut"}, {"effect": "explode"}]));
-        assert!(
-            effect.starts_with("fault 2: unknown effect \"explode\", known are: delay, answer,"),
-            "{effect}"
-        );
+        assert!(effect.starts_with("fault 2: unknown effect \"explode\"; known: delay, answer,"), "{effect}");
         let verb = wrong(&json!({"effect": "cut", "match": {"verb": "get|fetch"}}));
-        assert!(verb.contains("unknown verb \"fetch\", known are: get, list"), "{verb}");
+        assert!(verb.contains("unknown verb \"fetch\"; known: get, list"), "{verb}");
         let resource = wrong(&json!({"effect": "cut", "match": {"resource": "vms"}}));
-        assert!(resource.contains("unknown resource \"vms\", known are: configmaps"), "{resource}");
+        assert!(resource.contains("unknown resource \"vms\"; known: configmaps"), "{resource}");
         let subresource = wrong(&json!({"effect": "cut", "match": {"resource": "pods/log"}}));
         assert!(subresource.contains("unknown subresource \"log\""), "{subresource}");
         let field = wrong(&json!({"effect": "cut", "prob": 1}));
         assert!(field.contains("unknown field `prob`, expected one of"), "{field}");
         let stray = wrong(&json!({"effect": "cut", "code": 500}));
-        assert!(stray.contains("code means nothing to cut; it belongs to answer"), "{stray}");
+        assert!(stray.contains("code does not apply to cut; it belongs to answer"), "{stray}");
         let time = wrong(&json!({"effect": "delay", "delay": "soon"}));
-        assert!(time.contains("\"soon\" is no time; write it like 90s"), "{time}");
+        assert!(time.contains("\"soon\" is not a duration; write it like 90s"), "{time}");
         assert!(wrong(&json!({"effect": "delay"})).contains("delay needs a delay"));
-        assert!(wrong(&json!({"effect": "answer", "code": 200})).contains("200 is no error"));
+        assert!(wrong(&json!({"effect": "answer", "code": 200})).contains("200 is not an error"));
         assert!(wrong(&json!({"effect": "cut", "probability": 2})).contains("between 0 and 1"));
         assert!(wrong(&json!({"effect": "cut", "every": 2})).contains("waits for requests"));
-        assert!(wrong(&json!({"effect": "deny", "count": 2})).contains("count means nothing to deny"));
+        assert!(wrong(&json!({"effect": "deny", "count": 2})).contains("count does not apply to deny"));
         assert!(
-            wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("mean nothing to deny")
+            wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("do not apply to deny")
         );
-        assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known are: annotate"));
+        assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known: annotate"));
         assert!(wrong(&json!({"faults": [], "seed": 1})).contains("\"seed\" stands beside faults"));
         assert!(read_text("- effect: [").is_err());
     }

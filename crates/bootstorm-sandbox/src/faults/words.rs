@@ -74,7 +74,7 @@ pub(super) fn effect_of(entry: &Entry) -> Result<Effect, String> {
         "delay" => Effect::Delay(entry.delay.ok_or("delay needs a delay, such as delay: 200ms")?.0),
         "answer" => match entry.code.ok_or("answer needs a code, such as code: 503")? {
             code @ 400..=599 => refuse(code),
-            code => return Err(format!("code {code} is no error; an error is between 400 and 599")),
+            code => return Err(format!("code {code} is not an error; an error is between 400 and 599")),
         },
         "throttled" => refuse(429),
         "conflict" => refuse(409),
@@ -115,7 +115,7 @@ pub fn action(word: &str, lasting: Option<Duration>) -> Result<Action, String> {
         "unauthorized" => Action::Rotate,
         other => {
             let known = "watch-cut, exec-cut, expire, outage, restart, power-cut, unauthorized";
-            return Err(format!("\"{other}\" is nothing that can be done at once, known are: {known}"));
+            return Err(format!("\"{other}\" cannot be injected at once; known: {known}"));
         }
     })
 }

@@ -88,7 +88,7 @@ impl FromStr for What {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = ALL.into_iter().find(|what| what.word() == text);
-        found.ok_or_else(|| format!("unknown what \"{text}\", known are: {}", Self::known()))
+        found.ok_or_else(|| format!("unknown what \"{text}\"; known: {}", Self::known()))
     }
 }
 

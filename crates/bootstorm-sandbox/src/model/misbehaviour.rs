@@ -54,7 +54,9 @@ pub enum Misbehaviour {
 /// A word that names no misbehaviour
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown misbehaviour \"{0}\", known are: never-schedules, bad-image, never-boots, crashes, crashes-once, refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, never-converges, slow=<factor>"
+    "unknown misbehaviour \"{0}\"; known: never-schedules, bad-image, never-boots, crashes, crashes-once, \
+     refuses-to-stop, never-stops, blocks-deletion, never-attaches, no-network, agent-before-dhcp, \
+     never-converges, slow=<factor>"
 )]
 pub struct UnknownMisbehaviour(String);
 

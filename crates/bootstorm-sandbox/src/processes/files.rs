@@ -38,7 +38,8 @@ impl PodFolder {
         let Some(entrance) = processes.entrance() else {
             return Err(Unresolved("the API server cannot be reached by processes".to_owned()));
         };
-        let failed = |error: io::Error| Unresolved(format!("the folder of the pod cannot be made: {error}"));
+        let failed =
+            |error: io::Error| Unresolved(format!("the folder of the pod cannot be created: {error}"));
         let guard = processes.guard().map_err(failed)?;
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         let unique = uuid::Uuid::new_v4().simple().to_string();
@@ -120,7 +121,7 @@ impl PodFolder {
     fn add_volume(&mut self, store: &Store, pod: &Value, volume: &Value) -> Result<(), Unresolved> {
         let Some(name) = volume["name"].as_str().filter(|name| is_plain(name)) else { return Ok(()) };
         let place = self.volume(name);
-        let failed = |error: io::Error| Unresolved(format!("volume \"{name}\" cannot be made: {error}"));
+        let failed = |error: io::Error| Unresolved(format!("volume \"{name}\" cannot be created: {error}"));
         private_folder(&place).map_err(failed)?;
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
         let single = [volume];
@@ -206,7 +207,7 @@ fn put(folder: &Path, path: &str, text: &str) -> io::Result<()> {
     if path.is_empty() || !path.split('/').all(is_plain) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("\"{path}\" is no path below a volume"),
+            format!("\"{path}\" is not a path below a volume"),
         ));
     }
     let place = folder.join(path);
@@ -285,7 +286,7 @@ mod tests {
         let processes = Processes::default();
         processes.set_entrance(Arc::new(Door::default()));
         let refused = PodFolder::make(&processes, &store, &odd).unwrap_err();
-        assert!(refused.0.contains("is no path below a volume"), "{refused}");
+        assert!(refused.0.contains("is not a path below a volume"), "{refused}");
     }
 
     #[cfg(unix)]

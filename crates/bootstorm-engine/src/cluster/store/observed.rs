@@ -96,8 +96,9 @@ impl Cluster {
         let known: ObservedIndex =
             serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
         codec::check_chunks(&known.chunks).map_err(unreadable)?;
-        let shard = Shard::new(index, known.shards)
-            .ok_or_else(|| unreadable(format!("it is of {} shards", known.shards)))?;
+        let shard = Shard::new(index, known.shards).ok_or_else(|| {
+            unreadable(format!("it belongs to an observation with {} shards", known.shards))
+        })?;
         let mut observation = None;
         if !known.chunks.is_empty() {
             let chunks = self.chunks(prefix, &known.chunks).await?;
@@ -119,7 +120,7 @@ impl Cluster {
         for head in heads.iter().filter(|head| head.phase == OBSERVATION) {
             let Some((of, part)) = self.find_observed(run, record, head.index).await? else { continue };
             if *shards.get_or_insert(of) != of {
-                let why = "its parts are of different numbers of shards".to_owned();
+                let why = "its parts belong to different numbers of shards".to_owned();
                 return Err(CodecError::Unreadable("the observation".to_owned(), why).into());
             }
             parts.extend(part.observation.map(|observation| (head.index, observation)));
@@ -140,7 +141,7 @@ impl RunStore {
         observation: &Observation,
     ) -> Result<(), ClusterError> {
         let Some(ObservedIndex { shards, chunks: known, .. }) = self.observed.clone() else {
-            return Err(ClusterError::new("save the observation", Kind::Invalid, "it is no part of one"));
+            return Err(ClusterError::new("save the observation", Kind::Invalid, "it is not part of one"));
         };
         // Fields in the head are not repeated in the pieces.
         let still = Observation { watched_until: Offset::ZERO, ended: None, ..observation.clone() };

@@ -124,7 +124,7 @@ impl Cluster {
 
     /// Heads of the saved parts of a run's shards.
     pub async fn part_heads(&self, prefix: &str, run_id: &str) -> Result<Vec<PartHead>, ClusterError> {
-        let doing = "look how far the shards are";
+        let doing = "read the progress of the shards";
         let selector = format!("{},{}", names::run_id_selector(run_id), names::PHASE);
         let (maps, _) = list_all::<Object>(self, doing, &self.config_maps(), &selector).await?;
         let lead = format!("{}.shard-", names::head_name(prefix));
@@ -149,7 +149,7 @@ impl Cluster {
         prefix: &str,
         run_id: &str,
     ) -> Result<Option<(String, String)>, ClusterError> {
-        let doing = "look how far the run is";
+        let doing = "read the progress of the run";
         let found = self.read::<Object>(doing, &self.config_maps(), &names::head_name(prefix)).await?;
         let is_it = |head: &Object| head.metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id);
         let fact = |head: &Object, word: &str| {

@@ -110,7 +110,7 @@ impl Deletion<'_> {
         let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
         let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
         let mut watch =
-            Watch::<Object>::open(self.cluster, "watch what is deleted", collection, selector).await?;
+            Watch::<Object>::open(self.cluster, "watch the deletion", collection, selector).await?;
         let doing = format!("delete {}", sort.words());
         let sent = AtomicUsize::new(0);
         let one = |object: Found| {

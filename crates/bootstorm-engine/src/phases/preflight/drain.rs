@@ -46,9 +46,9 @@ fn judge(plan: &Plan, nodes: &[String], all: &[Node], findings: &mut Findings) {
     }
     let is_left = |node: &&Node| !nodes.contains(&node.name) && takes_vms(node, &plan.pinning);
     if !all.iter().any(|node| is_left(&node)) {
-        let problem = Problem::new("no node would be left that takes the VMs of the run")
-            .because(format!("drained would be {}, and no other node takes them", nodes.join(", ")))
-            .hint("drain fewer nodes, or let others take pods again: kubectl uncordon NODE");
+        let problem = Problem::new("no node would be left for the VMs of the run")
+            .because(format!("the drain includes {}, and no other node takes them", nodes.join(", ")))
+            .hint("drain fewer nodes, or uncordon others: kubectl uncordon NODE");
         findings.problems.push(Problem { unavoidable: true, ..problem });
     }
     let others = all.iter().filter(|node| nodes.contains(&node.name) && node.cordoned);
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_last_node_is_never_drained_and_an_unknown_one_neither() {
         assert!(problems(&["a"]).is_empty());
-        assert_eq!(problems(&["a", "b"]), ["no node would be left that takes the VMs of the run"]);
+        assert_eq!(problems(&["a", "b"]), ["no node would be left for the VMs of the run"]);
         assert_eq!(problems(&["c"]), ["there is no node c"]);
     }
 }

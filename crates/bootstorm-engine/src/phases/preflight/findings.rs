@@ -103,7 +103,7 @@ impl Findings {
             }
         }
         if standing.iter().all(|problem| !problem.unavoidable) {
-            failure = failure.hint("to go on anyway: --skip-preflight");
+            failure = failure.hint("to continue anyway: --skip-preflight");
         }
         Some(failure)
     }
@@ -125,7 +125,7 @@ mod tests {
         let failure = failure.refusal(false).unwrap();
         assert_eq!(failure.exit, Exit::Preflight);
         assert_eq!((failure.message.as_str(), failure.causes), ("no room", vec!["memory".to_owned()]));
-        assert_eq!(failure.hints, ["buy some", "to go on anyway: --skip-preflight"]);
+        assert_eq!(failure.hints, ["buy some", "to continue anyway: --skip-preflight"]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
     if templates.is_some_and(|templates| !templates.is_empty()) && !cluster.has_cdi().await? {
         findings.problems.push(
             Problem::new("CDI is not installed in this cluster")
-                .because("the manifest has dataVolumeTemplates, and CDI makes their disks")
+                .because("the manifest has dataVolumeTemplates, and CDI creates their disks")
                 .hint("install CDI, or choose a manifest with a container disk"),
         );
     }

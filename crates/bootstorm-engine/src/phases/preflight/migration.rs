@@ -61,13 +61,13 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
     if let Some(limits) = limits {
         let at_once = limits.at_once(open.len());
         let (all, node) = (limits.per_cluster, limits.per_node);
-        let by = if limits.configured { "as its settings say" } else { "by default" };
+        let by = if limits.configured { "as configured" } else { "by default" };
         let queue = match vms.saturating_sub(at_once) {
             0 => String::new(),
             rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),
         };
         findings.notes.push(format!(
-            "KubeVirt migrates at most {all} VMs at a time, {node} away from one node, {by}{queue}"
+            "KubeVirt migrates at most {all} VMs at a time, {node} from one node, {by}{queue}"
         ));
     }
     Ok(findings)
@@ -161,13 +161,13 @@ fn nowhere(only: Option<&Node>, all: &[Node], pinning: &Pinning) -> Problem {
     if pinning.is_default() {
         return Problem::new(what)
             .hint("see which nodes take pods: kubectl get nodes")
-            .hint("let a node take pods again: kubectl uncordon NODE");
+            .hint("uncordon a node: kubectl uncordon NODE");
     }
     Problem::new(what)
         .because(
             "the VMs of this run may run on chosen nodes only (--nodes, --single-node or --node-selector)",
         )
-        .hint("set up a run that may use two nodes at least, with another --ns-prefix")
+        .hint("set up a run that may use at least two nodes, with another --ns-prefix")
 }
 
 fn nodes(all: &[Node]) -> String {

@@ -44,7 +44,7 @@ async fn namespaces(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, 
         let name = namespace.metadata.name.unwrap_or_default();
         let ours = wanted.run_id.is_some() && labels.get(names::RUN_ID).map(String::as_str) == wanted.run_id;
         if names.contains(&name) && !ours {
-            let run = labels.get(names::RUN).map(|run| format!(" (made by another run \"{run}\")"));
+            let run = labels.get(names::RUN).map(|run| format!(" (created by another run \"{run}\")"));
             foreign.push(format!("{name}{}", run.unwrap_or_default()));
         }
     }
@@ -71,8 +71,8 @@ async fn in_namespace(
     };
     if let Some(what) = absent {
         let problem = Problem::new(what)
-            .because("--vm-namespace names a namespace of yours: the run does not make it, nor delete it")
-            .hint(format!("make it: kubectl create namespace {namespace}"));
+            .because("--vm-namespace names a namespace of yours: the run neither creates nor deletes it")
+            .hint(format!("create it: kubectl create namespace {namespace}"));
         findings.problems.push(Problem { unavoidable: true, ..problem });
         return Ok(findings);
     }
@@ -95,6 +95,7 @@ fn clash(mut foreign: Vec<String>, [one, many]: [&str; 2], hint: &str) -> Option
     }
     foreign.sort_unstable();
     let exist = count(foreign.len(), one, many);
-    let problem = Problem::new(format!("{exist} already and not ours: {}", some(&foreign))).hint(hint);
+    let problem =
+        Problem::new(format!("{exist} already, outside of this run: {}", some(&foreign))).hint(hint);
     Some(Problem { unavoidable: true, ..problem })
 }

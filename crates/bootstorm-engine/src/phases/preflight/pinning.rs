@@ -55,7 +55,7 @@ fn closed(node: &Node, obstacle: &Obstacle) -> Problem {
     let name = &node.name;
     let problem = Problem::new(format!("node {name} takes none of the VMs: {obstacle}"));
     match obstacle {
-        Obstacle::Cordoned => problem.hint(format!("let it take pods again: kubectl uncordon {name}")),
+        Obstacle::Cordoned => problem.hint(format!("uncordon it: kubectl uncordon {name}")),
         Obstacle::Tainted(_) => problem
             .hint(format!("see its taints: kubectl describe node {name}"))
             .hint("let the VMs tolerate it: spec.template.spec.tolerations in a manifest, with -f FILE"),
@@ -117,14 +117,14 @@ fn too_small(plan: &Plan, room: Option<&Room>, most: u64) -> Problem {
         problem = problem.because(format!("{node}: room for {vms}, {free} of {short} free"));
     }
     if most > 0 {
-        problem = problem.hint(format!("take fewer VMs: --end {}", u64::from(plan.start) + most - 1));
+        problem = problem.hint(format!("run fewer VMs: --end {}", u64::from(plan.start) + most - 1));
     }
-    problem.hint("or take more than one node: --node-name can be repeated, without --single-node")
+    problem.hint("or use more than one node: --node-name can be repeated, without --single-node")
 }
 
 /// The problem that no node accepts such VMs.
 fn none_open(nodes: &[Node], placement: &Placement) -> Problem {
-    let problem = Problem::new("there is no node that takes such VMs");
+    let problem = Problem::new("no node accepts such VMs");
     let mut reasons: std::collections::BTreeMap<Obstacle, usize> = std::collections::BTreeMap::new();
     for obstacle in nodes.iter().filter_map(|node| placement.obstacle(node)) {
         *reasons.entry(obstacle).or_default() += 1;
@@ -203,7 +203,7 @@ mod tests {
                 "node c takes none of the VMs: not labelled kubevirt.io/schedulable=true",
             ]
         );
-        assert_eq!(findings.problems[0].hints, ["let it take pods again: kubectl uncordon a"]);
+        assert_eq!(findings.problems[0].hints, ["uncordon it: kubectl uncordon a"]);
     }
 
     fn chosen(seed: u64, end: u32, nodes: &[Node]) -> (Pinning, Findings) {
@@ -239,7 +239,7 @@ mod tests {
         let problem = &findings.problems[0];
         assert_eq!(problem.what, "no single node has room for 11 VMs");
         assert_eq!(problem.details[0], "b: room for 4, 5000Mi of memory free");
-        assert_eq!(problem.hints[0], "take fewer VMs: --end 4");
+        assert_eq!(problem.hints[0], "run fewer VMs: --end 4");
         let (pinning, findings) = chosen(3, 1, &[Node { cordoned: true, ..node("a", "a", 2_048) }]);
         assert!(pinning.is_open() && findings.problems[0].unavoidable);
         assert_eq!(findings.problems[0].details, ["1 node: cordoned"]);

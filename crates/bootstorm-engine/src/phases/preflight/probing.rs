@@ -13,7 +13,7 @@ pub(super) fn judge(wanted: &Wanted<'_>, findings: &mut Findings) {
     if let Some(probe) = out_of_reach(spec, probes) {
         let problem = Problem::new(format!("{probe} cannot reach these VMs"))
             .because("none of their interfaces is on the pod network, from which prober pods probe")
-            .hint("ask the guest agent: --probe agent, or --probe cloud-init")
+            .hint("use the guest agent: --probe agent, or --probe cloud-init")
             .hint(
                 "or give them a second interface on the pod network, or measure up to Running: --probe none",
             );
@@ -41,8 +41,14 @@ pub(super) fn judge_adopted(plan: &Plan, wiring: &[(Target, Wiring)], findings: 
     let lost: Vec<String> = wiring.iter().filter(is_lost).map(|(target, _)| target.to_string()).collect();
     if !lost.is_empty() {
         let problem = Problem::new(format!("{} of {} VMs cannot be probed", lost.len(), wiring.len()))
-            .because(format!("{}: no interface is on the pod network, from which prober pods probe", some(&lost)))
-            .hint("ask the guest agent: --probe agent, measure up to Running: --probe none, or select the other VMs only");
+            .because(format!(
+                "{}: no interface is on the pod network, from which prober pods probe",
+                some(&lost)
+            ))
+            .hint(
+                "use the guest agent: --probe agent, measure up to Running: --probe none, or select the \
+                other VMs only",
+            );
         findings.problems.push(problem);
     }
     let hollow = |(target, wiring): &(Target, Wiring)| Some((target.to_string(), wiring.hollow(probes)?));
@@ -80,9 +86,9 @@ fn advise(problem: Problem, hollow: &Hollow) -> Problem {
         Answerer::Pod => problem,
         // A proxy that accepts connections instead of the guest sends no content.
         Answerer::Passt | Answerer::Slirp => {
-            problem.hint("have the guest say something: --probe ssh, or --probe http:PORT")
+            problem.hint("probe a service of the guest: --probe ssh, or --probe http:PORT")
         }
     };
-    let problem = problem.hint(format!("ask the guest agent: --probe {}", Probe::Agent));
+    let problem = problem.hint(format!("use the guest agent: --probe {}", Probe::Agent));
     problem.hint("or measure up to Running: --probe none")
 }

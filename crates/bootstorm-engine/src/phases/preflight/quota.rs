@@ -73,7 +73,7 @@ fn judge(
     Some(
         problem
             .hint(format!("see them: kubectl describe quota,limits -n {first}"))
-            .hint("raise them, or take smaller VMs; then run this command again, it continues")
+            .hint("raise them, or use smaller VMs; then run this command again, it continues")
             .hint(format!("to give up: kubectl bootstorm cleanup --ns-prefix {}", plan.prefix)),
     )
 }

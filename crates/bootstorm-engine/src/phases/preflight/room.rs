@@ -75,13 +75,13 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
     if vms >= size {
         let empty = if counted { "" } else { " on empty nodes" };
         findings.good.push(count(room.nodes.len(), "node", "nodes"));
-        findings.good.push(format!("room for {vms} VMs{empty} ({size} wanted)"));
+        findings.good.push(format!("room for {vms} VMs{empty} ({size} needed)"));
         return;
     }
     let mut problem = Problem::new(format!("there is room for {vms} of {size} VMs"));
     if let Some(short) = room.short() {
         let need = room.need.get(short).copied().unwrap_or_default();
-        problem = problem.because(format!("{short} is what is short, one VM needs {need}"));
+        problem = problem.because(format!("{short} is short, one VM needs {need}"));
     }
     let place = |place: &Place| {
         let Place { node, vms, short, free } = place;
@@ -101,9 +101,9 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
     }
     if vms > 0 {
         let end = u64::from(plan.start) + vms - 1;
-        problem = problem.hint(format!("take fewer VMs: --end {end}"));
+        problem = problem.hint(format!("run fewer VMs: --end {end}"));
     }
-    findings.problems.push(problem.hint("or make room on the nodes, or take smaller VMs with -f FILE"));
+    findings.problems.push(problem.hint("or free room on the nodes, or use smaller VMs with -f FILE"));
 }
 
 #[cfg(test)]
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(
             problem.details,
             [
-                "memory is what is short, one VM needs 834Mi",
+                "memory is short, one VM needs 834Mi",
                 "node-1: room for 40, 32.7Gi of memory free",
                 "node-2: room for 30, 24.5Gi of memory free",
                 "node-3: room for 2, 1768Mi of memory free",
@@ -163,7 +163,7 @@ mod tests {
                 "2 nodes take none: cordoned",
             ]
         );
-        assert_eq!(problem.hints[0], "take fewer VMs: --end 80");
+        assert_eq!(problem.hints[0], "run fewer VMs: --end 80");
     }
 
     #[test]

@@ -65,9 +65,9 @@ pub(super) fn next(
     life: Option<Life>,
 ) -> Step {
     let left = |why: &str| Step::Left(why.to_owned());
-    let Some(machine) = machine else { return left("it does not exist any more") };
+    let Some(machine) = machine else { return left("it no longer exists") };
     if machine.uid() != adoptee.uid {
-        return left("it is another VM of the same name, made anew since it was adopted");
+        return left("it is another VM of the same name, recreated since it was adopted");
     }
     if machine.is_going() {
         return left("it is being deleted");
@@ -102,7 +102,7 @@ fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
     match (adoptee.on, life) {
         (true, Some(Life::Running)) | (false, None | Some(Life::Final)) => Step::Done,
         (true, Some(Life::Coming)) => Step::Wait(format!("it does not run yet: {}", machine.complaint())),
-        (true, Some(Life::Going)) => wait("it is being stopped, and is to run"),
+        (true, Some(Life::Going)) => wait("it is being stopped, and should run"),
         (true, None | Some(Life::Final)) if by_itself || machine.wish() == Some("Start") => {
             Step::Wait(format!("it does not run yet: {}", machine.complaint()))
         }

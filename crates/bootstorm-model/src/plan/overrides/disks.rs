@@ -17,7 +17,8 @@ pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String>
         let Some(value) = value else { continue };
         let none = || {
             format!(
-                "{flag} cannot be applied: the manifest has no dataVolumeTemplates, so no disk is made for a VM"
+                "{flag} cannot be applied: the manifest has no dataVolumeTemplates, so no disk is created \
+                 for a VM"
             )
         };
         let templates = vm.pointer_mut("/spec/dataVolumeTemplates").and_then(Value::as_array_mut);
@@ -32,8 +33,9 @@ pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String>
     let templates = vm.pointer_mut("/spec/dataVolumeTemplates").and_then(Value::as_array_mut);
     let template =
         templates.into_iter().flatten().find(|template| template["metadata"]["name"] == name.as_str());
-    let template = template
-        .ok_or_else(|| cannot("the boot disk is not made by a dataVolumeTemplate, its size is given"))?;
+    let template = template.ok_or_else(|| {
+        cannot("the boot disk does not come from a dataVolumeTemplate, so its size is fixed")
+    })?;
     let storage = storage(template)?;
     let mut whole = Value::Object(std::mem::take(storage));
     map(&mut whole, "/resources/requests")?.insert("storage".into(), json!(size));

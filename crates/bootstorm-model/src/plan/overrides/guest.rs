@@ -29,9 +29,7 @@ pub(super) fn apply(overrides: &Overrides, vm: &mut Value) -> Result<(), String>
     let sized = vm.pointer("/spec/instancetype").is_some_and(Value::is_object);
     for (flag, given) in [("--cpu", overrides.cpu.is_some()), ("--memory", overrides.memory.is_some())] {
         if given && sized {
-            return Err(format!(
-                "{flag} cannot be applied: an instance type decides about the size of these VMs"
-            ));
+            return Err(format!("{flag} cannot be applied: an instance type decides the size of these VMs"));
         }
     }
     if let Some(cpu) = overrides.cpu {

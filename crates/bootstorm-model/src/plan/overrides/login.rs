@@ -114,14 +114,14 @@ fn cloud_init(vm: &mut Value) -> Result<&mut serde_json::Map<String, Value>, Str
 fn with_keys(text: &str, keys: &[String]) -> Result<String, String> {
     let cannot = |why: &str| Err(format!("--ssh-key cannot be applied: {why}"));
     if !text.trim_start().starts_with("#cloud-config") {
-        return cannot("the user data are no #cloud-config; add the key there");
+        return cannot("the user data are not a #cloud-config; add the key there");
     }
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     if lines.clone().any(|line| line.starts_with("ssh_authorized_keys")) {
         return cannot("the user data list ssh_authorized_keys already; add the key there");
     }
     if lines.next().is_some_and(|line| line.starts_with(['{', '[', '-', ' '])) {
-        return cannot("the user data are no plain map; add the key there");
+        return cannot("the user data are not a plain map; add the key there");
     }
     let keys: String = keys.iter().map(|key| format!("- '{key}'\n")).collect();
     let end = if text.ends_with('\n') { "" } else { "\n" };

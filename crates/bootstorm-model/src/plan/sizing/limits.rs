@@ -100,7 +100,7 @@ impl Limit {
         };
         for (resource, min) in &self.min {
             if let Some(request) = requests.get(resource).filter(|request| *request < min) {
-                found.push(format!("{who} requests {request} of {resource}, at least {min} is demanded"));
+                found.push(format!("{who} requests {request} of {resource}, at least {min} is required"));
             }
         }
         for (resource, request) in requests {
@@ -123,7 +123,7 @@ impl Limit {
         }
         if !completed {
             for (resource, max) in self.max.iter().filter(|(resource, _)| filled(resource).is_none()) {
-                found.push(format!("{who} has no limit of {resource}, one of at most {max} is demanded"));
+                found.push(format!("{who} has no limit of {resource}, one of at most {max} is required"));
             }
         }
     }
@@ -163,8 +163,8 @@ mod tests {
         assert_eq!(
             violations(Limit { min: amounts(&[("cpu", "50m")]), ..container() }),
             [
-                "container guest-console-log requests 5m of cpu, at least 50m is demanded",
-                "container volumeroot requests 1m of cpu, at least 50m is demanded"
+                "container guest-console-log requests 5m of cpu, at least 50m is required",
+                "container volumeroot requests 1m of cpu, at least 50m is required"
             ]
         );
     }
@@ -196,7 +196,7 @@ mod tests {
         let found = violations(pod(&[("memory", "512Mi")]));
         assert_eq!(found[0], "the VM's pod asks for 834Mi of memory, at most 512Mi is allowed");
         let without = violations(pod(&[("memory", "4Gi")]));
-        assert_eq!(without, ["the VM's pod has no limit of memory, one of at most 4Gi is demanded"]);
+        assert_eq!(without, ["the VM's pod has no limit of memory, one of at most 4Gi is required"]);
         let manifest = Template::container_disk("example.org/disk:1").manifest().clone();
         let needs = Needs::of(&manifest, &Settings::default());
         let default = Limit { default: amounts(&[("memory", "1Gi")]), ..container() };

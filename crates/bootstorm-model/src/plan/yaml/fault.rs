@@ -38,7 +38,7 @@ impl From<ScanError> for YamlFault {
             }
             ErrorKind::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
             // Messages of the other kinds are fixed sentences.
-            ErrorKind::Custom(_) => "this is no valid YAML".to_owned(),
+            ErrorKind::Custom(_) => "this is not valid YAML".to_owned(),
             kind => kind.to_string(),
         };
         Self { line: error.marker().line(), column: error.marker().col() + 1, what }
@@ -67,7 +67,7 @@ impl fmt::Display for Warning {
         match self {
             Self::MergeOverrides(line) => write!(
                 f,
-                "line {line}: `<<` stands behind keys that it also holds and replaces them, as in kubectl -f; \
+                "line {line}: `<<` follows keys that it also holds and replaces them, as in kubectl -f; \
                  kubectl kustomize and YAML itself keep them: move `<<` to the top of its map"
             ),
             Self::SecondMerge(line) => {

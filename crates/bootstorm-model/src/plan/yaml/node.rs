@@ -57,7 +57,7 @@ impl<'input> Composer<'input> {
         let (kind, anchor) = match event {
             Event::Alias(id) => {
                 let node = self.anchors.get(&id).cloned();
-                return node.ok_or_else(|| YamlFault::at(&span, "an alias inside of what it stands for"));
+                return node.ok_or_else(|| YamlFault::at(&span, "an alias inside its own anchor"));
             }
             Event::Scalar(text, style, anchor, tag) => (self.scalar(text, style, tag, &span), anchor),
             Event::SequenceStart(_, anchor, _) => {
@@ -82,7 +82,7 @@ impl<'input> Composer<'input> {
                     }
                 }
             }
-            _ => return Err(YamlFault::at(&span, "this is no valid YAML")),
+            _ => return Err(YamlFault::at(&span, "this is not valid YAML")),
         };
         let node = Rc::new(Node { kind, span });
         if anchor != 0 {
@@ -150,6 +150,6 @@ impl<'input> Composer<'input> {
 fn next<'input>(parser: &mut Parser<'input, StrInput<'input>>) -> Result<(Event<'input>, Span), YamlFault> {
     match parser.next_event() {
         Some(next) => Ok(next?),
-        None => Err(YamlFault { line: 1, column: 1, what: "this is no valid YAML".to_owned() }),
+        None => Err(YamlFault { line: 1, column: 1, what: "this is not valid YAML".to_owned() }),
     }
 }

@@ -54,7 +54,7 @@ impl Builder<'_> {
             self.bytes += text.len();
         }
         let is_too_much = self.nodes > MOST_NODES || self.bytes > MOST_BYTES;
-        if is_too_much { Err(YamlFault::at(&node.span, "its aliases stand for too much")) } else { Ok(()) }
+        if is_too_much { Err(YamlFault::at(&node.span, "its aliases expand to too much")) } else { Ok(()) }
     }
 
     /// Adds the entries of a mapping to a map; later ones win, merge keys included.

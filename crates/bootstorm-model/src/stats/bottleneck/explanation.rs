@@ -48,7 +48,7 @@ pub(super) fn named(
 /// Duration of the main part, and the rate of VMs if they queued.
 fn lengths(main: &Part, component: Component) -> String {
     let storm = main.storm.unwrap_or(0.0);
-    let stretch = format!("{} -> {} took {storm:.2}s in the mean", main.from, main.to);
+    let stretch = format!("{} -> {} took {storm:.2}s on average", main.from, main.to);
     let compared =
         main.baseline.map(|baseline| format!(", {baseline:.2}s in the baseline")).unwrap_or_default();
     let rate = main
@@ -71,7 +71,9 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], component: Component) -> Option
             })
         }
         Component::Images => Some(match evidence.images() {
-            waited if waited > 0.0 => format!("pods waited {waited:.2}s for images in the mean, by the kubelets' own clocks"),
+            waited if waited > 0.0 => {
+                format!("pods waited {waited:.2}s for images on average, by the kubelets' own clocks")
+            }
             _ => "no pod waited for an image: the init containers took the time".to_owned(),
         }),
         Component::Disks | Component::Processors | Component::DisksOrProcessors => Some(format!(
@@ -81,11 +83,15 @@ fn more(evidence: &Evidence<'_>, parts: &[Part], component: Component) -> Option
         )),
         Component::Queue => queue(evidence),
         Component::Launcher => Some(
-            "launcher pods were not watched, so that scheduling, volumes, images and containers are not told apart".to_owned(),
+            "launcher pods were not watched, so scheduling, volumes, images and containers cannot be told \
+             apart"
+                .to_owned(),
         ),
-        Component::Network => Some("the guests' agents were there, their answers were not".to_owned()),
+        Component::Network => Some("the guests' agents were connected, the guests did not answer".to_owned()),
         Component::Guest => Some(
-            "the guests boot and get their addresses there; guests whose agent connects before they answer would tell these apart".to_owned(),
+            "the guests boot and get their addresses there; an agent that connects before the guest answers \
+             would separate the two"
+                .to_owned(),
         ),
         _ => None,
     }
@@ -126,7 +132,8 @@ fn controller(evidence: &Evidence<'_>, rate: f64) -> Option<String> {
     }
     workers.or_else(|| {
         Some(format!(
-            "its limit of {} requests per second allows {low:.1} to {high:.1} VMs per second, {rate:.1} were seen: that limit is not what holds it",
+            "its limit of {} requests per second allows {low:.1} to {high:.1} VMs per second, {rate:.1} were \
+             seen, so that limit is not the cause",
             bucket.qps
         ))
     })
@@ -158,7 +165,11 @@ pub(super) fn remedies(component: Component, evidence: &Evidence<'_>) -> Vec<Str
             all.push("raise vmi-controller-threads in spec.customizeComponents.flags.controller of the KubeVirt object".to_owned());
         }
         if all.is_empty() {
-            all.push("look at the CPU and the work queues of the leading virt-controller, and at the latency of the API server".to_owned());
+            all.push(
+                "check the CPU and the work queues of the leading virt-controller, and the latency of the \
+                 API server"
+                    .to_owned(),
+            );
         }
     }
     all

@@ -221,7 +221,7 @@ fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     match (evidence.baseline, evidence.is_slow) {
         _ if share < DOMINANT => format!("No single bottleneck: {longest}"),
         (Some(_), true) => {
-            format!("No bottleneck named: {longest}, and has less than half of what took longer")
+            format!("No bottleneck named: {longest}, and has less than half of the extra time")
         }
         (Some(_), false) => format!("No bottleneck: {longest}, and the storm is not slow"),
         (None, _) => format!("Bottleneck unknown: {longest}, and there is no baseline to compare it with"),

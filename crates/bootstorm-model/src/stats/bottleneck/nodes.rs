@@ -57,7 +57,7 @@ pub(super) fn find(evidence: &Evidence<'_>, all: &[Part]) -> Option<Bottleneck> 
         stuck: false,
         share_percent: (evidence.is_slow && extra > 0.0).then_some((excess / extra * 100.0).min(100.0)),
         sentence: format!(
-            "node {name} - its {} VMs took {own:.2}s in the mean, {:.1} times as long as on the node in the middle",
+            "node {name} - its {} VMs took {own:.2}s on average, {:.1} times as long as on the median node",
             vms.len(),
             own / median
         ),

@@ -41,7 +41,7 @@ impl FromStr for Threshold {
         let (place, against, figure) = split_places(left)?;
         let figure = parse_figure(figure)?;
         if against.is_some() && matches!(figure, Figure::Vms(_)) {
-            return Err("a ratio of two phases wants a time, like storm/create.running.mean>2".into());
+            return Err("a ratio of two phases needs a time, like storm/create.running.mean>2".into());
         }
         for place in [place, against].into_iter().flatten() {
             check_milestones(place.kind, figure)?;
@@ -78,7 +78,7 @@ fn is_like(text: &str, word: &str) -> bool {
 
 fn parse_place(text: &str) -> Result<Place, String> {
     let wrong =
-        || format!("`{text}` is no phase; there are create, stop, storm, and stop-1, storm-1 and so on");
+        || format!("`{text}` is not a phase; there are create, stop, storm, and stop-1, storm-1 and so on");
     let (word, number) = match text.split_once('-') {
         None => (text, None),
         Some((word, number)) => {
@@ -111,14 +111,14 @@ fn parse_figure(text: &str) -> Result<Figure, String> {
             return Err(format!("{from} does not come before {to}"));
         }
         if let Statistic::Recovery(level) = statistic {
-            return Err(format!("t{level} is about a milestone, not about a stage; use p{level}"));
+            return Err(format!("t{level} refers to a milestone, not to a stage; use p{level}"));
         }
         return Ok(Figure::Time(Span::Between(from, to), statistic));
     }
     let (time, statistic) = time_and_statistic(text)?;
     let span = match time {
         "goal" => Span::Goal,
-        "requested" => return Err("requested is where every time begins".into()),
+        "requested" => return Err("every time is counted from requested".into()),
         milestone => Span::To(parse_milestone(milestone)?),
     };
     Ok(Figure::Time(span, parse_statistic(statistic)?))
@@ -131,7 +131,7 @@ fn time_and_statistic(text: &str) -> Result<(&str, &str), String> {
             Err(format!("which statistic of {text}? {STATISTICS}, like {text}.p95"))
         }
         None => Err(format!(
-            "`{text}` is no figure; there are {}, skew, duration, and times like running.p95",
+            "`{text}` is not a figure; there are {}, skew, duration, and times like running.p95",
             words()
         )),
     }
@@ -147,12 +147,12 @@ fn parse_milestone(text: &str) -> Result<Milestone, String> {
     let found = Milestone::ALL.into_iter().find(|milestone| milestone.word() == text);
     found.ok_or_else(|| {
         let known: Vec<&str> = Milestone::ALL[1..].iter().map(|milestone| milestone.word()).collect();
-        format!("`{text}` is no milestone; there are goal, {}", known.join(", "))
+        format!("`{text}` is not a milestone; there are goal, {}", known.join(", "))
     })
 }
 
 fn parse_statistic(text: &str) -> Result<Statistic, String> {
-    let wrong = || format!("`{text}` is no statistic; {STATISTICS}");
+    let wrong = || format!("`{text}` is not a statistic; {STATISTICS}");
     let level = |percent: &str| {
         let is_plain =
             !percent.is_empty() && percent.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -205,7 +205,7 @@ fn parse_limit(text: &str, figure: Figure, is_ratio: bool) -> Result<(f64, Unit)
         let limit = number(text.strip_suffix('x').unwrap_or(text));
         return limit
             .map(|limit| (limit, Unit::Ratio))
-            .ok_or_else(|| format!("`{text}` is no limit of a ratio; write a number like 2 or 1.5"));
+            .ok_or_else(|| format!("`{text}` is not a limit of a ratio; write a number like 2 or 1.5"));
     }
     if let Figure::Vms(_) = figure {
         let (number, unit) = match text.strip_suffix('%') {
@@ -214,12 +214,12 @@ fn parse_limit(text: &str, figure: Figure, is_ratio: bool) -> Result<(f64, Unit)
         };
         return number
             .map(|limit| (limit, unit))
-            .ok_or_else(|| format!("`{text}` is no number of VMs; write it like 3 or 1%"));
+            .ok_or_else(|| format!("`{text}` is not a number of VMs; write it like 3 or 1%"));
     }
     let seconds = number(text).or_else(|| Some(duration::parse(text).ok()?.as_secs_f64()));
     seconds
         .map(|limit| (limit, Unit::Seconds))
-        .ok_or_else(|| format!("`{text}` is no duration; write it like 60s, 2m, 1m30s, 500ms or 60"))
+        .ok_or_else(|| format!("`{text}` is not a duration; write it like 60s, 2m, 1m30s, 500ms or 60"))
 }
 
 #[cfg(test)]
@@ -281,18 +281,21 @@ mod tests {
     fn what_is_unknown_is_named_with_what_is_known() {
         let cases = [
             ("storm.running.p95", "it has no >"),
-            ("boot.running.p95>1s", "`boot` is no milestone; there are goal, accepted, volume, instance"),
-            ("storm-x.running.p95>1s", "`storm-x` is no phase; there are create, stop, storm"),
-            ("create-1.running.p95>1s", "`create-1` is no phase"),
-            ("storm/boot.running.p95>1", "`boot` is no phase"),
-            ("storm.walking.p95>1s", "`walking` is no milestone; there are goal, accepted"),
-            ("storm.running.q95>1s", "`q95` is no statistic; there are min, mean, stddev, max, p0 to p100"),
-            ("storm.running.p101>1s", "`p101` is no statistic"),
-            ("storm.running.p>1s", "`p` is no statistic"),
-            ("storm.running.pinf>1s", "`pinf` is no statistic"),
+            ("boot.running.p95>1s", "`boot` is not a milestone; there are goal, accepted, volume, instance"),
+            ("storm-x.running.p95>1s", "`storm-x` is not a phase; there are create, stop, storm"),
+            ("create-1.running.p95>1s", "`create-1` is not a phase"),
+            ("storm/boot.running.p95>1", "`boot` is not a phase"),
+            ("storm.walking.p95>1s", "`walking` is not a milestone; there are goal, accepted"),
+            (
+                "storm.running.q95>1s",
+                "`q95` is not a statistic; there are min, mean, stddev, max, p0 to p100",
+            ),
+            ("storm.running.p101>1s", "`p101` is not a statistic"),
+            ("storm.running.p>1s", "`p` is not a statistic"),
+            ("storm.running.pinf>1s", "`pinf` is not a statistic"),
             ("storm.running>1s", "which statistic of running?"),
-            ("storm.lost>1", "`lost` is no figure; there are failed, timed-out"),
-            ("storm>1", "`` is no figure"),
+            ("storm.lost>1", "`lost` is not a figure; there are failed, timed-out"),
+            ("storm>1", "`` is not a figure"),
             (
                 "stop.running.p95>1s",
                 "VMs that stop do not pass running; there are goal, accepted, stopping, gone",
@@ -301,19 +304,19 @@ mod tests {
                 "storm.gone.p95>1s",
                 "VMs that start do not pass gone; there are goal, accepted, volume, instance",
             ),
-            ("requested.p95>1s", "requested is where every time begins"),
+            ("requested.p95>1s", "every time is counted from requested"),
             ("storm.reachable..running.p95>1s", "reachable does not come before running"),
             ("storm.running..reachable.t95>1s", "t95 is about a milestone"),
-            ("storm.running.p95>soon", "`soon` is no duration; write it like 60s"),
-            ("storm.running.p95>-1s", "`-1s` is no duration"),
-            ("storm.running.p95>", "`` is no duration"),
-            ("storm.running.p95>inf", "`inf` is no duration"),
-            ("storm.running.p95>50%", "`50%` is no duration"),
-            ("failed>1s", "`1s` is no number of VMs; write it like 3 or 1%"),
-            ("failed>-1", "`-1` is no number of VMs"),
-            ("storm/create.failed>1", "a ratio of two phases wants a time"),
+            ("storm.running.p95>soon", "`soon` is not a duration; write it like 60s"),
+            ("storm.running.p95>-1s", "`-1s` is not a duration"),
+            ("storm.running.p95>", "`` is not a duration"),
+            ("storm.running.p95>inf", "`inf` is not a duration"),
+            ("storm.running.p95>50%", "`50%` is not a duration"),
+            ("failed>1s", "`1s` is not a number of VMs; write it like 3 or 1%"),
+            ("failed>-1", "`-1` is not a number of VMs"),
+            ("storm/create.failed>1", "a ratio of two phases needs a time"),
             ("storm/create.running.mean>2s", "`2s` is no limit of a ratio"),
-            ("storm.running.p95=>1s", "`p95=` is no statistic"),
+            ("storm.running.p95=>1s", "`p95=` is not a statistic"),
         ];
         for (text, expected) in cases {
             let error = parse(text).unwrap_err();

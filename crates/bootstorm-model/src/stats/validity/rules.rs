@@ -40,7 +40,7 @@ fn watch(of: &Conditions) -> Found {
     };
     let gaps = match of.gaps {
         0 => "it was never interrupted".to_owned(),
-        gaps => format!("{} of together {}", count(gaps, "interruption"), seconds(of.gap)),
+        gaps => format!("{} totaling {}", count(gaps, "interruption"), seconds(of.gap)),
     };
     let unseen = match (of.stamped, of.late) {
         (0, 0) => "no VM's time was missed".to_owned(),
@@ -54,7 +54,7 @@ fn watch(of: &Conditions) -> Found {
         }
     };
     let abandoned = if of.abandoned > ABANDONED {
-        format!("; for {:.0} % of the phase no process was there to watch", of.abandoned * 100.0)
+        format!("; for {:.0} % of the phase no process was watching", of.abandoned * 100.0)
     } else {
         String::new()
     };
@@ -70,13 +70,14 @@ fn unknown(of: &Conditions) -> Found {
     let measured = match (of.unknown, of.undecided) {
         (0, 0) => "every VM that reached the goal has a time".into(),
         (unknown, 0) => {
-            format!("{unknown} of {} reached the goal after a time that nobody knows", vms(of.vms))
+            format!("{unknown} of {} reached the goal after an unknown time", vms(of.vms))
         }
         (0, undecided) => {
-            format!("of {undecided} of {} nobody could see whether they reached it in time", vms(of.vms))
+            format!("whether {undecided} of {} reached it in time could not be observed", vms(of.vms))
         }
         (unknown, undecided) => format!(
-            "of {}, {unknown} reached the goal after a time that nobody knows, of {undecided} nobody could see whether they reached it in time",
+            "of {}, {unknown} reached the goal after an unknown time; whether {undecided} reached it in time \
+             could not be observed",
             vms(of.vms)
         ),
     };
@@ -85,10 +86,10 @@ fn unknown(of: &Conditions) -> Found {
 
 fn delay(of: &Conditions) -> Found {
     let Some(late) = of.watch.filter(|late| late.count > 0) else {
-        return (None, "not measured: no change came in while requests were answered".into());
+        return (None, "not measured: no change arrived while requests were answered".into());
     };
     let measured = format!(
-        "changes came in at least {} late (p99; at most {} of {})",
+        "changes arrived at least {} late (p99; at most {} of {})",
         fine(late.p99),
         fine(late.longest),
         late.count
@@ -130,13 +131,13 @@ fn requests(of: &Conditions) -> Found {
     };
     let others = match of.retries {
         0 => String::new(),
-        retries => format!("; {} besides had to be sent again", count(retries as usize, "request")),
+        retries => format!("; {} more had to be resent", count(retries as usize, "request")),
     };
     let measured = match (of.put_off, of.throttled) {
         (0, _) => "each was accepted or refused at once".to_owned(),
-        (put_off, 0) => format!("those of {put_off} of {} had to be sent again", vms(of.asked)),
+        (put_off, 0) => format!("those of {put_off} of {} had to be resent", vms(of.asked)),
         (put_off, throttled) => format!(
-            "those of {put_off} of {} were put off by the server, {}",
+            "those of {put_off} of {} were deferred by the server, {}",
             vms(of.asked),
             count(throttled as usize, "answer") + " 429"
         ),
@@ -145,10 +146,10 @@ fn requests(of: &Conditions) -> Found {
 }
 
 fn clock(of: &Conditions) -> Found {
-    let Some((least, most)) = of.clock else { return (None, "the server does not tell the time".into()) };
+    let Some((least, most)) = of.clock else { return (None, "the server does not report its time".into()) };
     if least > most {
         let grade = if of.stamped > 0 { Validity::Qualified } else { Validity::Valid };
-        return (Some(grade), "a clock was set meanwhile, or servers disagree about the time".into());
+        return (Some(grade), "a clock was adjusted meanwhile, or servers disagree on the time".into());
     }
     let ahead = f64::midpoint(least, most);
     let error = (most - least) / 2.0;
@@ -158,7 +159,7 @@ fn clock(of: &Conditions) -> Found {
         format!("the server's agrees with ours to ±{error:.2} s")
     } else {
         let way = if ahead > 0.0 { "ahead" } else { "behind" };
-        format!("the server's is {:.2} s {way} (±{error:.2} s); times are counted on ours", ahead.abs())
+        format!("the server's is {:.2} s {way} (±{error:.2} s); times are measured on ours", ahead.abs())
     };
     (Some(grade), measured)
 }
@@ -177,7 +178,7 @@ fn probe(of: &Conditions) -> Found {
 
 fn cluster(of: &Conditions) -> Found {
     if of.changed_before.is_none() && of.changed_meanwhile.is_none() {
-        return (None, "not looked at".into());
+        return (None, "not checked".into());
     }
     let named =
         |changes: &Option<Vec<String>>| changes.as_ref().map_or_else(String::new, |all| all.join(", "));

@@ -118,8 +118,8 @@ fn the_servers_clock_matters_only_where_its_stamps_are_used() {
         let findings = judge(&Conditions { clock: Some((least, most)), ..clean() });
         findings.into_iter().find(|finding| finding.rule == Doubt::Clock).unwrap().measured
     };
-    assert_eq!(words(299.9, 300.1), "the server's is 300.00 s ahead (±0.10 s); times are counted on ours");
-    assert_eq!(words(-60.5, -59.5), "the server's is 60.00 s behind (±0.50 s); times are counted on ours");
+    assert_eq!(words(299.9, 300.1), "the server's is 300.00 s ahead (±0.10 s); times are measured on ours");
+    assert_eq!(words(-60.5, -59.5), "the server's is 60.00 s behind (±0.50 s); times are measured on ours");
     assert_eq!(words(-0.4, 0.6), "the server's agrees with ours to ±0.50 s");
 }
 

@@ -287,7 +287,7 @@ if (runs.length) {
   filters.hidden = false;
 
   const columns = [
-    { name: 'Begun (UTC)', csvName: 'begun', text: run => when(run, 16), value: run => run.began, csv: run => new Date(run.began * 1000).toISOString() },
+    { name: 'Began (UTC)', csvName: 'begun', text: run => when(run, 16), value: run => run.began, csv: run => new Date(run.began * 1000).toISOString() },
     {
       name: 'Run', kind: 'word', text: title, value: title,
       paint: run => {

@@ -29,7 +29,7 @@ fn table(compared: &Compared, breakdown: &Breakdown) -> Option<Table> {
         Column::words("Component").wide(),
     ]);
     let caption = if against {
-        "Mean of each stretch between milestones, and its share of what took longer"
+        "Mean of each stretch between milestones, and its share of the extra time"
     } else {
         "Mean of each stretch between milestones, and its share of the time"
     };

@@ -61,7 +61,7 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
         (Some(size), Some(missed)) => (Tone::Good, format!("{} meet the goal, {missed} do not", vms(size))),
         (Some(size), None) => (Tone::Fair, format!("{} meet the goal", vms(size))),
         (None, Some(missed)) => (Tone::Bad, format!("Not even {} meet the goal", vms(missed))),
-        (None, None) => (Tone::Fair, "No storm is over yet".to_owned()),
+        (None, None) => (Tone::Fair, "No storm has finished yet".to_owned()),
     };
     let how = match (capacity.size, capacity.confirmed) {
         (None, _) => "",
@@ -75,16 +75,16 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
     ];
     let state = match capacity.state {
         CapacityState::Budget => {
-            Some("The budget is used up: with a larger --budget or --max-storms the same command goes on.")
+            Some("The budget is used up: with a larger --budget or --max-storms the same command continues.")
         }
-        CapacityState::Searching => Some("The search is not over: the same command goes on."),
+        CapacityState::Searching => Some("The search is not over: the same command continues."),
         CapacityState::Found | CapacityState::Nothing => None,
     };
     notes.extend(state.map(|state| Note::toned(Tone::Fair, state)));
     if let (Some(met), Some(missed)) = (capacity.contradicted_by, capacity.missed) {
         let text = format!(
-            "{met} VMs met the goal although {missed} missed it: the times scatter, or not only the size decides. \
-             The answer is the cautious one."
+            "{met} VMs met the goal although {missed} missed it: the times scatter, or size is not the only \
+             factor. The answer is the conservative one."
         );
         notes.push(Note::toned(Tone::Fair, text));
     }

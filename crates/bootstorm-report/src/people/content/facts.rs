@@ -56,7 +56,7 @@ pub(crate) fn run(report: &Report) -> Vec<Fact> {
 /// Time and duration of the setup.
 pub(crate) fn setup(report: &Report) -> Vec<Fact> {
     let setup = &report.setup;
-    let mut facts = vec![Fact::new("Begun", format!("{:.0}", report.run.created))];
+    let mut facts = vec![Fact::new("Began", format!("{:.0}", report.run.created))];
     // Results of another tool, or adopted VMs: nothing was created.
     if setup.done && setup.batch_size > 0 {
         let made = words::count(setup.namespaces, "namespace");

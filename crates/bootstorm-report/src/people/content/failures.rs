@@ -111,7 +111,7 @@ fn facts(block: &DiagnosisBlock) -> Vec<Fact> {
 }
 
 fn example(example: &ExampleBlock, facts: &mut Vec<Fact>) {
-    let far = example.passed.map_or_else(String::new, |milestone| format!(", came as far as {milestone}"));
+    let far = example.passed.map_or_else(String::new, |milestone| format!(", reached {milestone}"));
     facts.push(Fact::new("For example", format!("{}/{}{far}", example.namespace, example.name)));
     let launcher = example.launcher.as_ref().map(|launcher| format!("{}: {}", launcher.pod, launcher.state));
     let restarts =

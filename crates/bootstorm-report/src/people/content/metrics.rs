@@ -13,7 +13,7 @@ pub(crate) fn blocks(metrics: &Metrics) -> Vec<Block> {
         Column::numbers("Peak"),
         Column::words("Highest"),
     ];
-    let mut table = Table::new("Figures of the cluster during the phase", columns);
+    let mut table = Table::new("Cluster metrics during the phase", columns);
     for gauge in &metrics.gauges {
         let Some((line, peak)) = gauge.peak() else { continue };
         let others = gauge.lines.len() - 1 + gauge.dropped;

@@ -34,7 +34,7 @@ pub(crate) fn table<'a>(nodes: impl IntoIterator<Item = (Option<String>, &'a Nod
         Column::numbers("Times").from(ROOM_FOR_ALL),
     ]);
     let mut table = Table::new(
-        "Seconds to the goal of the phase, per node, and how many times as long as on the node in the middle",
+        "Seconds to the goal of the phase, per node, and how many times as long as on the median node",
         columns,
     );
     for (phase, node) in nodes {

@@ -16,7 +16,7 @@ pub(crate) fn table<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Option<
         Column::numbers("Time"),
         Column::numbers("Times the median"),
     ];
-    let caption = "VMs that stand out from their crowd, far above the median on a logarithmic scale";
+    let caption = "VMs far above the median, on a logarithmic scale";
     let mut table = Table::new(caption, columns);
     for phase in phases {
         let name = || Cell::Words(phase.name.to_string());

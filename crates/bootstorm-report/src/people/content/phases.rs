@@ -5,7 +5,7 @@ use crate::people::document::{Cell, Column, Table};
 
 /// A row for each phase.
 pub(crate) fn table(report: &Report) -> Table {
-    let words = ["Phase", "Begun (UTC)", "State", "Goal"].map(Column::words).into_iter();
+    let words = ["Phase", "Began (UTC)", "State", "Goal"].map(Column::words).into_iter();
     let counts = ["VMs", "Reached", "Failed", "Timed out", "Excluded"].map(Column::numbers);
     let times = ["Mean", "p95", "Max", "All after", "Total"].map(Column::seconds);
     let caption = "Times in seconds; recovery counts from the first request of the phase";

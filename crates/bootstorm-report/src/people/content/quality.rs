@@ -8,7 +8,7 @@ use crate::phase::{Attempts, PhaseBlock};
 pub(crate) fn settings(phase: &PhaseBlock) -> Vec<Fact> {
     let (settings, spans) = (&phase.settings, &phase.spans);
     vec![
-        Fact::new("Begun", format!("{:.0}", phase.began)),
+        Fact::new("Began", format!("{:.0}", phase.began)),
         Fact::new("Goal of each VM", phase.goal.word()),
         Fact::new("Requests in flight", settings.concurrency.to_string()),
         Fact::new("Time limit per VM", format!("{}s", settings.timeout_seconds)),
@@ -61,7 +61,7 @@ pub(crate) fn facts(phase: &PhaseBlock, all: bool) -> Vec<Fact> {
 fn gaps(gaps: usize, together: f64) -> String {
     match gaps {
         0 => "no gap".to_owned(),
-        gaps => format!("{} of together {}", words::count(gaps, "gap"), words::seconds(together)),
+        gaps => format!("{} totaling {}", words::count(gaps, "gap"), words::seconds(together)),
     }
 }
 

@@ -94,7 +94,7 @@ fn cells(title: String, phase: Option<String>, summary: &Summary, with_unknown: 
 /// Number of VMs that are not in the figures of a phase.
 pub(crate) fn unknown(phase: &PhaseBlock) -> Option<Note> {
     let unknown = phase.summary(phase.goal).unknown;
-    let text = || format!("{} that reached the goal after a time that nobody knows.", words::vms(unknown));
+    let text = || format!("{} that reached the goal after an unknown time.", words::vms(unknown));
     (unknown > 0).then(|| Note::new(text()).about(format!("Not in the figures of {}", phase.name)))
 }
 

@@ -18,7 +18,7 @@ pub(super) fn write(body: &mut Markup, breakdown: &Breakdown) {
     if longest <= 0.0 {
         return;
     }
-    chart::draw(body, true, "What took longer in the storm, in seconds on average", |size| {
+    chart::draw(body, true, "Extra time in the storm, in seconds on average", |size| {
         let mut content = Markup::new();
         let scale = Scale::new(longest, NAMES, size.width() - 100.0);
         for (part, line) in grown.iter().zip(0..) {

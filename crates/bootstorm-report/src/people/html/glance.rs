@@ -35,7 +35,7 @@ fn bottleneck(body: &mut Markup, report: &Report, compared: &Compared) {
     if breakdown.is_none() && other.is_empty() {
         return;
     }
-    body.open("section", &[("id", "bottleneck")]).leaf("h2", &[], "What holds it up");
+    body.open("section", &[("id", "bottleneck")]).leaf("h2", &[], "Bottleneck");
     let found = breakdown.and_then(|breakdown| breakdown.bottleneck.as_ref());
     if let Some(found) = found {
         body.leaf("p", &[("class", "lead")], &sentence(&found.sentence));
@@ -103,7 +103,7 @@ fn of_phase(body: &mut Markup, report: &Report, phase: &PhaseBlock) {
     let link = if more > 0 {
         format!("{} and every VM", words::count(more, "other cause"))
     } else {
-        "Every VM and how to look further".to_owned()
+        "Every VM and how to investigate".to_owned()
     };
     body.leaf("a", &[("href", "#failures")], &link).close("p");
 }

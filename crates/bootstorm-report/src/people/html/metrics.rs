@@ -13,7 +13,7 @@ const MOST_LINES: usize = 4;
 pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     let Some(subject) = subjects.main() else { return };
     let Some(metrics) = &subject.phase.metrics else { return };
-    body.open("section", &[("id", "cluster")]).leaf("h2", &[], "The cluster meanwhile");
+    body.open("section", &[("id", "cluster")]).leaf("h2", &[], "Cluster metrics");
     let from = format!(
         "{} during {}, one value every {}",
         metrics.source,

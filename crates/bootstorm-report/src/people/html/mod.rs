@@ -121,7 +121,7 @@ fn failures_in_detail(body: &mut Markup, report: &Report) {
     blocks::write(body, &[Block::Cases(groups)]);
     let diagnosed = failures::diagnosed(report.phases.iter().rev());
     if !diagnosed.is_empty() {
-        body.leaf("h3", &[], "What kept them, and how to look further");
+        body.leaf("h3", &[], "Causes, and how to investigate");
         blocks::write(body, &[Block::Cases(diagnosed)]);
     }
     body.close("section");

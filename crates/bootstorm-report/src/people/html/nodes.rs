@@ -42,7 +42,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     }
     if lines.len() > DRAWN {
         let note = format!(
-            "Drawn are the {DRAWN} nodes with the slowest VMs of {}; the table has all.",
+            "Shown are the {DRAWN} nodes with the slowest VMs of {}; the table has all.",
             lines.len()
         );
         body.leaf("p", &[("class", "hint")], &note);

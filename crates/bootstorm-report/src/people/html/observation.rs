@@ -42,7 +42,7 @@ fn drawn(body: &mut Markup, observation: &ObservationBlock) {
         bands(size, observation, shown)
     });
     if vms.len() > DRAWN {
-        let note = format!("Drawn are the first {DRAWN} of {} VMs; the table has every outage.", vms.len());
+        let note = format!("Shown are the first {DRAWN} of {} VMs; the table has every outage.", vms.len());
         body.leaf("p", &[("class", "hint")], &note);
     }
 }

@@ -11,7 +11,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("#clusters", "Clusters"),
     ("#outages", "Outages"),
     ("#recovery", "Recovery"),
-    ("#cluster", "The cluster meanwhile"),
+    ("#cluster", "Cluster metrics"),
     ("#thresholds", "Thresholds"),
     ("#repetitions", "Repetitions"),
     ("#capacity", "Capacity"),

@@ -53,17 +53,15 @@ fn notes(report: &Report, subjects: &Subjects<'_>) -> Vec<String> {
             "was interrupted"
         };
         let pending = words::count(phase.counts.pending, "VM");
-        notes.push(format!(
-            "{} {how}: {pending} pending. The figures are what was measured until then.",
-            phase.name
-        ));
+        notes
+            .push(format!("{} {how}: {pending} pending. The figures cover the time until then.", phase.name));
     }
     for phase in &report.phases {
         notes.extend(statistics::unknown(phase).map(|note| note.line()));
         if phase.continued > 0 {
             let (times, gap) = (words::count(phase.continued as usize, "time"), phase.effort.watch_gap);
             notes.push(format!(
-                "{} was continued {times} and not watched for {}; what passed meanwhile is marked.",
+                "{} was continued {times} and not watched for {}; changes in that time are marked.",
                 phase.name,
                 words::seconds(gap)
             ));

@@ -121,7 +121,7 @@ fn cases(page: &mut String, cases: &[Case]) {
     let look = cases.iter().any(|case| !case.look.is_empty());
     let columns = [Column::numbers("VMs"), Column::words("Outcome"), Column::words("Reason")];
     let columns = columns.into_iter().chain([Column::words("For example")]);
-    let mut table = Table::new("", columns.chain(look.then(|| Column::words("Look further"))));
+    let mut table = Table::new("", columns.chain(look.then(|| Column::words("Investigate"))));
     for case in cases {
         let look = look.then(|| case.look.first().map_or(Cell::Blank, |one| Cell::Name(one.clone())));
         let cells = [Cell::count(case.vms), Cell::words(&case.what), Cell::Name(case.reason.clone())];

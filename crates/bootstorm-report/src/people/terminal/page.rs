@@ -81,7 +81,7 @@ impl Page {
 
     fn commands(&mut self, commands: &[String]) {
         for (place, command) in commands.iter().enumerate() {
-            let label = if place == 0 { "Look further:" } else { "" };
+            let label = if place == 0 { "Investigate:" } else { "" };
             // Not wrapped, for copying.
             self.line(&format!("  {label:<LABEL$}{}", line(command)));
         }

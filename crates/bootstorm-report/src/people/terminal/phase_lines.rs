@@ -176,7 +176,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
 fn at_a_time(page: &mut Page, storm: &PhaseBlock) {
     let Some(limits) = storm.migrations else { return };
     let (all, node) = (limits.per_cluster, limits.per_node);
-    page.line(&format!("KubeVirt migrates at most {all} VMs at a time, {node} away from one node"));
+    page.line(&format!("KubeVirt migrates at most {all} VMs at a time, {node} from one node"));
     if let Some(bytes) = limits.bandwidth_bytes {
         page.line(&format!("Each migration may send {} per second", Quantity::whole(bytes)));
     }

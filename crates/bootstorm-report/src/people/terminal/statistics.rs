@@ -62,7 +62,7 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
     if counts.unknown > 0 {
         page.labelled(
             "Unknown",
-            &format!("{} (nobody could see whether they reached it in time)", counts.unknown),
+            &format!("{} (whether they reached it in time could not be observed)", counts.unknown),
         );
     }
     if counts.pending > 0 {

@@ -256,7 +256,7 @@ impl<'a> Phase<'a> {
             );
         }
         if self.again > 0 {
-            parts.push(format!("{} documents of VMs that were made again are left out", self.again));
+            parts.push(format!("{} documents of recreated VMs are left out", self.again));
         }
         if !self.passed {
             let why =

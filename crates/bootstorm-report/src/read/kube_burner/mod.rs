@@ -134,7 +134,7 @@ fn of(documents: &Documents) -> Result<Report, Unreadable> {
 /// Withdraws conclusions about failed VMs if their number is unknown.
 fn unjudged(compared: Compared) -> Compared {
     let why = compared.unjudged.clone().unwrap_or_else(|| {
-        "kube-burner has no document of a VM that did not run, so that nobody knows how many failed"
+        "kube-burner has no document of a VM that did not run, so the number of failures is unknown"
             .to_owned()
     });
     let breakdown = compared.breakdown.clone().map(|breakdown| Breakdown {

@@ -151,7 +151,7 @@ fn timeline(row: &VmRow, targets: &[Target]) -> Option<bootstorm_model::observe:
         }
     }
     timeline.outcome = if row.success { Outcome::Reached } else { Outcome::Failed };
-    timeline.reason = (!row.success).then(|| "the result files do not say why".to_owned());
+    timeline.reason = (!row.success).then(|| "the result files give no reason".to_owned());
     Some(timeline)
 }
 

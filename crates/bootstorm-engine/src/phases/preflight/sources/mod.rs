@@ -150,10 +150,10 @@ async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, 
     }
     Ok(match kind {
         Named::DataSource => problem
-            .hint("choose one that is there: --source datasource:NAMESPACE/NAME")
+            .hint("choose an existing one: --source datasource:NAMESPACE/NAME")
             .hint(format!("or boot without golden images: --source containerdisk:{CONTAINER_DISK}")),
         Named::Network => problem.hint("name it as --network NAMESPACE/NAME"),
-        kind => problem.hint(format!("see what is there: kubectl get {} -A", kind.plural())),
+        kind => problem.hint(format!("see what exists: kubectl get {} -A", kind.plural())),
     })
 }
 

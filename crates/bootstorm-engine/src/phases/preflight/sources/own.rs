@@ -41,9 +41,7 @@ pub(super) async fn check(
     check_harvester(cluster, wanted, findings).await?;
     if wanted.plan.size() > 1 {
         for common in shared(wanted.manifest) {
-            findings
-                .warnings
-                .push(format!("all VMs will have {common} in common; write {INDEX} there for the index"));
+            findings.warnings.push(format!("all VMs will share {common}; write {INDEX} there for the index"));
         }
     }
     Ok(())
@@ -140,7 +138,7 @@ fn problem(wanted: &Wanted<'_>, absent: &[Absent]) -> Problem {
     }
     if wanted.plan.layout.namespace.is_some() {
         return problem
-            .hint("make them there, or put Secrets, ConfigMaps and networks into the manifest's file");
+            .hint("create them there, or put Secrets, ConfigMaps and networks into the manifest's file");
     }
     if has_small && wanted.plan.copy_from.is_none() {
         problem = problem
@@ -192,8 +190,7 @@ async fn check_names(
     if !taken.is_empty() {
         let what = format!("namespace {place} has {} of the manifest already", things_of(taken.len()));
         let problem = taken.iter().fold(Problem::new(what), |problem, extra| problem.because(extra.as_str()));
-        let problem =
-            problem.hint("leave them out of the file to use those that are there, or rename them in it");
+        let problem = problem.hint("omit them from the file to use the existing ones, or rename them in it");
         findings.problems.push(Problem { unavoidable: true, ..problem });
     }
     Ok(())
@@ -216,7 +213,7 @@ async fn check_copies(
             None => absent.push(extra.to_string()),
             Some(original) if original["type"] == TOKEN => {
                 let why =
-                    "it holds the token of a service account of that namespace, which is good nowhere else";
+                    "it holds the token of a service account of that namespace, which is valid nowhere else";
                 let what = format!("{extra} cannot be copied from namespace {from}");
                 findings.problems.push(Problem::new(what).because(why));
             }
@@ -224,11 +221,10 @@ async fn check_copies(
         }
     }
     if !absent.is_empty() {
-        let problem = Problem::new(format!("namespace {from} does not have what is to be copied from it"));
+        let problem = Problem::new(format!("namespace {from} does not have all objects to copy"));
         let problem = absent.iter().fold(problem, |problem, extra| problem.because(extra.as_str()));
         findings.problems.push(
-            problem
-                .hint(format!("see what is there: kubectl get secrets,configmaps,net-attach-def -n {from}")),
+            problem.hint(format!("see what exists: kubectl get secrets,configmaps,net-attach-def -n {from}")),
         );
     } else if copied > 0 {
         findings.good.push(format!("{} to copy from {from}", count(copied, "small object", "small objects")));
@@ -272,7 +268,7 @@ async fn check_sharing(
         let let_through = match how {
             Use::ReadOnly => Some("read only"),
             Use::Shareable => {
-                Some("with shareable: true, so that only guests that agree on it may write to it")
+                Some("with shareable: true, so only guests that coordinate their writes may use it")
             }
             Use::Folder => Some("as a folder"),
             Use::Exclusive => None,
@@ -323,7 +319,7 @@ async fn check_harvester(
         Ok(true) => {}
         Err(error) if error.kind == Kind::Forbidden => {}
         Ok(false) => findings.problems.push(
-            Problem::new("nobody makes the disks of the VMs: this cluster has no Harvester")
+            Problem::new("nothing creates the disks of the VMs: this cluster has no Harvester")
                 .because(format!("claims from the annotation volumeClaimTemplates: {}", claims.join(", ")))
                 .hint("give each VM a dataVolumeTemplate in place of that annotation"),
         ),

@@ -28,7 +28,7 @@ pub(super) async fn check_watch(
         Permission { verb, group, resource, namespace: namespace.clone() }
     };
     if let Some(missing) = cluster.missing(&[wish("list"), wish("watch")]).await?.first() {
-        findings.notes.push(format!("how long disks take will not be measured: you cannot {missing}"));
+        findings.notes.push(format!("the time to fill disks will not be measured: you cannot {missing}"));
     }
     Ok(())
 }
@@ -71,7 +71,8 @@ fn problem(namespace: &str, account: &str, from: &str) -> Problem {
             "service account {account} of namespace {namespace} cannot create datavolumes/source.cdi.kubevirt.io in {from}"
         ))
         .hint(format!(
-            "who rules namespace {from} can grant it: kubectl create role bootstorm-clone -n {from} --verb=create --resource=datavolumes.cdi.kubevirt.io/source"
+            "an administrator of namespace {from} can grant it: kubectl create role bootstorm-clone -n \
+             {from} --verb=create --resource=datavolumes.cdi.kubevirt.io/source"
         ))
         .hint(format!(
             "and then: kubectl create rolebinding bootstorm-clone -n {from} --role=bootstorm-clone --group=system:serviceaccounts"
