@@ -83,7 +83,7 @@ def measure(args, shards):
                 if cluster.poll() is not None:
                     sys.exit("the simulated cluster has ended")
             time.sleep(0.5)
-            run(args, env, ["setup", "--end", str(args.vms), "--source", "blank", "--probe", args.probe])
+            run(args, env, ["setup", "--end", str(args.vms), "--source", args.source, "--probe", args.probe])
             flags = ["--in-cluster", "--shards", str(shards), "--runner-image", "kubectl-bootstorm",
                      "--concurrency", str(args.concurrency)]
             seen = {}
@@ -142,6 +142,8 @@ def main():
     parser.add_argument("--concurrency", type=int, default=500)
     parser.add_argument("--profile", default="default")
     parser.add_argument("--probe", default="none")
+    # Claims of thousands of VMs share one simulated storage, which then decides how long everything takes.
+    parser.add_argument("--source", default="containerdisk:quay.io/containerdisks/fedora:latest")
     parser.add_argument("--nodes", type=int, default=10)
     parser.add_argument("--speed", type=float, default=1.0)
     args = parser.parse_args()
