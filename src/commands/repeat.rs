@@ -61,18 +61,6 @@ impl RepeatArgs {
         format!("storm{repeat}{rest}{warm_up}{}", shape.typed())
     }
 
-    /// Whether all requested storms are done, so that the same command measures nothing.
-    pub(super) fn is_complete(&self, record: &RunRecord) -> bool {
-        let last = record.series.last().filter(|_| !self.fresh);
-        last.is_some_and(|last| match last.kind {
-            SeriesKind::Repeat { storms, .. } => {
-                let done = last.done(record).count() as u32;
-                done >= storms && self.repeat.is_some_and(|wanted| done >= wanted) && record.is_running()
-            }
-            SeriesKind::FindMax { .. } => false,
-        })
-    }
-
     /// Whether these storms continue the last series, or begin a new one.
     fn decide(&self, record: &RunRecord, fresh: bool) -> Result<Decision, Failure> {
         let Some(wanted) = self.wanted() else { return Err(Failure::usage("--repeat is missing")) };

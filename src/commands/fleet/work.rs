@@ -16,7 +16,6 @@ use super::super::metrics_args::MetricsArgs;
 use super::super::pace_args::{DryRun, DryRunArgs};
 use super::super::phase::{self, PhaseArgs, Role};
 use super::super::plan_args::AssertedArgs;
-use super::super::run::next_step;
 use super::super::save_args::SaveArgs;
 use super::super::session::Session;
 use super::super::setup::{self, SetupArgs};
@@ -25,6 +24,7 @@ use super::super::threshold_args::FailIfArgs;
 use super::members::Chosen;
 use super::{Action, FleetArgs};
 use bootstorm_engine::phases::gate::{Gate, Policy};
+use bootstorm_engine::runs::whole::next_step;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
@@ -35,8 +35,6 @@ pub(super) const STEPS: [PhaseName; 3] = [
     PhaseName { kind: PhaseKind::Stop, number: 1 },
     PhaseName { kind: PhaseKind::Storm, number: 1 },
 ];
-/// Time limit for deleting what a run created
-const CLEANUP: Duration = Duration::from_secs(900);
 /// Pause before a failed member is retried
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -183,15 +181,9 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
 
 fn cleanup_args(args: &FleetArgs) -> CleanupArgs {
     CleanupArgs {
-        run: args.run.clone(),
-        // Confirmed once for all clusters.
-        yes: true,
         keep_record: args.keep_record,
         delete_foreign: args.delete_foreign,
-        run_id: None,
-        leave_adopted: false,
-        timeout: CLEANUP,
-        concurrency: 50,
-        dry_run: DryRunArgs { dry_run: DryRun::None },
+        // Confirmed once for all clusters.
+        ..CleanupArgs::of(&args.run, true)
     }
 }
