@@ -1,5 +1,6 @@
 //! `setup --adopt`: existing VMs become the VMs of a run. They are not changed yet.
 
+use super::front::Front;
 use super::pace_args::DryRun;
 use super::presentation::Output;
 use super::session::{Context, Session};
@@ -8,6 +9,7 @@ use crate::console::progress::Progress;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::phases::{preflight, setup};
+use bootstorm_engine::runs::caller::settle;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
@@ -61,7 +63,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     let mut plan = Plan::adopting(prefix, &selection, adopted).map_err(Failure::new)?;
     plan.probe = args.plan.probe.resolve(plan.size())?;
     let findings = preflight::check_adopted(&session.cluster, &plan, &wiring).await?;
-    args.preflight.settle(&session, &findings)?;
+    settle(&Front::new(session.console), &findings, args.preflight.skip_preflight)?;
     if !args.adopt.yes {
         ask(&session, &plan)?;
     }

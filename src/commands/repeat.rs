@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::phase::{self, PhaseArgs, Role, exit_of};
+use super::phase::{self, PhaseArgs};
 use super::series::{self, Decision};
 use super::session::Session;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::values;
+use bootstorm_engine::runs::phase::exit_of;
+use bootstorm_engine::runs::settings::Role;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;

@@ -12,8 +12,8 @@ use super::in_cluster::{self, InClusterArgs};
 use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
-use super::phase::{self, PhaseArgs, Role, exit_of};
-use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
+use super::phase::{self, PhaseArgs};
+use super::plan_args::{AssertedArgs, PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::repeat::{self, RepeatArgs};
@@ -25,6 +25,9 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
+use bootstorm_engine::runs::phase::exit_of;
+use bootstorm_engine::runs::settings::Role;
+use bootstorm_engine::runs::setup::Resolved;
 use bootstorm_engine::runs::whole::{self, Outline, RunOptions};
 use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
@@ -195,7 +198,7 @@ fn planned(args: &RunCommand, outline: &Outline, record: &RunRecord) -> Result<V
     let plan = |name: PhaseName| {
         let step = if record.phase(name).is_some() { Step::Continue(name) } else { Step::Begin(name) };
         let phase = phase_of(args, outline, name);
-        args.in_cluster.plan(name, phase::settings(&phase, record, step, &Role::default())?)
+        args.in_cluster.plan(name, phase.options(name.kind, &Role::default()).settings(record, step)?)
     };
     outline.missing(record).map(plan).collect()
 }
