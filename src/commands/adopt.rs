@@ -6,6 +6,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
 use crate::console::progress::Progress;
+use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::phases::{preflight, setup};
@@ -75,16 +76,17 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
             (record, None)
         }
     };
-    let lock = session.lock(prefix, &record.run_id).await?;
-    let mut interrupt = session.interrupt.clone();
-    let outcome = tokio::select! {
-        biased;
-        outcome = locked(&session, record, store, lock.holder()) => outcome,
-        () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
-            .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+    let (run_id, mut interrupt) = (record.run_id.clone(), session.interrupt.clone());
+    let work = async |lock: &Held| {
+        tokio::select! {
+            biased;
+            outcome = locked(&session, record, store, lock.holder()) => outcome,
+            () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
+                .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+        }
     };
-    lock.release().await;
-    show(&session, &outcome?)?;
+    let record = session.runs().locked(prefix, &run_id, work).await?;
+    show(&session, &record)?;
     Ok(Exit::Good)
 }
 

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::values;
 use crate::console::Console;
 use bootstorm_engine::children::Started;
+use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
@@ -161,16 +162,13 @@ impl HookArgs {
         if self.due(&record).is_empty() {
             return Ok(None);
         }
-        let lock = session.lock(prefix, &record.run_id).await?;
-        let work = async {
+        let work = async |lock: &Held| {
             let (mut record, mut store) = session.load(prefix).await?;
             store.set_holder(lock.holder());
             self.after(session, &mut record, &mut store).await?;
             Ok(record)
         };
-        let outcome = work.await;
-        lock.release().await;
-        outcome.map(Some)
+        session.runs().locked(prefix, &record.run_id, work).await.map(Some)
     }
 
     /// Reports what a dry run leaves out. Not logged: a command may hold a password.

@@ -215,6 +215,29 @@ impl Steps for Around<'_> {
 }
 
 impl PhaseArgs {
+    /// A phase with nothing beside it: no files, hooks, exports or thresholds.
+    pub(super) fn plain(run: &RunArgs, pace: &PaceArgs, preflight: PreflightArgs) -> Self {
+        Self {
+            run: run.clone(),
+            pace: pace.clone(),
+            shape: ShapeArgs::default(),
+            asserted: AssertedArgs::default(),
+            dry_run: DryRunArgs { dry_run: DryRun::None },
+            save: SaveArgs::none(),
+            fail_if: FailIfArgs::default(),
+            hooks: HookArgs::none(),
+            exports: ExportArgs::default(),
+            listen: ListenArgs::default(),
+            metrics: MetricsArgs { prometheus: None },
+            in_cluster: InClusterArgs::default(),
+            halted: false,
+            storm: StormKind::Start,
+            nodes: Vec::new(),
+            share: None,
+            preflight,
+        }
+    }
+
     /// The requested phase.
     pub(super) fn options(&self, kind: PhaseKind, role: &Role) -> PhaseOptions {
         let wanted = PhaseSettings {

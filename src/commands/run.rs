@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
@@ -13,21 +12,21 @@ use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::phase::{self, PhaseArgs};
-use super::plan_args::{AssertedArgs, PlanArgs, RunArgs};
+use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::repeat::{self, RepeatArgs};
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
-use super::setup::{self, SetupArgs};
+use super::setup;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
 use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_engine::runs::settings::Role;
-use bootstorm_engine::runs::setup::Resolved;
+use bootstorm_engine::runs::setup::{Resolved, SetupOptions};
 use bootstorm_engine::runs::whole::{self, Outline, RunOptions};
 use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
@@ -231,17 +230,13 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.fail_if.check(&expected, judged)?;
-    let setup = SetupArgs {
-        run: args.run.clone(),
-        plan: args.plan.clone(),
-        adopt: AdoptArgs::default(),
-        namespace_batch_size: args.namespace_batch_size,
-        preflight: args.preflight,
-        dry_run: args.dry_run,
+    let setup = SetupOptions {
+        batch_size: args.namespace_batch_size.0,
+        skip_preflight: args.preflight.skip_preflight,
+        via: Some(args.pace.settings().via),
     };
-    let via = args.pace.settings().via;
     let vms = resolved.plan.size();
-    let Some(mut record) = Box::pin(setup::run(session, &setup, resolved, Some(via))).await? else {
+    let Some(mut record) = Box::pin(setup::run(session, setup, resolved, args.dry_run.dry_run)).await? else {
         tell_rest(session, args, &options.outline(None), vms);
         return Ok(Exit::Good);
     };
@@ -323,24 +318,14 @@ async fn report(
 /// Flags of every phase; the shape applies to the storm only.
 fn phase_args(args: &RunCommand) -> PhaseArgs {
     PhaseArgs {
-        run: args.run.clone(),
-        pace: args.pace.clone(),
-        shape: ShapeArgs::default(),
-        asserted: AssertedArgs::default(),
-        dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
-        halted: false,
-        storm: StormKind::Start,
-        preflight: args.preflight,
-        nodes: Vec::new(),
-        share: None,
-        // Judged over the whole run, at its end.
-        fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
         exports: args.exports.clone(),
         listen: args.listen.clone(),
         metrics: args.metrics.clone(),
         in_cluster: args.in_cluster.clone(),
+        // Thresholds are judged over the whole run, at its end.
+        ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{dry_run, values};
 use bootstorm_engine::runs::setup::{self, Resolved, SetupOptions};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{RunRecord, Via};
+use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
 use bootstorm_report::document;
 
@@ -58,7 +58,11 @@ pub struct SetupArgs {
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
-    let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
+    let (batch_size, skip_preflight) = (args.namespace_batch_size.0, args.preflight.skip_preflight);
+    let options = SetupOptions { batch_size, skip_preflight, via: None };
+    let Some(record) = Box::pin(run(&session, options, resolved, args.dry_run.dry_run)).await? else {
+        return Ok(Exit::Good);
+    };
     let unwritable =
         |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
@@ -110,18 +114,13 @@ fn summary(session: &Session, record: &RunRecord) -> String {
 /// Sets a run up, or continues; returns its record, or `None` after a dry run.
 pub async fn run(
     session: &Session,
-    args: &SetupArgs,
+    options: SetupOptions,
     resolved: Resolved,
-    via: Option<Via>,
+    dry_run: DryRun,
 ) -> Result<Option<RunRecord>, Failure> {
-    let batch_size = match args.namespace_batch_size {
-        values::BatchSize::Auto => None,
-        values::BatchSize::Fixed(size) => Some(size),
-    };
-    let options = SetupOptions { batch_size, skip_preflight: args.preflight.skip_preflight, via };
     let front = Front::new(session.console);
     let prepared = setup::prepare(session.runs(), options, resolved, &front).await?;
-    if args.dry_run.dry_run == DryRun::Client {
+    if dry_run == DryRun::Client {
         dry_run::setup(session, &prepared.record, &prepared.originals)?;
         return Ok(None);
     }

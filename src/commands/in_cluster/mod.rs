@@ -116,10 +116,8 @@ pub async fn start(
     if args.service_account.is_none() {
         check_places(&permissions, namespace)?;
     }
-    let lock = session.lock(prefix, &record.run_id).await?;
-    let outcome = begin(session, &assignment, &lock, args, image, &permissions).await;
-    lock.release().await;
-    outcome?;
+    let begin = async |lock: &Held| begin(session, &assignment, lock, args, image, &permissions).await;
+    session.runs().locked(prefix, &record.run_id, begin).await?;
     let s = if assignment.shards == 1 { "" } else { "s" };
     session.console.say(&format!(
         "job {} with {} shard{s} was created in namespace {namespace}; it continues without this command",

@@ -98,6 +98,19 @@ impl Runs<'_> {
             ))
     }
 
+    /// Works on a run while holding its lock.
+    pub async fn locked<T>(
+        &self,
+        prefix: &str,
+        run_id: &str,
+        work: impl AsyncFnOnce(&Held) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let lock = self.lock(prefix, run_id).await?;
+        let outcome = Box::pin(work(&lock)).await;
+        lock.release().await;
+        outcome
+    }
+
     /// Acquires the lock on a run.
     pub async fn lock(&self, prefix: &str, run_id: &str) -> Result<Held, Failure> {
         self.cluster.lock(prefix, run_id, self.holder, self.interrupt).await.map_err(|error| match error {

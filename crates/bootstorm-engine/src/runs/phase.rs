@@ -61,11 +61,8 @@ pub async fn prepare(runs: Runs<'_>, options: &PhaseOptions, steps: &dyn Steps) 
     let prefix = &options.prefix;
     let (record, _) = runs.load(prefix).await?;
     steps.check_plan(&record.plan)?;
-    let refused = |refusal: Refusal| {
-        Failure::new(refusal.why)
-            .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
-    };
-    let step = lifecycle::next_of(&record, options.kind, options.wanted.kind).map_err(refused)?;
+    let step = lifecycle::next_of(&record, options.kind, options.wanted.kind)
+        .map_err(|refusal| refused(refusal, prefix))?;
     steps.check(&record, step.name())?;
     let settings = options.settings(&record, step)?;
     let template = match options.kind {
@@ -74,6 +71,12 @@ pub async fn prepare(runs: Runs<'_>, options: &PhaseOptions, steps: &dyn Steps) 
     };
     runs.cluster.conceal(template.as_ref().map(Template::secrets).unwrap_or_default());
     Ok(Prepared { record, step, settings, template })
+}
+
+/// The failure for a phase that may not run now.
+pub fn refused(refusal: Refusal, prefix: &str) -> Failure {
+    Failure::new(refusal.why)
+        .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
 }
 
 /// Checks the cluster before a migration or a drain begins. Fails if the preflight refuses.
@@ -103,16 +106,14 @@ pub async fn run(
     steps: &dyn Steps,
 ) -> Result<RunRecord, Failure> {
     let Prepared { record, template, .. } = prepared;
-    let lock = runs.lock(&options.prefix, &record.run_id).await?;
-    drop(record);
-    let job = Job { runs, options, template: template.as_ref(), caller, steps, lock: &lock };
-    // The record may have changed between the first read and the lock.
-    let outcome = match runs.load(&options.prefix).await {
-        Ok((record, store)) => Box::pin(job.run(record, store)).await,
-        Err(failure) => Err(failure),
+    let RunRecord { run_id, .. } = record;
+    let work = async |lock: &Held| {
+        // The record may have changed between the first read and the lock.
+        let (record, store) = runs.load(&options.prefix).await?;
+        let job = Job { runs, options, template: template.as_ref(), caller, steps, lock };
+        Box::pin(job.run(record, store)).await
     };
-    lock.release().await;
-    outcome
+    runs.locked(&options.prefix, &run_id, work).await
 }
 
 /// A phase whose run is locked

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::access::Runs;
 use super::caller::{Caller, settle};
 use crate::cluster::Cluster;
+use crate::cluster::lease::Held;
 use crate::cluster::store::RunStore;
 use crate::phases::preflight::{Findings, Wanted};
 use crate::phases::{preflight, setup};
@@ -109,15 +110,16 @@ pub async fn prepare(
 /// Sets a run up; returns its record.
 pub async fn run(runs: Runs<'_>, prepared: Prepared, caller: &dyn Caller) -> Result<RunRecord, Failure> {
     let prefix = prepared.record.plan.prefix.clone();
-    let lock = runs.lock(&prefix, &prepared.record.run_id).await?;
+    let run_id = prepared.record.run_id.clone();
     let mut interrupt = runs.interrupt.clone();
-    let outcome = tokio::select! {
-        biased;
-        outcome = prepared.locked(runs, lock.holder(), caller) => outcome,
-        () = interrupt.wait() => Err(interrupted(&prefix)),
+    let work = async |lock: &Held| {
+        tokio::select! {
+            biased;
+            outcome = prepared.locked(runs, lock.holder(), caller) => outcome,
+            () = interrupt.wait() => Err(interrupted(&prefix)),
+        }
     };
-    lock.release().await;
-    outcome
+    runs.locked(&prefix, &run_id, work).await
 }
 
 fn interrupted(prefix: &str) -> Failure {
