@@ -82,7 +82,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
             biased;
             outcome = locked(&session, record, store, lock.holder()) => outcome,
             () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
-                .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+                .hint(format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
         }
     };
     let record = session.runs().locked(prefix, &run_id, work).await?;
@@ -122,7 +122,7 @@ fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Re
     let prefix = &record.plan.prefix;
     let wanted = TemplateSource::Adopted { selection: selection.to_string() };
     let probe = args.plan.probe.resolve(record.plan.size())?;
-    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
+    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with different settings"));
     if record.plan.template != wanted {
         failure =
             failure.because(format!("its VMs are {}, now they would be {wanted}", record.plan.template));

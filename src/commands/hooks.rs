@@ -206,7 +206,7 @@ impl HookArgs {
                         "interrupted in the hook {at}; everything is saved"
                     ))
                     .hint(
-                        "go on: repeat the command with the same flags; the hook runs again from its beginning",
+                        "to continue: repeat the command with the same flags; the hook runs again from its beginning",
                     ));
                 }
                 Err(Ended::Failed(why)) if self.hook_failure == HookFailure::Warn => {
@@ -217,8 +217,8 @@ impl HookArgs {
                     let failure = match side {
                         Side::Before => failure.hint(format!("no request of {phase} was sent; repeat the command once the hook works")),
                         Side::After => failure
-                            .hint("what was measured is saved; repeat the command with the same flags to run the hook again")
-                            .hint(format!("show it: kubectl bootstorm report --ns-prefix {prefix}")),
+                            .hint("measurements are saved; repeat the command with the same flags to run the hook again")
+                            .hint(format!("show them: kubectl bootstorm report --ns-prefix {prefix}")),
                     };
                     return Err(failure.hint("to continue despite a failed hook: --hook-failure warn"));
                 }

@@ -110,7 +110,7 @@ async fn shown(
     let last = record.last_phase();
     let thresholds = args.fail_if.judge(record, last.map(|phase| phase.name));
     let again = format!(
-        "what was measured is saved; show it: kubectl bootstorm report --ns-prefix {}",
+        "measurements are saved; show them: kubectl bootstorm report --ns-prefix {}",
         args.run.prefix
     );
     show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;

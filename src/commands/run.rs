@@ -126,7 +126,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let resolved =
         if args.sandbox { args.plan.resolve_in_sandbox(&args.run)? } else { args.plan.resolve(&args.run)? };
     if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
-        return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
+        return Err(Failure::usage("--cleanup asks for confirmation at the end, and there is no terminal")
             .hint("pass --yes too"));
     }
     args.save.check()?;
@@ -135,7 +135,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.metrics.check()?;
     phase_args(args).check_in_cluster()?;
     if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
-        return Err(Failure::usage("--repeat does not go with --in-cluster")
+        return Err(Failure::usage("--repeat cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
     }
     if !args.sandbox {
@@ -392,11 +392,11 @@ fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) 
 /// Deletes what the run created, so that it can be measured again.
 async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
     if let Some(count) = clean_up(session, args).await? {
-        session.console.say(&format!("deleted what the run made before: {count} objects"));
+        session.console.say(&format!("deleted the previous run: {count} objects"));
     }
     match session.find(&args.run.prefix).await? {
         None => Ok(()),
-        Some(_) => Err(Failure::new("the run was not deleted, so that it cannot be measured again")),
+        Some(_) => Err(Failure::new("the run was not deleted, so it cannot be measured again")),
     }
 }
 

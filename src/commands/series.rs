@@ -92,7 +92,7 @@ pub(super) fn check_interrupt(interrupt: &Interrupt, record: &RunRecord, again: 
 pub(super) fn interrupted(record: &RunRecord, again: &str) -> Failure {
     let last = record.last_phase().map_or_else(String::new, |last| format!(" after {}", last.name));
     Failure::interrupted(format!("interrupted{last}; everything is saved"))
-        .hint(format!("go on: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
+        .hint(format!("to continue: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
 }
 
 /// Phases that a series of this many storms will have, beside existing ones.

@@ -194,7 +194,7 @@ fn a_second_setup_with_other_settings() {
     cluster.run(&["setup", "--end", "3"]).exits(0);
     cluster.run(&["setup", "--end", "3"]).exits(0);
     cluster.run(&["setup", "--end", "4"]).exits(1).complains(&[
-        "was set up with other settings",
+        "was set up with different settings",
         "--end was 3, now it is 4",
         "cleanup",
     ]);

@@ -42,7 +42,7 @@ impl InClusterArgs {
     pub fn check(&self, local: &[(bool, &str)]) -> Result<(), Failure> {
         match local.iter().find(|(given, _)| *given) {
             Some((_, flag)) if self.in_cluster => {
-                Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
+                Err(Failure::usage(format!("{flag} cannot be combined with --in-cluster"))
                     .because("it runs on this computer during a phase, and the Job continues without it")
                     .hint("leave one of them out"))
             }
@@ -62,7 +62,7 @@ impl InClusterArgs {
             None => Ok(Planned { name, settings }),
             Some(why) => Err(Failure::usage(format!("{name} cannot run in the cluster with these flags"))
                 .because(why)
-                .hint("leave out --in-cluster, or the flag that it does not go with")),
+                .hint("omit --in-cluster, or the flag that it cannot be combined with")),
         }
     }
 

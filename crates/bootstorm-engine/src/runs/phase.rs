@@ -188,13 +188,13 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
             let through = phase.map_or(0, |phase| phase.timelines.iter().filter(|t| t.is_over()).count());
             let all = phase.map_or(0, |phase| phase.timelines.len());
             let failure = Failure::interrupted(format!(
-                "interrupted; {through} of {all} VMs were decided, everything is saved"
+                "interrupted; {through} of {all} VMs had finished, everything is saved"
             ))
             .hint(again);
             goes_on(options.wanted.kind).into_iter().fold(failure, Failure::hint)
         }
         StopReason::NotSaved => Failure::interrupted(
-            "interrupted; the cluster did not answer, so that the last observations could not be saved",
+            "interrupted; the cluster did not answer, so the last observations could not be saved",
         )
         .hint(format!("what was saved before is kept; {again}")),
         StopReason::TooManyFailed => {
@@ -221,8 +221,8 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
 /// What continues after an interrupt.
 fn goes_on(storm: StormKind) -> Option<&'static str> {
     match storm {
-        StormKind::Migrate => Some("migrations that were requested go on; cleanup ends them"),
-        StormKind::Drain => Some("VMs that were evicted go on leaving; the nodes take pods again"),
+        StormKind::Migrate => Some("requested migrations continue; cleanup ends them"),
+        StormKind::Drain => Some("evicted VMs keep leaving; the nodes accept pods again"),
         StormKind::Start | StormKind::Restart | StormKind::Observed => None,
     }
 }
@@ -240,9 +240,9 @@ pub async fn template(cluster: &Cluster, record: &RunRecord) -> Result<Template,
         return Err(Failure::new(format!("there is nothing to create: the run has adopted {selection}")));
     }
     let Some(sha256) = plan.sealed_digest() else {
-        return plan.built_in().ok_or_else(|| lost("cannot be made again"));
+        return plan.built_in().ok_or_else(|| lost("cannot be recreated"));
     };
-    let text = cluster.load_template(prefix).await?.ok_or_else(|| lost("is not there any more"))?;
+    let text = cluster.load_template(prefix).await?.ok_or_else(|| lost("no longer exists"))?;
     if Template::digest(&text) != sha256 {
         return Err(lost("was changed since the setup"));
     }

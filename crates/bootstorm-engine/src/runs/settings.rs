@@ -75,9 +75,9 @@ impl PhaseOptions {
         let begun = record.phases.iter().find(|phase| phase.name.kind == PhaseKind::Create);
         if self.wanted.halted && begun.is_some_and(|create| !create.settings.halted) {
             return Err(Failure::usage(
-                "--halted comes too late: the create of this run was begun without it",
+                "--halted cannot be added: the create of this run was started without it",
             )
-            .hint("leave out --halted, or set up another run with another --ns-prefix"));
+            .hint("omit --halted, or set up another run with another --ns-prefix"));
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ impl PhaseOptions {
             kind => kind.word(),
         };
         let again = self.role.again.as_deref().unwrap_or(own);
-        format!("go on: kubectl bootstorm {again} --ns-prefix {}", self.prefix)
+        format!("to continue: kubectl bootstorm {again} --ns-prefix {}", self.prefix)
     }
 
     /// The shape and order of the phase: as when it was begun, as those of its series, or as requested.
@@ -152,8 +152,8 @@ impl PhaseOptions {
             (StormKind::Drain, Some(begun)) if wanted.is_empty() || wanted == begun => Ok(begun.clone()),
             (StormKind::Drain, Some(begun)) => {
                 let begun = begun.join(",");
-                Err(Failure::usage(format!("{} was begun on other nodes: {begun}", step.name()))
-                    .hint(format!("go on with it: kubectl bootstorm storm --drain {begun}")))
+                Err(Failure::usage(format!("{} was started on other nodes: {begun}", step.name()))
+                    .hint(format!("to continue it: kubectl bootstorm storm --drain {begun}")))
             }
             (StormKind::Drain, None) if wanted.is_empty() => {
                 Err(Failure::usage("a drain needs nodes").hint("name them: storm --drain NODE[,NODE...]"))
@@ -165,8 +165,8 @@ impl PhaseOptions {
 
 /// The failure for a flag that contradicts how a phase was begun.
 fn contradicts(flag: &str, step: Step, was: &str) -> Failure {
-    Failure::usage(format!("{flag} contradicts what {} is to be like: {was}", step.name()))
-        .hint("leave the flag out, so that it goes on as it was begun")
+    Failure::usage(format!("{flag} contradicts {}: {was}", step.name()))
+        .hint("omit the flag to continue as it was started")
 }
 
 /// Maximum number of participants, as far as known before they are listed.

@@ -123,8 +123,8 @@ pub async fn run(runs: Runs<'_>, prepared: Prepared, caller: &dyn Caller) -> Res
 }
 
 fn interrupted(prefix: &str) -> Failure {
-    Failure::interrupted("interrupted; what was made so far is kept")
-        .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
+    Failure::interrupted("interrupted; what was created so far is kept")
+        .hint(format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
 }
 
 impl Prepared {
@@ -187,7 +187,7 @@ fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     let prefix = &before.prefix;
-    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
+    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with different settings"));
     for (flag, before, now) in differences {
         failure = failure.because(format!("{flag} was {before}, now it is {now}"));
     }

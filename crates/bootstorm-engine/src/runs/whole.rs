@@ -74,9 +74,9 @@ impl RunOptions {
             return Ok(());
         }
         let was = if wanted { "create" } else { "boot" };
-        Err(Failure::usage(format!("--baseline contradicts how the run was begun: with --baseline {was}"))
-            .hint("leave the flag out, so that it goes on as it was begun")
-            .hint("or delete what it made and measure again: --fresh"))
+        Err(Failure::usage(format!("--baseline contradicts how the run was started: with --baseline {was}"))
+            .hint("omit the flag to continue as it was started")
+            .hint("or delete what it created and measure again: --fresh"))
     }
 
     /// Fails if the run is finished: its measurements are not repeated, and must not pass for new ones.
@@ -88,7 +88,7 @@ impl RunOptions {
         let when = last.ended_at().unwrap_or(last.began).strftime("%Y-%m-%dT%H:%M:%SZ");
         let fresh = match self.repeat {
             Some(_) => "measure again, with a new series of storms: --fresh",
-            None => "delete what it made and measure again: --fresh",
+            None => "delete what it created and measure again: --fresh",
         };
         Err(Failure::new(format!("run \"{prefix}\" was finished at {when}; nothing is measured again"))
             .hint(fresh)
