@@ -149,7 +149,7 @@ pub async fn run(
     let options = args.options(kind, role);
     let front = Front::of_phase(session.console, role.place.clone(), &args.listen);
     let around = Around { session, args };
-    let prepared = phase::prepare(session.runs(), &options, &around).await?;
+    let prepared = Box::pin(phase::prepare(session.runs(), &options, &around)).await?;
     if args.dry_run.dry_run == DryRun::Client {
         dry_run::phase(session, kind, &prepared).await?;
         args.hooks.announce(session.console, &[kind]);
@@ -160,7 +160,8 @@ pub async fn run(
         let planned = args.in_cluster.plan(prepared.step.name(), prepared.settings)?;
         Box::pin(in_cluster::run(session, &args.in_cluster, &args.run.prefix, vec![planned])).await?
     } else {
-        let record = phase::run(session.runs(), &options, prepared, &front, &around).await?;
+        let running = phase::run(session.runs(), &options, prepared, &front, &around);
+        let record = Box::pin(running).await?;
         args.listen.phase_ended(&record);
         record
     };

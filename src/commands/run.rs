@@ -177,7 +177,7 @@ async fn within(mut session: Session, args: &RunCommand, resolved: Resolved) -> 
     let interrupt = session.interrupt.clone();
     let work = async move |interrupt| {
         session.interrupt = interrupt;
-        phases(&session, args, resolved).await
+        Box::pin(phases(&session, args, resolved)).await
     };
     whole::within(args.run_timeout, &interrupt, work).await
 }

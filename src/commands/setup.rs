@@ -124,5 +124,5 @@ pub async fn run(
         dry_run::setup(session, &prepared.record, &prepared.originals)?;
         return Ok(None);
     }
-    setup::run(session.runs(), prepared, &front).await.map(Some)
+    Box::pin(setup::run(session.runs(), prepared, &front)).await.map(Some)
 }
