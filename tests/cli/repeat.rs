@@ -101,7 +101,7 @@ fn killed_and_interrupted_the_same_command_makes_what_is_missing() {
         .run(&["storm", "--repeat", "2"])
         .exits(2)
         .complains(&["3 storms of this series are done already"]);
-    cluster.run(&["storm", "--repeat", "3", "--warm-up"]).exits(2).complains(&["begun without it"]);
+    cluster.run(&["storm", "--repeat", "3", "--warm-up"]).exits(2).complains(&["started without it"]);
     cluster.run(&["storm", "--repeat", "3", "--rate", "5/s"]).exits(0);
     cluster.run(&["storm", "--repeat", "4", "--rate", "5/s"]).exits(2).complains(&["contradicts storm-4"]);
     let report = cluster.run(&["storm", "--repeat", "4", "-o", "json"]).exits(0).json();
