@@ -164,7 +164,7 @@ async fn settle(
 ) {
     let stamp = cluster.clock.stamp();
     let known = addresses(&target.address, cluster.profile.node.dual_stack);
-    let active = json!({transfer.pod.uid(): &*target.node.name});
+    let active = json!({(transfer.pod.uid()): &*target.node.name});
     let write = client.patch(&VIRTUAL_MACHINE_INSTANCES, &transfer.vmi, |vmi| {
         if vmi["status"]["evacuationNodeName"] == *source.name
             && let Some(status) = vmi["status"].as_object_mut()

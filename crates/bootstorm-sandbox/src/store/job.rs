@@ -43,7 +43,7 @@ mod tests {
         select_own_pods(&mut job);
         assert_eq!(job["spec"]["selector"], json!({"matchLabels": {OWNER: "u"}}));
         let labels = &job["spec"]["template"]["metadata"]["labels"];
-        assert_eq!(*labels, json!({"a": "b", OWNER: "u", NAME: "j", OLD[0]: "u", OLD[1]: "j"}));
+        assert_eq!(*labels, json!({"a": "b", OWNER: "u", NAME: "j", (OLD[0]): "u", (OLD[1]): "j"}));
         assert_eq!(job["metadata"]["labels"], *labels);
         let mut manual = json!({"metadata": {"uid": "u", "name": "j"}, "spec": {"manualSelector": true}});
         select_own_pods(&mut manual);

@@ -152,7 +152,7 @@ impl Store {
                 // A generated name that is taken is drawn again; a requested name cannot be.
                 Err(StoreError::AlreadyExists { .. })
                     if generate && rules::generated_name(&object).is_some() => {}
-                result => return result,
+                result => return result.inspect(|made| made.write()),
             }
         }
     }
@@ -194,7 +194,8 @@ impl Store {
         name: &str,
         change: impl FnOnce(&Object) -> Result<Value, E>,
     ) -> Result<Object, UpdateError<E>> {
-        self.lock().replace(kind, namespace, name, change)
+        let result = self.lock().replace(kind, namespace, name, change);
+        result.inspect(|written| written.write())
     }
 
     /// Changes an object if it exists.
@@ -383,8 +384,10 @@ impl Contents {
 }
 
 fn place(kind: &Kind) -> usize {
-    // Every kind comes from the registry.
-    kind::all().iter().position(|known| std::ptr::eq(*known, kind) || known.is(kind)).unwrap_or_default()
+    let all = kind::all();
+    // Every kind comes from the registry, though some constants are copies of it.
+    let same = all.iter().position(|known| std::ptr::eq(*known, kind));
+    same.or_else(|| all.iter().position(|known| known.is(kind))).unwrap_or_default()
 }
 
 fn check_precondition(kind: &Kind, object: &Object, options: &DeleteOptions) -> Result<(), StoreError> {

@@ -135,6 +135,13 @@ impl Stored {
         self.json.get_or_init(|| self.value.get().map(text).unwrap_or_default().into()).clone()
     }
 
+    /// Serialises the object. Watches and the log need the text anyway; here nobody waits for it with a lock held.
+    pub(super) fn write(&self) {
+        if self.packed.is_none() {
+            self.json();
+        }
+    }
+
     /// `metadata.labels` if available.
     pub fn ready_labels(&self) -> Option<&Value> {
         match (self.value.get(), &self.packed) {

@@ -13,6 +13,8 @@ use super::Value;
 const LONGEST: usize = 64;
 /// Number of names that a thread knows. Labels and annotations may have any names, so there is a limit.
 const KNOWN: usize = 4_096;
+/// Number of fields up to which looking at all of them is quicker than a binary search.
+const FEW: usize = 16;
 
 thread_local! {
     static NAMES: RefCell<HashSet<Arc<str>>> = RefCell::default();
@@ -124,27 +126,42 @@ impl Map {
         Self(Vec::new())
     }
 
+    /// The place of a field.
+    fn place(&self, name: &str) -> Option<usize> {
+        // Few names have the same length, so most of them need no comparison.
+        if self.0.len() <= FEW {
+            return self.0.iter().position(|(known, _)| **known == *name);
+        }
+        self.find(name).ok()
+    }
+
+    /// The place of a field, or the one where it belongs.
     fn find(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.find(name).ok().map(|place| &self.0[place].1)
+        self.place(name).map(|place| &self.0[place].1)
     }
 
     /// Like [`Map::get`], for changing it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
-        self.find(name).ok().map(|place| &mut self.0[place].1)
+        self.place(name).map(|place| &mut self.0[place].1)
     }
 
     /// Whether there is such a field.
     pub fn contains_key(&self, name: &str) -> bool {
-        self.find(name).is_ok()
+        self.place(name).is_some()
     }
 
     /// Sets a field; returns the value it had.
     pub fn insert(&mut self, name: impl Into<Name> + AsRef<str>, value: Value) -> Option<Value> {
+        if self.0.last().is_none_or(|(last, _)| **last < *name.as_ref()) {
+            // Text that we wrote is in order.
+            self.0.push((name.into(), value));
+            return None;
+        }
         match self.find(name.as_ref()) {
             Ok(place) => Some(std::mem::replace(&mut self.0[place].1, value)),
             Err(place) => {
@@ -156,12 +173,15 @@ impl Map {
 
     /// Removes a field; returns the value it had.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.find(name).ok().map(|place| self.0.remove(place).1)
+        self.place(name).map(|place| self.0.remove(place).1)
     }
 
     /// A field to be made if it is missing.
     pub fn entry(&mut self, name: impl Into<Name> + AsRef<str>) -> Entry<'_> {
-        let found = self.find(name.as_ref()).map_err(|place| (place, name.into()));
+        let found = match self.place(name.as_ref()) {
+            Some(place) => Ok(place),
+            None => self.find(name.as_ref()).map_err(|place| (place, name.into())),
+        };
         Entry { map: self, found }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! The names are those of [`serde_json`], so that code for one reads like code for the other.
 
+mod build;
 mod map;
 mod serial;
 #[cfg(test)]
@@ -18,7 +19,9 @@ use std::sync::Arc;
 
 use serde_json::Number;
 
+pub use self::build::ToValue;
 pub use self::map::{Map, Name};
+pub use crate::json;
 
 /// A JSON value
 #[derive(Clone, Default)]
@@ -39,13 +42,6 @@ pub enum Value {
 }
 
 static NULL: Value = Value::Null;
-
-/// Builds a [`Value`] from JSON syntax, as [`serde_json::json!`] does.
-#[macro_export]
-macro_rules! json {
-    ($($json:tt)+) => { $crate::value::Value::from(::serde_json::json!($($json)+)) };
-}
-pub use json;
 
 impl Value {
     /// A list.

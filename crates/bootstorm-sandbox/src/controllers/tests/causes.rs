@@ -2,10 +2,13 @@
 //!
 //! `docs/measurements.md` has the results as a table, which is checked here line by line.
 
+use std::sync::Mutex;
+
 use crate::value::json;
 
 use super::scene::Scene;
 use super::stage::Stage;
+use crate::model::lock;
 use crate::store::kind::{NAMESPACES, RESOURCE_QUOTAS};
 use bootstorm_model::component::Component;
 use bootstorm_model::record::RunRecord;
@@ -164,15 +167,30 @@ fn told(breakdown: &Breakdown) -> String {
     sentences.join("; ")
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_was_injected_is_what_is_named() {
+/// Plays all cases, several at a time, each with a clock of its own.
+fn played(cases: Vec<Case>) -> Vec<(Case, RunRecord)> {
+    let played = Mutex::new(Vec::new());
+    let open = Mutex::new(cases.into_iter().enumerate());
+    let work = || loop {
+        let Some((number, case)) = lock(&open).next() else { return };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        let record = runtime.expect("a runtime").block_on(case.scene.play(case.between));
+        lock(&played).push((number, case, record));
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..processors).for_each(|_| drop(scope.spawn(work))));
+    let mut played = std::mem::take(&mut *lock(&played));
+    played.sort_by_key(|(number, ..)| *number);
+    played.into_iter().map(|(_, case, record)| (case, record)).collect()
+}
+
+#[test]
+fn what_was_injected_is_what_is_named() {
     let mut table = Vec::new();
     let mut wrong = Vec::new();
-    for case in cases().into_iter().chain(unfinished()) {
-        if std::env::var("ONLY").is_ok_and(|only| !case.injected.contains(&only)) {
-            continue;
-        }
-        let record = case.scene.play(case.between).await;
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let cases = cases().into_iter().chain(unfinished()).filter(|case| case.injected.contains(&only));
+    for (case, record) in played(cases.collect()) {
         let found = breakdown(&record);
         let named = found.bottleneck.as_ref().map(|bottleneck| bottleneck.component);
         let word = named.map_or("none", Component::noun);
@@ -185,7 +203,7 @@ async fn what_was_injected_is_what_is_named() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    if std::env::var_os("ONLY").is_none() {
+    if only.is_empty() {
         let documented = include_str!("../../../../../docs/measurements.md");
         let missing: Vec<&String> = table.iter().filter(|line| !documented.contains(line.as_str())).collect();
         assert!(missing.is_empty(), "docs/measurements.md lacks {missing:#?}");
