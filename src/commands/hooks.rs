@@ -347,7 +347,7 @@ mod tests {
         assert_eq!((read.kind, read.command.as_str()), (PhaseKind::Storm, "echo a=b"));
         for (bad, why) in [
             ("storm", "like storm=COMMAND"),
-            ("setup=x", "`setup` is none of"),
+            ("setup=x", "`setup` is not"),
             ("stop= ", "no command after stop="),
         ] {
             assert!(hook(bad).unwrap_err().contains(why), "{bad}");

@@ -261,7 +261,7 @@ fn vms_that_are_off_are_left_alone_unless_asked_for() {
     assert!(shown["excluded"][0]["reason"].as_str().unwrap().starts_with("it is off"));
     assert_eq!(ours(&cluster), Vec::<String>::new());
     cluster.run(&SETUP[..5]).exits(2).complains(&[
-        "no terminal",
+        "confirmation requires a terminal",
         "--dry-run=client to see them",
         "10 VMs in 2 namespaces",
     ]);

@@ -231,7 +231,11 @@ fn phases_without_setup_and_in_the_wrong_order() {
 fn cleanup_asks_first_and_cannot_without_a_terminal() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
-    cluster.run(&["cleanup"]).exits(2).complains(&["cleanup would delete", "confirmation requires a terminal", "--yes"]);
+    cluster.run(&["cleanup"]).exits(2).complains(&[
+        "cleanup would delete",
+        "confirmation requires a terminal",
+        "--yes",
+    ]);
     let (namespaces, _) = cluster.sandbox.store().list(&kind::NAMESPACES, None);
     assert_eq!(namespaces.iter().filter(|n| n.name().starts_with("boot-storm-test")).count(), 2);
 }
