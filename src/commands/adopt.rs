@@ -1,13 +1,16 @@
 //! `setup --adopt`: existing VMs become the VMs of a run. They are not changed yet.
 
+use super::front::Front;
 use super::pace_args::DryRun;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
 use crate::console::progress::Progress;
+use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::phases::{preflight, setup};
+use bootstorm_engine::runs::caller::settle;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::wall_now;
@@ -61,7 +64,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     let mut plan = Plan::adopting(prefix, &selection, adopted).map_err(Failure::new)?;
     plan.probe = args.plan.probe.resolve(plan.size())?;
     let findings = preflight::check_adopted(&session.cluster, &plan, &wiring).await?;
-    args.preflight.settle(&session, &findings)?;
+    settle(&Front::new(session.console), &findings, args.preflight.skip_preflight)?;
     if !args.adopt.yes {
         ask(&session, &plan)?;
     }
@@ -73,16 +76,17 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
             (record, None)
         }
     };
-    let lock = session.lock(prefix, &record.run_id).await?;
-    let mut interrupt = session.interrupt.clone();
-    let outcome = tokio::select! {
-        biased;
-        outcome = locked(&session, record, store, lock.holder()) => outcome,
-        () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
-            .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+    let (run_id, mut interrupt) = (record.run_id.clone(), session.interrupt.clone());
+    let work = async |lock: &Held| {
+        tokio::select! {
+            biased;
+            outcome = locked(&session, record, store, lock.holder()) => outcome,
+            () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
+                .hint(format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
+        }
     };
-    lock.release().await;
-    show(&session, &outcome?)?;
+    let record = session.runs().locked(prefix, &run_id, work).await?;
+    show(&session, &record)?;
     Ok(Exit::Good)
 }
 
@@ -118,7 +122,7 @@ fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Re
     let prefix = &record.plan.prefix;
     let wanted = TemplateSource::Adopted { selection: selection.to_string() };
     let probe = args.plan.probe.resolve(record.plan.size())?;
-    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
+    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with different settings"));
     if record.plan.template != wanted {
         failure =
             failure.because(format!("its VMs are {}, now they would be {wanted}", record.plan.template));

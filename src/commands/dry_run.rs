@@ -10,11 +10,12 @@ use bootstorm_engine::cluster::{extras, machines, namespaces, probers};
 use bootstorm_engine::phases::errand::manifest;
 use bootstorm_engine::phases::existing::{Existing, existing};
 use bootstorm_engine::phases::timed;
+use bootstorm_engine::runs::phase::Prepared;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
+use bootstorm_model::plan::Extra;
 use bootstorm_model::plan::secrets::hide;
 use bootstorm_model::plan::small::hide_content;
-use bootstorm_model::plan::{Extra, Template};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseSettings, RunRecord};
 use bootstorm_model::text;
 use bootstorm_report::document;
@@ -27,13 +28,8 @@ struct Planned {
 }
 
 /// Prints the requests of a timed phase.
-async fn requests(
-    session: &Session,
-    record: &RunRecord,
-    kind: PhaseKind,
-    settings: &PhaseSettings,
-    template: Option<&Template>,
-) -> Result<Vec<Timed>, Failure> {
+async fn requests(session: &Session, kind: PhaseKind, prepared: &Prepared) -> Result<Vec<Timed>, Failure> {
+    let Prepared { record, settings, template, .. } = prepared;
     let PhaseSettings { via, halted, .. } = *settings;
     if kind == PhaseKind::Storm && !settings.kind.is_start() {
         return Ok(timed::rehearse_running(&session.cluster, record, settings.clone()).await?);
@@ -72,14 +68,8 @@ async fn requests(
 }
 
 /// Prints the requests of a timed phase.
-pub(super) async fn phase(
-    session: &Session,
-    record: &RunRecord,
-    kind: PhaseKind,
-    settings: &PhaseSettings,
-    template: Option<&Template>,
-) -> Result<(), Failure> {
-    let planned = requests(session, record, kind, settings, template).await?.into_iter().map(|timed| {
+pub(super) async fn phase(session: &Session, kind: PhaseKind, prepared: &Prepared) -> Result<(), Failure> {
+    let planned = requests(session, kind, prepared).await?.into_iter().map(|timed| {
         let body = serde_json::from_slice(timed.request.body()).unwrap_or(Value::Null);
         Planned {
             method: timed.request.method().to_string(),

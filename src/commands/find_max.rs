@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::phase::{self, PhaseArgs, Role};
+use super::phase::{self, PhaseArgs};
 use super::series::{self, Decision};
 use super::session::Session;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::will_be;
 use super::{show, values};
+use bootstorm_engine::runs::settings::Role;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, SeriesKind, StormKind};

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::values;
 use crate::console::Console;
 use bootstorm_engine::children::Started;
+use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
@@ -161,16 +162,13 @@ impl HookArgs {
         if self.due(&record).is_empty() {
             return Ok(None);
         }
-        let lock = session.lock(prefix, &record.run_id).await?;
-        let work = async {
+        let work = async |lock: &Held| {
             let (mut record, mut store) = session.load(prefix).await?;
             store.set_holder(lock.holder());
             self.after(session, &mut record, &mut store).await?;
             Ok(record)
         };
-        let outcome = work.await;
-        lock.release().await;
-        outcome.map(Some)
+        session.runs().locked(prefix, &record.run_id, work).await.map(Some)
     }
 
     /// Reports what a dry run leaves out. Not logged: a command may hold a password.
@@ -208,7 +206,7 @@ impl HookArgs {
                         "interrupted in the hook {at}; everything is saved"
                     ))
                     .hint(
-                        "go on: repeat the command with the same flags; the hook runs again from its beginning",
+                        "to continue: repeat the command with the same flags; the hook runs again from its beginning",
                     ));
                 }
                 Err(Ended::Failed(why)) if self.hook_failure == HookFailure::Warn => {
@@ -219,8 +217,8 @@ impl HookArgs {
                     let failure = match side {
                         Side::Before => failure.hint(format!("no request of {phase} was sent; repeat the command once the hook works")),
                         Side::After => failure
-                            .hint("what was measured is saved; repeat the command with the same flags to run the hook again")
-                            .hint(format!("show it: kubectl bootstorm report --ns-prefix {prefix}")),
+                            .hint("measurements are saved; repeat the command with the same flags to run the hook again")
+                            .hint(format!("show them: kubectl bootstorm report --ns-prefix {prefix}")),
                     };
                     return Err(failure.hint("to continue despite a failed hook: --hook-failure warn"));
                 }
@@ -349,7 +347,7 @@ mod tests {
         assert_eq!((read.kind, read.command.as_str()), (PhaseKind::Storm, "echo a=b"));
         for (bad, why) in [
             ("storm", "like storm=COMMAND"),
-            ("setup=x", "`setup` is none of"),
+            ("setup=x", "`setup` is not"),
             ("stop= ", "no command after stop="),
         ] {
             assert!(hook(bad).unwrap_err().contains(why), "{bad}");

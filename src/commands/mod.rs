@@ -18,6 +18,7 @@ mod examples;
 pub mod export_args;
 pub mod find_max;
 pub mod fleet;
+mod front;
 pub mod generate;
 pub mod help;
 pub mod hooks;

@@ -147,7 +147,7 @@ impl ObserveArgs {
                 _ => return Err(Failure::usage("--probe-pod takes NAMESPACE/NAME")),
             },
             (None, Some(_)) if self.in_cluster.in_cluster => {
-                return Err(Failure::usage("--probe-from does not go with --in-cluster")
+                return Err(Failure::usage("--probe-from cannot be combined with --in-cluster")
                     .because("pods probe the guests, not this computer")
                     .hint("probe from a pod: --probe-pod NAMESPACE/NAME"));
             }

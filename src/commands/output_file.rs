@@ -85,7 +85,7 @@ pub(super) fn write(console: Console, files: &[OutputFile], report: &Report) -> 
         output::write(path, text.as_bytes(), Readers::Umask, is_ours).map_err(|error| {
             let run = &report.run.name;
             cannot(path, error).hint(format!(
-                "what was measured is saved; write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
+                "measurements are saved; to write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
             ))
         })?;
         console.say(&format!("written: {}", path.display()));
@@ -100,7 +100,7 @@ fn write_folder(path: &Path, report: &Report) -> Result<PathBuf, Failure> {
     let run = &report.run.name;
     let cannot = |path: &Path, error| {
         cannot(path, error).hint(format!(
-            "what was measured is saved; write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
+            "measurements are saved; to write it again: kubectl bootstorm report --ns-prefix {run} --output-file …"
         ))
     };
     output::make_folder(path).map_err(|error| cannot(path, error))?;

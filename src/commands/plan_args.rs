@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use bootstorm_engine::runs::setup::Resolved;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::layout::INDEX;
 use bootstorm_model::plan::references::{self, Reference};
@@ -122,17 +123,6 @@ pub struct AssertedArgs {
     /// Name of the VMs; must match the setup
     #[arg(long, value_name = "NAME")]
     pub vm_name: Option<String>,
-}
-
-/// A plan, and the text of the user's manifest if there is one
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// Plan.
-    pub plan: Plan,
-    /// Manifest of the VMs.
-    pub template: Template,
-    /// Its text for a Secret; `None` if the plan determines it.
-    pub text: Option<String>,
 }
 
 impl PlanArgs {

@@ -2,9 +2,8 @@
 
 use clap::Args;
 
-use super::session::Session;
+use crate::console::Console;
 use bootstorm_engine::phases::preflight::Findings;
-use bootstorm_model::failure::Failure;
 
 /// The flag that overrides the preflight
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -14,27 +13,23 @@ pub struct PreflightArgs {
     pub skip_preflight: bool,
 }
 
-impl PreflightArgs {
-    /// Reports the findings of a preflight. Fails if it refuses.
-    pub fn settle(self, session: &Session, findings: &Findings) -> Result<(), Failure> {
-        let console = session.console;
-        let width = if console.is_interactive() { console.width() } else { usize::MAX };
-        for line in lines(&findings.good, width) {
-            console.say(&line);
+/// Shows the findings of a preflight; `skips` tells whether its problems are only warnings.
+pub(super) fn show(console: Console, findings: &Findings, skips: bool) {
+    let width = if console.is_interactive() { console.width() } else { usize::MAX };
+    for line in lines(&findings.good, width) {
+        console.say(&line);
+    }
+    for note in &findings.notes {
+        console.say(&format!("preflight: {note}"));
+    }
+    for warning in &findings.warnings {
+        console.warn(warning);
+    }
+    for problem in findings.passed_over(skips) {
+        console.warn(&problem.what);
+        for detail in &problem.details {
+            console.warn(&format!("  {detail}"));
         }
-        for note in &findings.notes {
-            console.say(&format!("preflight: {note}"));
-        }
-        for warning in &findings.warnings {
-            console.warn(warning);
-        }
-        for problem in findings.passed_over(self.skip_preflight) {
-            console.warn(&problem.what);
-            for detail in &problem.details {
-                console.warn(&format!("  {detail}"));
-            }
-        }
-        findings.refusal(self.skip_preflight).map_or(Ok(()), Err)
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::phase::{self, PhaseArgs, Role, exit_of};
+use super::phase::{self, PhaseArgs};
 use super::series::{self, Decision};
 use super::session::Session;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::values;
+use bootstorm_engine::runs::phase::exit_of;
+use bootstorm_engine::runs::settings::Role;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::monotonic_now;
@@ -59,18 +61,6 @@ impl RepeatArgs {
         let rest = self.rest.map_or_else(String::new, |rest| format!(" --rest {}ms", rest.as_millis()));
         let warm_up = if self.warm_up { " --warm-up" } else { "" };
         format!("storm{repeat}{rest}{warm_up}{}", shape.typed())
-    }
-
-    /// Whether all requested storms are done, so that the same command measures nothing.
-    pub(super) fn is_complete(&self, record: &RunRecord) -> bool {
-        let last = record.series.last().filter(|_| !self.fresh);
-        last.is_some_and(|last| match last.kind {
-            SeriesKind::Repeat { storms, .. } => {
-                let done = last.done(record).count() as u32;
-                done >= storms && self.repeat.is_some_and(|wanted| done >= wanted) && record.is_running()
-            }
-            SeriesKind::FindMax { .. } => false,
-        })
     }
 
     /// Whether these storms continue the last series, or begin a new one.

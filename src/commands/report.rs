@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::export_args::ExportArgs;
-use super::phase::exit_of;
 use super::plan_args::RunArgs;
 use super::save_args::SaveArgs;
 use super::session::Context;
 use super::threshold_args::FailIfArgs;
 use super::{results, show};
+use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};

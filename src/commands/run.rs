@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::adopt_args::AdoptArgs;
 use super::cleanup::{self, CleanupArgs};
 use super::export_args::ExportArgs;
 use super::hooks::HookArgs;
@@ -12,19 +11,23 @@ use super::in_cluster::{self, InClusterArgs};
 use super::listen_args::ListenArgs;
 use super::metrics_args::MetricsArgs;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
-use super::phase::{self, PhaseArgs, Role, exit_of};
-use super::plan_args::{AssertedArgs, PlanArgs, Resolved, RunArgs};
+use super::phase::{self, PhaseArgs};
+use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::repeat::{self, RepeatArgs};
 use super::sandbox_args::SandboxArgs;
 use super::save_args::SaveArgs;
 use super::session::{Context, Session};
-use super::setup::{self, SetupArgs};
+use super::setup;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::{FailIfArgs, will_be};
 use super::{series, show, values};
 use bootstorm_engine::cluster::Connection;
+use bootstorm_engine::runs::phase::exit_of;
+use bootstorm_engine::runs::settings::Role;
+use bootstorm_engine::runs::setup::{Resolved, SetupOptions};
+use bootstorm_engine::runs::whole::{self, Outline, RunOptions};
 use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -123,7 +126,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let resolved =
         if args.sandbox { args.plan.resolve_in_sandbox(&args.run)? } else { args.plan.resolve(&args.run)? };
     if args.cleanup && !args.yes && !args.sandbox && !context.console().can_ask() {
-        return Err(Failure::usage("--cleanup would ask at the end, and there is no terminal to ask on")
+        return Err(Failure::usage("--cleanup asks for confirmation at the end, and there is no terminal")
             .hint("pass --yes too"));
     }
     args.save.check()?;
@@ -132,11 +135,11 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.metrics.check()?;
     phase_args(args).check_in_cluster()?;
     if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
-        return Err(Failure::usage("--repeat does not go with --in-cluster")
+        return Err(Failure::usage("--repeat cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
     }
     if !args.sandbox {
-        return within(args.run_timeout, context.connect().await?, args, resolved).await;
+        return within(context.connect().await?, args, resolved).await;
     }
     let (expected, judged) = expected(args, &resolved.plan, None);
     args.fail_if.check(&expected, judged)?;
@@ -153,7 +156,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         ..Connection::default()
     };
     let outcome = match context.connect_with(&connection).await {
-        Ok(session) => within(args.run_timeout, session, args, resolved).await,
+        Ok(session) => within(session, args, resolved).await,
         Err(failure) => Err(failure),
     };
     sandbox.stop().await;
@@ -169,53 +172,34 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     })
 }
 
-/// Runs the phases; an expired limit interrupts them like the user.
-async fn within(
-    limit: Option<Duration>,
-    mut session: Session,
-    args: &RunCommand,
-    resolved: Resolved,
-) -> Result<Exit, Failure> {
-    let Some(limit) = limit else {
-        return Box::pin(phases(&session, args, resolved)).await;
+/// Runs the phases within the time limit of the run.
+async fn within(mut session: Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
+    let interrupt = session.interrupt.clone();
+    let work = async move |interrupt| {
+        session.interrupt = interrupt;
+        Box::pin(phases(&session, args, resolved)).await
     };
-    let (interrupter, part) = session.interrupt.part();
-    let mut user = std::mem::replace(&mut session.interrupt, part);
-    let mut work = Box::pin(phases(&session, args, resolved));
-    tokio::select! {
-        outcome = &mut work => return outcome,
-        () = user.wait() => {
-            interrupter.interrupt();
-            return work.await;
-        }
-        () = tokio::time::sleep(limit) => {}
+    whole::within(args.run_timeout, &interrupt, work).await
+}
+
+/// What the run measures.
+fn options(args: &RunCommand) -> RunOptions {
+    RunOptions {
+        boots_first: args.baseline.map(|baseline| baseline == BaselineKind::Boot),
+        no_storm: args.no_storm,
+        repeat: args.repeat.repeat,
+        fresh: args.repeat.fresh,
     }
-    interrupter.interrupt();
-    work.await.map_err(|failure| match failure.exit {
-        Exit::Interrupted => {
-            failure.because(format!("the time limit of the run, {}s, is over", limit.as_secs()))
-        }
-        _ => failure,
-    })
 }
 
 /// Remaining phases for the Job of the run.
-fn planned(args: &RunCommand, steps: &[PhaseName], record: &RunRecord) -> Result<Vec<Planned>, Failure> {
-    let baseline = steps.iter().copied().rfind(|name| is_baseline(*name, steps));
-    let is_left =
-        |name: &&PhaseName| record.phase(**name).is_none_or(|phase| phase.state != PhaseState::Done);
-    let plan = |name: &PhaseName| {
-        let (step, phase) = match record.phase(*name) {
-            Some(_) => (Step::Continue(*name), phase_args(args)),
-            None => (Step::Begin(*name), phase_args(args)),
-        };
-        let halted = name.kind == PhaseKind::Create && baseline.is_some_and(|b| b.kind == PhaseKind::Storm);
-        let shaped = name.kind == PhaseKind::Storm && Some(*name) != baseline;
-        let shape = if shaped { args.launch.clone() } else { ShapeArgs::default() };
-        let phase = PhaseArgs { shape, halted, ..phase };
-        args.in_cluster.plan(*name, phase::settings(&phase, record, step, &Role::default())?)
+fn planned(args: &RunCommand, outline: &Outline, record: &RunRecord) -> Result<Vec<Planned>, Failure> {
+    let plan = |name: PhaseName| {
+        let step = if record.phase(name).is_some() { Step::Continue(name) } else { Step::Begin(name) };
+        let phase = phase_of(args, outline, name);
+        args.in_cluster.plan(name, phase.options(name.kind, &Role::default()).settings(record, step)?)
     };
-    steps.iter().filter(is_left).map(plan).collect()
+    outline.missing(record).map(plan).collect()
 }
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
@@ -224,71 +208,62 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         let (_, judged) = expected(args, &resolved.plan, Some(&record));
         return Box::pin(report(session, args, record, Judged::At(judged), false)).await;
     }
+    let options = options(args);
+    let is_dry = args.dry_run.dry_run != DryRun::None;
     let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
     let found = match found {
-        Some(record) if starts_over(args, &record) => {
+        Some(record) if !is_dry && options.starts_over(&record) => {
             Box::pin(start_over(session, args)).await?;
             None
         }
-        Some(record) if args.dry_run.dry_run == DryRun::None => {
-            match args.hooks.catch_up(session, &args.run.prefix).await? {
-                Some(record) => Some(record),
-                None => {
-                    refuse_finished(args, &record)?;
-                    Some(record)
-                }
+        Some(record) if !is_dry => match args.hooks.catch_up(session, &args.run.prefix).await? {
+            Some(record) => Some(record),
+            None => {
+                options.refuse_finished(&record)?;
+                Some(record)
             }
-        }
+        },
         found => found,
     };
     if let Some(record) = &found {
-        check_baseline(args, record)?;
+        options.check_baseline(record)?;
     }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.fail_if.check(&expected, judged)?;
-    let setup = SetupArgs {
-        run: args.run.clone(),
-        plan: args.plan.clone(),
-        adopt: AdoptArgs::default(),
-        namespace_batch_size: args.namespace_batch_size,
-        preflight: args.preflight,
-        dry_run: args.dry_run,
+    let setup = SetupOptions {
+        batch_size: args.namespace_batch_size.0,
+        skip_preflight: args.preflight.skip_preflight,
+        via: Some(args.pace.settings().via),
     };
-    let via = args.pace.settings().via;
     let vms = resolved.plan.size();
-    let Some(mut record) = Box::pin(setup::run(session, &setup, resolved, Some(via))).await? else {
-        tell_rest(session, args, vms);
+    let Some(mut record) = Box::pin(setup::run(session, setup, resolved, args.dry_run.dry_run)).await? else {
+        tell_rest(session, args, &options.outline(None), vms);
         return Ok(Exit::Good);
     };
-    let phase = phase_args(args);
-    let steps = steps(args, boots_first(args, Some(&record)));
-    let baseline =
-        steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
+    let outline = options.outline(Some(&record));
     // The baseline of a continued run may be finished; then only the final report shows it.
-    let measured = record.phase(baseline).is_none_or(|phase| phase.state != PhaseState::Done);
-    if args.in_cluster.in_cluster && next_step(&steps, &record).is_some() {
-        let planned = planned(args, &steps, &record)?;
+    let measured = record.phase(outline.baseline).is_none_or(|phase| phase.state != PhaseState::Done);
+    if args.in_cluster.in_cluster && outline.next(&record).is_some() {
+        let planned = planned(args, &outline, &record)?;
         let prefix = &args.run.prefix;
         record = Box::pin(in_cluster::run(session, &args.in_cluster, prefix, planned)).await?;
     }
-    while let Some(name) = next_step(&steps, &record) {
-        let halted = name.kind == PhaseKind::Create && baseline.kind == PhaseKind::Storm;
-        let shaped = name.kind == PhaseKind::Storm && name != baseline;
-        let shape = if shaped { args.launch.clone() } else { ShapeArgs::default() };
-        let phase = PhaseArgs { shape, halted, ..phase.clone() };
-        let role = Role { place: place(&steps, name, args), ..Role::default() };
+    while let Some(name) = outline.next(&record) {
+        let role = Role { place: outline.place(name), ..Role::default() };
+        let phase = phase_of(args, &outline, name);
         let Some(after) = phase::run(session, name.kind, &phase, &role).await? else { break };
         record = after;
-        let is_first = is_baseline(name, &steps);
+        let is_first = outline.precedes_stop(name);
         if is_first && args.save.save_results {
             args.save.save(session.console, &record)?;
         }
-        if is_first && !(args.no_storm && name == baseline) {
-            show_intermediate(session, &record, name.kind)?;
+        let is_shown = is_first && matches!(session.output, Output::Guide | Output::Wide);
+        if is_shown && !(args.no_storm && name == outline.baseline) {
+            show::phase(session, &record, name.kind, Vec::new())?;
         }
     }
     if args.repeat.repeat.is_some() {
-        let storms = PhaseArgs { shape: args.launch.clone(), ..phase };
+        let storms = PhaseArgs { shape: args.launch.clone(), ..phase_args(args) };
         let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
         let judged = Judged::Done(repeated.thresholds);
         return Box::pin(report(session, args, repeated.record, judged, measured)).await;
@@ -316,9 +291,7 @@ async fn report(
         Judged::Done(thresholds) => thresholds,
         Judged::At(judged) => args.fail_if.judge(&record, judged),
     };
-    let steps = steps(args, boots_first(args, Some(&record)));
-    let baseline =
-        steps.iter().copied().rfind(|name| is_baseline(*name, &steps)).unwrap_or(PhaseName::CREATE);
+    let baseline = options(args).outline(Some(&record)).baseline;
     let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
     match (in_blocks, args.no_storm) {
         (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
@@ -333,13 +306,10 @@ async fn report(
     args.save.finish(session.console, &record, &thresholds)?;
     args.exports.judged(session.console, &session.interrupt, &record, &thresholds).await;
     args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
-    if args.cleanup {
-        let cleanup = cleanup_args(args);
-        if let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? {
-            cleanup::kept(&deleted, &cleanup)?;
-            let count = deleted.going(cleanup.choice()).len();
-            session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
-        }
+    if args.cleanup
+        && let Some(count) = clean_up(session, args).await?
+    {
+        session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
     }
     let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
     Ok(args.fail_if.exit(session, &thresholds, exit))
@@ -348,201 +318,92 @@ async fn report(
 /// Flags of every phase; the shape applies to the storm only.
 fn phase_args(args: &RunCommand) -> PhaseArgs {
     PhaseArgs {
-        run: args.run.clone(),
-        pace: args.pace.clone(),
-        shape: ShapeArgs::default(),
-        asserted: AssertedArgs::default(),
-        dry_run: DryRunArgs { dry_run: DryRun::None },
         save: args.save.clone(),
-        halted: false,
-        storm: StormKind::Start,
-        preflight: args.preflight,
-        nodes: Vec::new(),
-        share: None,
-        // Judged over the whole run, at its end.
-        fail_if: FailIfArgs::default(),
         hooks: args.hooks.clone(),
         exports: args.exports.clone(),
         listen: args.listen.clone(),
         metrics: args.metrics.clone(),
         in_cluster: args.in_cluster.clone(),
+        // Thresholds are judged over the whole run, at its end.
+        ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
     }
+}
+
+/// Flags of a phase of the run.
+fn phase_of(args: &RunCommand, outline: &Outline, name: PhaseName) -> PhaseArgs {
+    let shape = if outline.is_shaped(name) { args.launch.clone() } else { ShapeArgs::default() };
+    PhaseArgs { shape, halted: outline.is_halted(name), ..phase_args(args) }
 }
 
 /// Phases of the run at its end, and the one that is judged.
 fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
     let mut phases: Vec<Expected> =
         found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
-    let boots_first = boots_first(args, found);
-    let steps = steps(args, boots_first);
-    let baseline =
-        if boots_first { PhaseName { kind: PhaseKind::Storm, number: 1 } } else { PhaseName::CREATE };
+    let options = options(args);
+    let outline = options.outline(found);
     let will = |name: PhaseName| match name.kind {
         // VMs that are only created get their disks, but do not run.
-        PhaseKind::Create if boots_first => Expected { name, goal: Milestone::Volume },
+        PhaseKind::Create if outline.boots_first() => Expected { name, goal: Milestone::Volume },
         _ => will_be(plan, name, StormKind::Start),
     };
     if let Some(storms) = args.repeat.repeat {
-        let first = found.map_or(1, |record| match record.series.last() {
-            Some(series) if !args.repeat.fresh => series.first,
-            _ => record.next_storm(),
-        });
-        let first = if boots_first { first.max(2) } else { first };
+        let first = options.first_repeated(found);
         let mut phases = series::expected(found, first, storms, will);
-        let missing: Vec<Expected> = steps
-            .into_iter()
+        let missing: Vec<Expected> = outline
+            .steps
+            .iter()
+            .copied()
             .filter(|name| !phases.iter().any(|phase| phase.name == *name))
             .map(will)
             .collect();
         phases.splice(0..0, missing);
         return (phases, Some(PhaseName { kind: PhaseKind::Storm, number: first }));
     }
-    for name in steps {
+    for &name in &outline.steps {
         if !phases.iter().any(|phase| phase.name == name) {
             phases.push(will(name));
         }
     }
     let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm);
     let last = storms.map(|phase| phase.name).max_by_key(|name| name.number);
-    let judged = last.filter(|_| !args.no_storm).or(Some(baseline));
+    let judged = last.filter(|_| !args.no_storm).or(Some(outline.baseline));
     (phases, judged)
 }
 
-/// The phases of a run, in order; with --repeat those before the first repeated storm.
-fn steps(args: &RunCommand, boots_first: bool) -> Vec<PhaseName> {
-    let storm = |number| PhaseName { kind: PhaseKind::Storm, number };
-    let mut steps = vec![PhaseName::CREATE];
-    steps.extend(boots_first.then(|| storm(1)));
-    if !args.no_storm && args.repeat.repeat.is_none() {
-        steps.push(PhaseName { kind: PhaseKind::Stop, number: 1 });
-        steps.push(storm(if boots_first { 2 } else { 1 }));
-    }
-    steps
-}
-
 /// Reports what would follow the setup: the requests of each phase, and its time limit.
-fn tell_rest(session: &Session, args: &RunCommand, vms: u32) {
-    let limit = |goal: Duration| args.pace.phase_timeout.map_or(goal, |limit| limit.min(goal));
-    let each = limit(args.pace.timeout);
+fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) {
+    let each = args.pace.phase_timeout.map_or(args.pace.timeout, |limit| limit.min(args.pace.timeout));
     let s = if vms == 1 { "" } else { "s" };
     let requests = format!("{vms} request{s}, at most {}", duration::told(each));
-    let mut all = Duration::ZERO;
-    for name in steps(args, boots_first(args, None)) {
+    for name in &outline.steps {
         session.console.say(&format!("then {name}: {requests}"));
-        all = all.saturating_add(each);
     }
     if let Some(storms) = args.repeat.repeat {
         session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
-        all = all.saturating_add(each.saturating_mul(2 * storms));
     }
     args.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
+    let all = outline.limit(each);
     let all = args.run_timeout.map_or(all, |limit| limit.min(all));
     let shaped =
         if args.launch.is_all_at_once() { "" } else { ", and the time that the storm's shape takes" };
     session.console.say(&format!("all of it takes at most {} by its limits{shaped}", duration::told(all)));
 }
 
-/// Whether a phase precedes the first stop: the baseline, or the creation of its VMs.
-fn is_baseline(name: PhaseName, steps: &[PhaseName]) -> bool {
-    steps.iter().take_while(|step| step.kind != PhaseKind::Stop).any(|step| *step == name)
-}
-
-/// Place of a phase among those to come; a run that repeats its storms shows their number instead.
-fn place(steps: &[PhaseName], name: PhaseName, args: &RunCommand) -> Option<String> {
-    let at = steps.iter().position(|step| *step == name)? + 1;
-    Some(match args.repeat.repeat {
-        Some(storms) => format!("before {storms} storm{}", if storms == 1 { "" } else { "s" }),
-        None => format!("phase {at} of {}", steps.len()),
-    })
-}
-
-/// The next phase: an interrupted one, or the first missing one.
-pub(super) fn next_step(steps: &[PhaseName], record: &RunRecord) -> Option<PhaseName> {
-    let cut = record.last_phase().filter(|last| last.state != PhaseState::Done).map(|last| last.name);
-    let cut = cut.filter(|cut| steps.iter().any(|step| step.kind == cut.kind));
-    cut.or_else(|| steps.iter().copied().find(|name| record.phase(*name).is_none()))
-}
-
-/// Whether the baseline is a first start of VMs that were created without one; a run continues as it was begun.
-fn boots_first(args: &RunCommand, found: Option<&RunRecord>) -> bool {
-    let begun = found.and_then(|record| record.last_of(PhaseKind::Create));
-    match (begun, args.baseline) {
-        (Some(create), _) => create.settings.halted,
-        (None, wanted) => wanted == Some(BaselineKind::Boot),
-    }
-}
-
-/// Fails if --baseline contradicts how the run was begun.
-fn check_baseline(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
-    let Some(wanted) = args.baseline else { return Ok(()) };
-    if record.last_of(PhaseKind::Create).is_none()
-        || boots_first(args, Some(record)) == (wanted == BaselineKind::Boot)
-    {
-        return Ok(());
-    }
-    let was = if wanted == BaselineKind::Boot { "create" } else { "boot" };
-    Err(Failure::usage(format!("--baseline contradicts how the run was begun: with --baseline {was}"))
-        .hint("leave the flag out, so that it goes on as it was begun")
-        .hint("or delete what it made and measure again: --fresh"))
-}
-
-/// Fails if the run is finished: its measurements are not repeated, and must not pass for new ones.
-fn refuse_finished(args: &RunCommand, record: &RunRecord) -> Result<(), Failure> {
-    let steps = steps(args, boots_first(args, Some(record)));
-    let repeats = args.repeat.repeat.is_some() && !args.repeat.is_complete(record);
-    let Some(last) = record.last_phase().filter(|_| next_step(&steps, record).is_none() && !repeats) else {
-        return Ok(());
-    };
-    let prefix = &record.plan.prefix;
-    let when = last.ended_at().unwrap_or(last.began).strftime("%Y-%m-%dT%H:%M:%SZ");
-    let fresh = match args.repeat.repeat {
-        Some(_) => "measure again, with a new series of storms: --fresh",
-        None => "delete what it made and measure again: --fresh",
-    };
-    Err(Failure::new(format!("run \"{prefix}\" was finished at {when}; nothing is measured again"))
-        .hint(fresh)
-        .hint(format!("show what it measured: kubectl bootstorm report --ns-prefix {prefix}"))
-        .hint(format!("delete it: kubectl bootstorm cleanup --ns-prefix {prefix}")))
-}
-
-/// Whether --fresh deletes a run; with --repeat it begins a new series, and adopted VMs are not ours to delete.
-fn starts_over(args: &RunCommand, record: &RunRecord) -> bool {
-    let is_dry = args.dry_run.dry_run != DryRun::None;
-    args.repeat.fresh && args.repeat.repeat.is_none() && !is_dry && !record.plan.is_adopted()
-}
-
 /// Deletes what the run created, so that it can be measured again.
 async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
-    let cleanup = cleanup_args(args);
-    if let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? {
-        cleanup::kept(&deleted, &cleanup)?;
-        let count = deleted.going(cleanup.choice()).len();
-        session.console.say(&format!("deleted what the run made before: {count} objects"));
+    if let Some(count) = clean_up(session, args).await? {
+        session.console.say(&format!("deleted the previous run: {count} objects"));
     }
     match session.find(&args.run.prefix).await? {
         None => Ok(()),
-        Some(_) => Err(Failure::new("the run was not deleted, so that it cannot be measured again")),
+        Some(_) => Err(Failure::new("the run was not deleted, so it cannot be measured again")),
     }
 }
 
-fn cleanup_args(args: &RunCommand) -> CleanupArgs {
-    CleanupArgs {
-        run: args.run.clone(),
-        yes: args.yes || args.sandbox,
-        keep_record: false,
-        delete_foreign: false,
-        run_id: None,
-        leave_adopted: false,
-        timeout: Duration::from_secs(900),
-        concurrency: 50,
-        dry_run: DryRunArgs { dry_run: DryRun::None },
-    }
-}
-
-/// Shows people the block of the baseline as soon as it is available, between the phases.
-fn show_intermediate(session: &Session, record: &RunRecord, kind: PhaseKind) -> Result<(), Failure> {
-    if matches!(session.output, Output::Guide | Output::Wide) {
-        show::phase(session, record, kind, Vec::new())?;
-    }
-    Ok(())
+/// Cleans up, and fails if something is kept; returns the number of deleted objects.
+async fn clean_up(session: &Session, args: &RunCommand) -> Result<Option<usize>, Failure> {
+    let cleanup = CleanupArgs::of(&args.run, args.yes || args.sandbox);
+    let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? else { return Ok(None) };
+    cleanup::kept(&deleted, &cleanup)?;
+    Ok(Some(deleted.going(cleanup.choice()).len()))
 }

@@ -2,7 +2,9 @@
 
 use super::session::Session;
 use super::threshold_args::FailIfArgs;
+use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::phases::Interrupt;
+use bootstorm_engine::runs::phase::refused;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
 use bootstorm_report::thresholds::{self, Expected};
@@ -22,11 +24,7 @@ pub(super) fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
         Some(last) if last.state == PhaseState::Done && last.name.kind == PhaseKind::Stop => PhaseKind::Storm,
         _ => PhaseKind::Stop,
     };
-    let prefix = &record.plan.prefix;
-    lifecycle::next(record, kind).map(|_| kind).map_err(|refusal| {
-        Failure::new(refusal.why)
-            .hint(format!("run this instead: kubectl bootstorm {} --ns-prefix {prefix}", refusal.instead))
-    })
+    lifecycle::next(record, kind).map(|_| kind).map_err(|refusal| refused(refusal, &record.plan.prefix))
 }
 
 /// Fails if the record has no room for this many further storms.
@@ -58,8 +56,7 @@ pub(super) async fn put(
         let last = last.clone();
         return Ok((record, last));
     }
-    let lock = session.lock(prefix, &record.run_id).await?;
-    let change = async {
+    let change = async |lock: &Held| {
         let (mut record, mut store) = session.load(prefix).await?;
         match decide(&record)? {
             Decision::Begin(kind) => record.begin_series(kind),
@@ -74,9 +71,7 @@ pub(super) async fn put(
         let last = record.series.last().cloned();
         last.map(|last| (record, last)).ok_or_else(|| Failure::new("the record has no series"))
     };
-    let outcome = change.await;
-    lock.release().await;
-    outcome
+    session.runs().locked(prefix, &record.run_id, change).await
 }
 
 /// Decision about the series of a record
@@ -97,7 +92,7 @@ pub(super) fn check_interrupt(interrupt: &Interrupt, record: &RunRecord, again: 
 pub(super) fn interrupted(record: &RunRecord, again: &str) -> Failure {
     let last = record.last_phase().map_or_else(String::new, |last| format!(" after {}", last.name));
     Failure::interrupted(format!("interrupted{last}; everything is saved"))
-        .hint(format!("go on: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
+        .hint(format!("to continue: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
 }
 
 /// Phases that a series of this many storms will have, beside existing ones.

@@ -1,25 +1,19 @@
 //! `setup`: checks the cluster, freezes the plan, creates the namespaces.
 
 use clap::Args;
-use serde_json::Value;
 
 use super::adopt_args::AdoptArgs;
+use super::front::Front;
 use super::pace_args::{DryRun, DryRunArgs};
-use super::plan_args::{PlanArgs, Resolved, RunArgs};
+use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, values};
-use crate::console::progress::Progress;
-use bootstorm_engine::cluster::store::RunStore;
-use bootstorm_engine::phases::preflight::{Findings, Wanted};
-use bootstorm_engine::phases::{preflight, setup};
+use bootstorm_engine::runs::setup::{self, Resolved, SetupOptions};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::plan::small::secret_texts;
-use bootstorm_model::plan::{Extra, Plan, Template, TemplateSource};
-use bootstorm_model::record::{RunRecord, Via, lifecycle};
+use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
 use bootstorm_report::document;
 
@@ -64,7 +58,11 @@ pub struct SetupArgs {
 pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
     let resolved = args.plan.resolve(&args.run)?;
     let session = context.connect().await?;
-    let Some(record) = Box::pin(run(&session, args, resolved, None)).await? else { return Ok(Exit::Good) };
+    let (batch_size, skip_preflight) = (args.namespace_batch_size.0, args.preflight.skip_preflight);
+    let options = SetupOptions { batch_size, skip_preflight, via: None };
+    let Some(record) = Box::pin(run(&session, options, resolved, args.dry_run.dry_run)).await? else {
+        return Ok(Exit::Good);
+    };
     let unwritable =
         |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
     let text = match session.output {
@@ -116,187 +114,15 @@ fn summary(session: &Session, record: &RunRecord) -> String {
 /// Sets a run up, or continues; returns its record, or `None` after a dry run.
 pub async fn run(
     session: &Session,
-    args: &SetupArgs,
-    mut resolved: Resolved,
-    via: Option<Via>,
+    options: SetupOptions,
+    resolved: Resolved,
+    dry_run: DryRun,
 ) -> Result<Option<RunRecord>, Failure> {
-    session.cluster.conceal(resolved.template.secrets());
-    let found = session.find(&resolved.plan.prefix).await?;
-    if let Some((record, _)) = &found {
-        keep_drawn(session, record, &mut resolved).await?;
-    }
-    if let Some((record, _)) = &found {
-        if let Some(why) = lifecycle::cleaned(record) {
-            let prefix = &record.plan.prefix;
-            return Err(Failure::new(why)
-                .hint(format!("delete its record first: kubectl bootstorm cleanup --ns-prefix {prefix}"))
-                .hint("or choose another name with --ns-prefix"));
-        }
-        resolved.plan.pinning.continue_from(&record.plan.pinning);
-        // Nodes may be named by their hostnames, so they are compared once their names are known.
-        let pinning = record.plan.pinning.clone();
-        check_same(&record.plan, &Plan { pinning, ..resolved.plan.clone() })?;
-    }
-    let run_id = found.as_ref().map(|(record, _)| record.run_id.clone());
-    let disks = resolved.template.disks();
-    let beside: Vec<Extra> = resolved.template.companions().iter().filter_map(Extra::of).collect();
-    let wanted = Wanted {
-        plan: &resolved.plan,
-        manifest: resolved.template.manifest(),
-        disks: &disks,
-        beside: &beside,
-        run_id: run_id.as_deref(),
-        fresh: found.as_ref().is_none_or(|(record, _)| record.phases.is_empty()),
-        via,
-    };
-    let findings = preflight::check(&session.cluster, &wanted).await?;
-    if let Some(pinning) = &findings.pinning {
-        resolved.plan.pinning.clone_from(pinning);
-    }
-    if let Some((record, _)) = &found {
-        check_same(&record.plan, &resolved.plan)?;
-    }
-    args.preflight.settle(session, &findings)?;
-    let facts = findings.facts.clone();
-    let batch_size = match args.namespace_batch_size {
-        values::BatchSize::Auto => setup::batch_size(facts.nodes),
-        values::BatchSize::Fixed(size) => size,
-    };
-    let fresh = || {
-        let id = uuid::Uuid::new_v4().to_string();
-        let mut record = RunRecord::new(id, wall_now(), resolved.plan.clone());
-        record.facts = facts;
-        record
-    };
-    warn_of_template(session, &resolved);
-    let is_set_up = found.as_ref().is_some_and(|(record, _)| record.setup.done);
-    let originals = if is_set_up {
-        Vec::new()
-    } else {
-        setup::originals(&session.cluster, &resolved.plan, &resolved.template).await?
-    };
-    let copied = originals.iter().flat_map(secret_texts);
-    session.cluster.conceal(resolved.template.secrets().into_iter().chain(copied).collect());
-    let record = found.as_ref().map_or_else(fresh, |(record, _)| record.clone());
-    if args.dry_run.dry_run == DryRun::Client {
-        dry_run::setup(session, &record, &originals)?;
+    let front = Front::new(session.console);
+    let prepared = setup::prepare(session.runs(), options, resolved, &front).await?;
+    if dry_run == DryRun::Client {
+        dry_run::setup(session, &prepared.record, &prepared.originals)?;
         return Ok(None);
     }
-    let lock = session.lock(&record.plan.prefix, &record.run_id).await?;
-    let store = found.map(|(_, store)| store);
-    let job = Job { args, resolved: &resolved, findings: &findings, batch_size, originals: &originals };
-    let prefix = record.plan.prefix.clone();
-    let mut interrupt = session.interrupt.clone();
-    let outcome = tokio::select! {
-        biased;
-        outcome = job.locked(session, record, store, lock.holder()) => outcome,
-        () = interrupt.wait() => Err(interrupted(&prefix)),
-    };
-    lock.release().await;
-    outcome.map(Some)
-}
-
-fn interrupted(prefix: &str) -> Failure {
-    Failure::interrupted("interrupted; what was made so far is kept")
-        .hint(format!("go on: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
-}
-
-/// Objects to set up
-struct Job<'a> {
-    args: &'a SetupArgs,
-    resolved: &'a Resolved,
-    findings: &'a Findings,
-    batch_size: usize,
-    /// Small objects created beside the VMs.
-    originals: &'a [Value],
-}
-
-impl Job<'_> {
-    /// Sets up while holding the lock.
-    async fn locked(
-        &self,
-        session: &Session,
-        mut record: RunRecord,
-        store: Option<RunStore>,
-        holder: &str,
-    ) -> Result<RunRecord, Failure> {
-        let prefix = record.plan.prefix.clone();
-        let mut store = setup::begin(&session.cluster, &mut record, store, holder).await?;
-        if let Some(text) = &self.resolved.text {
-            record.made.secret = Some(session.cluster.save_template(&record, text).await?);
-            store.save(&record, None).await?;
-        }
-        let progress = Progress::new(session.console);
-        let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
-        let interrupt = session.interrupt.clone();
-        let (cluster, what) = (&session.cluster, (self.batch_size, self.originals));
-        let made = setup::make_namespaces(cluster, &mut record, &mut store, what, interrupt, &events).await;
-        progress.finish();
-        if made?.is_some() {
-            return Err(interrupted(&prefix));
-        }
-        if record.phases.is_empty() {
-            self.check_limits(session).await?;
-            let trial = preflight::trial::check(cluster, &record, &self.resolved.template).await;
-            self.args.preflight.settle(session, &trial)?;
-        }
-        setup::close(&mut record, &mut store).await?;
-        Ok(record)
-    }
-
-    /// Refuses if limits that came with the namespaces leave no room for the VMs.
-    async fn check_limits(&self, session: &Session) -> Result<(), Failure> {
-        let (plan, manifest) = (&self.resolved.plan, self.resolved.template.manifest());
-        let needs = self.findings.needs.as_ref();
-        let limits = preflight::quota::check(&session.cluster, plan, manifest, needs).await?;
-        self.args.preflight.settle(session, &limits)
-    }
-}
-
-/// Continues with the random values from the first setup, if the file and its parameters are the same.
-async fn keep_drawn(session: &Session, record: &RunRecord, resolved: &mut Resolved) -> Result<(), Failure> {
-    let drawn = |plan: &Plan| match &plan.template {
-        TemplateSource::File { drawn_from, .. } => drawn_from.clone(),
-        _ => None,
-    };
-    let is_same = drawn(&record.plan).is_some_and(|before| drawn(&resolved.plan) == Some(before));
-    if !is_same || record.plan.overrides != resolved.plan.overrides {
-        return Ok(());
-    }
-    let Some(text) = session.cluster.load_template(&record.plan.prefix).await? else { return Ok(()) };
-    if record.plan.sealed_digest() == Some(Template::digest(&text).as_str())
-        && let Ok(template) = Template::parse(&text)
-    {
-        resolved.plan.template = record.plan.template.clone();
-        session.cluster.conceal(template.secrets());
-        resolved.template = template;
-        resolved.text = Some(text);
-    }
-    Ok(())
-}
-
-/// Fails if the run was set up with another plan.
-fn check_same(before: &Plan, now: &Plan) -> Result<(), Failure> {
-    let differences = before.differences(now);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let prefix = &before.prefix;
-    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with other settings"));
-    for (flag, before, now) in differences {
-        failure = failure.because(format!("{flag} was {before}, now it is {now}"));
-    }
-    Err(failure
-        .hint("choose another name with --ns-prefix NAME")
-        .hint(format!("or delete that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
-}
-
-/// Warns about places in the manifest that other readers interpret differently.
-fn warn_of_template(session: &Session, resolved: &Resolved) {
-    for warning in resolved.template.warnings() {
-        session.console.warn(&format!("manifest, {warning}"));
-    }
-    for notice in resolved.template.notices() {
-        session.console.say(&format!("manifest: {notice}"));
-    }
+    Box::pin(setup::run(session.runs(), prepared, &front)).await.map(Some)
 }

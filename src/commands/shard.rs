@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
+use super::observe;
 use super::session::{Context, Session};
-use super::{observe, phase};
 use crate::console::progress::Progress;
 use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::lease::{Held, LockError, identity};
@@ -15,6 +15,7 @@ use bootstorm_engine::phases::context::{Extent, PhaseContext, Start, StopReason}
 use bootstorm_engine::phases::gate::ShardGate;
 use bootstorm_engine::phases::shards;
 use bootstorm_engine::phases::timed;
+use bootstorm_engine::runs::phase::template;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
@@ -245,7 +246,7 @@ impl Worker<'_> {
         gate: Option<Start<'_>>,
     ) -> Result<(), Failure> {
         let template = match planned.name.kind {
-            PhaseKind::Create => Some(phase::template(self.session, record).await?),
+            PhaseKind::Create => Some(template(&self.session.cluster, record).await?),
             PhaseKind::Stop | PhaseKind::Storm => None,
         };
         let secrets = template.as_ref().map(Template::secrets).unwrap_or_default();

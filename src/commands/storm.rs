@@ -97,7 +97,7 @@ fn kind(args: &StormArgs) -> Result<KindArg, Failure> {
         (kind, true) => Ok(kind),
         (KindArg::Start | KindArg::Drain, false) => Ok(KindArg::Drain),
         (kind, false) => {
-            Err(Failure::usage(format!("--drain does not go with --kind {}", kind.storm().word()))
+            Err(Failure::usage(format!("--drain cannot be combined with --kind {}", kind.storm().word()))
                 .hint("leave one of them out"))
         }
     }
@@ -108,7 +108,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
     let kind = kind(args)?;
     if let Some(share) = args.share.filter(|_| kind != KindArg::Migrate) {
         let word = kind.storm().word();
-        return Err(Failure::usage(format!("--share {share} does not go with --kind {word}"))
+        return Err(Failure::usage(format!("--share {share} cannot be combined with --kind {word}"))
             .hint("add --kind migrate, or leave out --share"));
     }
     if args.repeat.repeat.is_none() && !args.find_max.find_max {
@@ -117,7 +117,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
     if args.phase.in_cluster.in_cluster {
-        return Err(Failure::usage("--repeat and --find-max do not go with --in-cluster")
+        return Err(Failure::usage("--repeat and --find-max cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
     }
     if kind != KindArg::Start {

@@ -36,18 +36,13 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Number of namespaces created concurrently
+/// Number of namespaces created concurrently; absent means that it depends on the number of nodes
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BatchSize {
-    /// Depends on the number of nodes.
-    Auto,
-    /// This many.
-    Fixed(usize),
-}
+pub struct BatchSize(pub Option<usize>);
 
 /// `auto`, or a count that is at least 1.
 pub fn batch_size(text: &str) -> Result<BatchSize, String> {
-    if text == "auto" { Ok(BatchSize::Auto) } else { count(text).map(BatchSize::Fixed) }
+    if text == "auto" { Ok(BatchSize(None)) } else { count(text).map(|size| BatchSize(Some(size))) }
 }
 
 /// The UUID of a run, which becomes a label.
@@ -82,8 +77,8 @@ mod tests {
 
     #[test]
     fn counts() {
-        assert_eq!(batch_size("auto"), Ok(BatchSize::Auto));
-        assert_eq!(batch_size("30"), Ok(BatchSize::Fixed(30)));
+        assert_eq!(batch_size("auto"), Ok(BatchSize(None)));
+        assert_eq!(batch_size("30"), Ok(BatchSize(Some(30))));
         assert!(batch_size("0").is_err() && count("-1").is_err());
     }
 }

@@ -147,7 +147,7 @@ impl Progress {
                 // Later lines name the phase without its place.
                 state.title = phase.to_string();
                 state.goal = Some(*goal);
-                let resumed = if *done > 0 { format!(", {done} were decided before") } else { String::new() };
+                let resumed = if *done > 0 { format!(", {done} had finished before") } else { String::new() };
                 let s = if *targets == 1 { "" } else { "s" };
                 self.plain(&state, &format!("{phase}{place}: {targets} VM{s} to be {goal_word}{resumed}"));
             }

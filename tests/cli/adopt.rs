@@ -261,13 +261,13 @@ fn vms_that_are_off_are_left_alone_unless_asked_for() {
     assert!(shown["excluded"][0]["reason"].as_str().unwrap().starts_with("it is off"));
     assert_eq!(ours(&cluster), Vec::<String>::new());
     cluster.run(&SETUP[..5]).exits(2).complains(&[
-        "no terminal",
+        "confirmation requires a terminal",
         "--dry-run=client to see them",
         "10 VMs in 2 namespaces",
     ]);
     adopt(&cluster, &["--probe", "none"]).exits(0);
     adopt(&cluster, &["--probe", "none"]).exits(0).complains(&["has adopted these VMs already"]);
-    adopt(&cluster, &["--probe", "agent"]).exits(1).complains(&["set up with other settings"]);
+    adopt(&cluster, &["--probe", "agent"]).exits(1).complains(&["set up with different settings"]);
     cluster
         .run(&["setup", "--adopt", "--ns-prefix", "other", "-A", "--yes"])
         .exits(1)
@@ -570,7 +570,7 @@ fn a_vm_that_does_not_come_back_is_named_and_can_be_left() {
     cluster.run(&["cleanup", "--yes", "--timeout", "2s"]).exits(1).complains(&[
         "1 adopted VM is not restored after 2s",
         "shop/a: it does not run yet",
-        "go on: kubectl bootstorm cleanup",
+        "to continue: kubectl bootstorm cleanup",
         "--leave-adopted",
     ]);
     assert_eq!(strategy(&cluster, "shop", "a"), "Always", "its strategy is back at least");

@@ -194,7 +194,7 @@ fn a_second_setup_with_other_settings() {
     cluster.run(&["setup", "--end", "3"]).exits(0);
     cluster.run(&["setup", "--end", "3"]).exits(0);
     cluster.run(&["setup", "--end", "4"]).exits(1).complains(&[
-        "was set up with other settings",
+        "was set up with different settings",
         "--end was 3, now it is 4",
         "cleanup",
     ]);
@@ -231,7 +231,11 @@ fn phases_without_setup_and_in_the_wrong_order() {
 fn cleanup_asks_first_and_cannot_without_a_terminal() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "2"]).exits(0);
-    cluster.run(&["cleanup"]).exits(2).complains(&["cleanup would delete", "there is no terminal", "--yes"]);
+    cluster.run(&["cleanup"]).exits(2).complains(&[
+        "cleanup would delete",
+        "confirmation requires a terminal",
+        "--yes",
+    ]);
     let (namespaces, _) = cluster.sandbox.store().list(&kind::NAMESPACES, None);
     assert_eq!(namespaces.iter().filter(|n| n.name().starts_with("boot-storm-test")).count(), 2);
 }

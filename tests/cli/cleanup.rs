@@ -106,7 +106,7 @@ fn what_does_not_go_away_is_named() {
         "1 object still exists after 3s",
         "boot-storm-test-1/boot-storm-vm",
         "example.org/stuck",
-        "go on: kubectl bootstorm cleanup",
+        "to continue: kubectl bootstorm cleanup",
     ]);
     let freed = |vm: &mut bootstorm_sandbox::value::Value| vm["metadata"]["finalizers"] = json!([]);
     store.modify(&kind::VIRTUAL_MACHINES, "boot-storm-test-1", "boot-storm-vm", freed);

@@ -175,7 +175,7 @@ fn an_interrupted_cleanup_gives_the_lock_back_and_says_how_to_go_on() {
     let began = monotonic_now();
     Ran::of(child).exits(130).complains(&[
         "interrupted; some objects may be deleted, the rest is kept",
-        "go on: kubectl bootstorm cleanup --ns-prefix boot-storm-test --keep-record",
+        "to continue: kubectl bootstorm cleanup --ns-prefix boot-storm-test --keep-record",
     ]);
     assert!(began.elapsed() < Duration::from_secs(8));
     assert!(cluster.sandbox.store().get(&kind::LEASES, "default", HEAD).is_none(), "the lock is given back");
@@ -192,7 +192,7 @@ fn an_answer_that_never_comes_does_not_hold_it_for_ever() {
     cluster
         .run(&["cleanup", "--yes", "--timeout", "1s", "--request-timeout", "0"])
         .exits(1)
-        .complains(&["cleanup did not finish within 1s", "go on: kubectl bootstorm cleanup"]);
+        .complains(&["cleanup did not finish within 1s", "to continue: kubectl bootstorm cleanup"]);
     assert!(began.elapsed() < Duration::from_secs(15));
     cluster.sandbox.faults().remove(rule);
     cluster.run(&["cleanup", "--yes"]).exits(0);

@@ -125,7 +125,7 @@ fn the_last_node_is_not_drained_and_a_cordon_of_others_stays() {
     cluster
         .run(&["storm", "--kind", "restart", "--drain", "node-1"])
         .exits(2)
-        .complains(&["does not go with"]);
+        .complains(&["cannot be combined with"]);
     let all = cluster.run(&["storm", "--drain", "node-1,node-2,node-3", "--skip-preflight"]).exits(5);
     all.complains(&["no node would be left for the VMs of the run"]);
     cluster.run(&["storm", "--drain", "node-9"]).exits(5).complains(&["there is no node node-9"]);
@@ -179,7 +179,7 @@ fn killed() -> Cluster {
 #[test]
 fn a_drain_that_was_killed_goes_on_where_it_was_begun_and_lifts_its_cordon() {
     let cluster = killed();
-    cluster.run(&["storm", "--drain", "node-1"]).exits(2).complains(&["was begun on other nodes: node-2"]);
+    cluster.run(&["storm", "--drain", "node-1"]).exits(2).complains(&["was started on other nodes: node-2"]);
     let ran = cluster.run(&["storm", "--kind", "drain", "--phase-timeout", "1s", "-o", "json"]).exits(3);
     assert!(!is_cordoned(&cluster, "node-2"));
     let report = ran.json();
@@ -212,7 +212,7 @@ fn an_interrupt_lifts_the_cordon_and_the_same_command_drains_the_rest() {
     assert!(is_cordoned(&cluster, "node-2"));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ran = Ran::of(child).exits(130);
-    ran.complains(&["VMs that were evicted go on leaving; the nodes take pods again", "storm --kind drain"]);
+    ran.complains(&["evicted VMs keep leaving; the nodes accept pods again", "storm --kind drain"]);
     assert!(!is_cordoned(&cluster, "node-2"));
     assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
     store.delete(&kind::POD_DISRUPTION_BUDGETS, &namespace, "keep", &DeleteOptions::default()).unwrap();

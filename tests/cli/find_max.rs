@@ -49,9 +49,9 @@ fn the_knee_is_found_and_confirmed_however_often_the_search_is_cut_short() {
     killed.wait().unwrap();
     let interrupted = again(2);
     assert!(Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status().unwrap().success());
-    Ran::of(interrupted)
-        .exits(130)
-        .complains(&["go on: kubectl bootstorm storm --find-max --goal 'failed<=0' --goal 'running.p95<1h'"]);
+    Ran::of(interrupted).exits(130).complains(&[
+        "to continue: kubectl bootstorm storm --find-max --goal 'failed<=0' --goal 'running.p95<1h'",
+    ]);
     let before = capacity(&cluster);
     assert_eq!((&before["state"], judged(&before)[0]["met"].as_bool()), (&"searching".into(), Some(true)));
     let ran = cluster.run(&SEARCH).exits(0);

@@ -85,7 +85,7 @@ fn a_hook_that_fails_before_a_phase_leaves_it_unbegun() {
     assert_eq!(status["phases"].as_array().unwrap().len(), 0, "{status}");
     let warned = cluster.run(&[&args[..], &["--hook-failure", "warn"]].concat()).exits(0);
     warned.complains(&["warning:", "exit status: 3"]);
-    for (bad, why) in [("setup=x", "none of create, stop and storm"), ("stop", "storm=COMMAND")] {
+    for (bad, why) in [("setup=x", "not create, stop or storm"), ("stop", "storm=COMMAND")] {
         cluster.run(&["stop", "--after", bad]).exits(2).complains(&[why]);
     }
 }

@@ -135,11 +135,11 @@ fn what_cannot_be_run_in_the_cluster_is_refused() {
     refused(&["create", "--in-cluster"], 2, &["--in-cluster needs an image", "--runner-image"]);
     refused(&[&["create"], &flags("8")[..]].concat(), 2, &["8 shards are more than 7 VMs", "--shards 7"]);
     let hook = [&["create", "--before", "create=true"], &flags("2")[..]].concat();
-    refused(&hook, 2, &["--before does not go with --in-cluster"]);
+    refused(&hook, 2, &["--before cannot be combined with --in-cluster"]);
     let until = [&["observe", "-A", "--until", "all=ready"], &flags("2")[..]].concat();
-    refused(&until, 2, &["--until does not go with several shards"]);
+    refused(&until, 2, &["--until cannot be combined with several shards"]);
     let here = [&["observe", "-A", "--probe-from", "here"], &flags("1")[..]].concat();
-    refused(&here, 2, &["--probe-from does not go with --in-cluster"]);
+    refused(&here, 2, &["--probe-from cannot be combined with --in-cluster"]);
     let limit = [&["create", "--abort-if-failed", "2"], &flags("2")[..]].concat();
     refused(&limit, 2, &["create cannot run in the cluster with these flags"]);
     assert_no_job(&cluster);

@@ -35,7 +35,7 @@ fn an_interrupted_create_is_continued_and_creates_nothing_twice() {
     Ran::of(child).exits(130).complains(&[
         "interrupted",
         "everything is saved",
-        "go on: kubectl bootstorm create",
+        "to continue: kubectl bootstorm create",
     ]);
     let made = machines(&cluster);
     assert!(made < 12, "the launch was stopped, {made} were made");
@@ -44,7 +44,7 @@ fn an_interrupted_create_is_continued_and_creates_nothing_twice() {
     cluster.run(&["stop"]).exits(1).complains(&["create of run", "has not been finished"]);
 
     cluster.sandbox.faults().remove(slow);
-    let report = cluster.run(&["create", "-o", "json"]).exits(0).complains(&["were decided before"]).json();
+    let report = cluster.run(&["create", "-o", "json"]).exits(0).complains(&["had finished before"]).json();
     let phase = &report["phases"][0];
     assert_eq!(phase["counts"]["reached"], 12, "{phase}");
     assert_eq!(machines(&cluster), 12);

@@ -48,7 +48,7 @@ fn too_many_failures_stop_a_phase_and_it_goes_on_when_told_so() {
         .run(&["create", "--concurrency", "1", "--abort-if-failed", "20%"])
         .exits(3)
         .complains(&["stopped: 2 VMs have failed, and --abort-if-failed 20% allows fewer"])
-        .complains(&["kubectl bootstorm report", "go on: kubectl bootstorm create"]);
+        .complains(&["kubectl bootstorm report", "to continue: kubectl bootstorm create"]);
     let sent = cluster.sandbox.ledger().count("create", "virtualmachines").received;
     assert!(sent <= 4, "{sent} were sent");
     cluster.run(&["status"]).exits(0).prints(&["interrupted", "Next: kubectl bootstorm create"]);
@@ -65,7 +65,7 @@ fn a_run_ends_when_its_own_time_is_over_and_goes_on_later() {
     cluster
         .run(&[&run[..], &["--run-timeout", "2s"]].concat())
         .exits(130)
-        .complains(&["the time limit of the run, 2s, is over", "go on: kubectl bootstorm"]);
+        .complains(&["the time limit of the run, 2s, is over", "to continue: kubectl bootstorm"]);
     cluster.run(&run).exits(0).prints(&["Verdict"]);
 }
 

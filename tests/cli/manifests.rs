@@ -255,7 +255,7 @@ objects:
     assert_eq!(drawn, data("boot-storm-test-1"));
     setup(&cluster, &["--end", "2", "--param", "NAME=web"])
         .exits(1)
-        .complains(&["was set up with other settings"]);
+        .complains(&["was set up with different settings"]);
     run(&cluster, &["create"]).exits(0);
     let vm = get(&cluster, &kind::VIRTUAL_MACHINES, "boot-storm-test-2", VM).unwrap();
     assert_eq!(vm.value()["spec"]["template"]["spec"]["domain"]["memory"]["guest"], "512Mi");

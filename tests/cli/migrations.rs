@@ -273,7 +273,7 @@ fn a_share_of_the_vms_migrates_and_a_storm_that_goes_on_keeps_it() {
         cluster
             .run(&["storm", "--kind", kind, "--share", "25%"])
             .exits(2)
-            .complains(&["--share 25% does not go with --kind", "add --kind migrate"]);
+            .complains(&["--share 25% cannot be combined with --kind", "add --kind migrate"]);
     }
     let storm = ["storm", "--kind", "migrate", "--share", "50%"];
     let dry = cluster.run(&[&storm[..], &["--dry-run"]].concat()).exits(0);
@@ -285,7 +285,7 @@ fn a_share_of_the_vms_migrates_and_a_storm_that_goes_on_keeps_it() {
     Ran::of(child).exits(130);
     limit(&cluster, json!({}));
     let other = cluster.run(&["storm", "--kind", "migrate", "--share", "6"]).exits(2);
-    other.complains(&["--share 6 contradicts what storm-1 is to be like: share 50%"]);
+    other.complains(&["--share 6 contradicts storm-1: share 50%"]);
     let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();
     let schema = serde_json::from_str(include_str!("../../docs/report-schema.json")).unwrap();
     assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report.clone().into()));
@@ -379,7 +379,7 @@ fn an_interrupt_leaves_migrations_to_kubevirt_and_the_same_command_follows_them(
     until(|| migrations(&cluster).len() == 2);
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ran = Ran::of(child).exits(130);
-    ran.complains(&["migrations that were requested go on; cleanup ends them", "storm --kind migrate"]);
+    ran.complains(&["requested migrations continue; cleanup ends them", "storm --kind migrate"]);
     assert_eq!(migrations(&cluster).len(), 2);
     limit(&cluster, json!({}));
     let report = cluster.run(&["storm", "--kind", "migrate", "-o", "json"]).exits(0).json();

@@ -101,7 +101,7 @@ fn named_nodes_are_found_by_name_or_hostname_whatever_labels_they_have() {
     // No node has the worker label that the Python tool needs.
     setup(&cluster, "12", &["--node-name", "host-2", "--node-name", "node-3"])
         .exits(0)
-        .complains(&["the node with hostname host-2 is node-2", "room for 18 VMs (12 wanted)"])
+        .complains(&["the node with hostname host-2 is node-2", "room for 18 VMs (12 needed)"])
         .prints(&["nodes       node-2, node-3\n"]);
     setup(&cluster, "12", &["--node-name", "host-2", "--node-name", "host-3"]).exits(0);
     setup(&cluster, "12", &["--ns-prefix", "b", "--node-name", "node-1"])
@@ -153,7 +153,7 @@ fn labels_choose_nodes_too() {
     let cluster = cluster(3);
     setup(&cluster, "4", &["--node-selector", "disk=ssd"])
         .exits(0)
-        .complains(&["room for 18 VMs (4 wanted)"])
+        .complains(&["room for 18 VMs (4 needed)"])
         .prints(&["nodes       those with labels disk=ssd"]);
     let report = stormed(&cluster);
     assert!(!nodes(&report["phases"][2]).contains(&"node-1"));

@@ -42,7 +42,7 @@ fn what_is_well_is_told_in_one_line() {
     let words: Vec<&str> = line.trim_start_matches("preflight: ").split(", ").collect();
     assert!(words[0].starts_with("KubeVirt v1."), "{line}");
     assert_eq!(words[1], "3 nodes");
-    assert!(words[2].starts_with("room for ") && words[2].ends_with(" VMs (3 wanted)"), "{line}");
+    assert!(words[2].starts_with("room for ") && words[2].ends_with(" VMs (3 needed)"), "{line}");
     assert_eq!(words[3], "permissions complete");
 }
 
@@ -61,7 +61,7 @@ fn more_vms_than_there_is_room_for() {
     cluster
         .run(&["run", "--end", "8", "--probe", "none", "--no-storm"])
         .exits(0)
-        .complains(&["room for 8 VMs (8 wanted)"]);
+        .complains(&["room for 8 VMs (8 needed)"]);
     let vm = json!({"metadata": {"name": "ninth", "namespace": "default"}, "spec": {"runStrategy": "Always", "template": {"spec":
         {"domain": {"cpu": {"cores": 1}, "memory": {"guest": "512Mi"}, "devices": {}}}}}});
     cluster.sandbox.store().create(&kind::VIRTUAL_MACHINES, vm).unwrap();
@@ -223,7 +223,7 @@ fn a_dry_run_refuses_too() {
     let cluster = small(1);
     let ran = cluster.run(&["setup", "--end", "5", "--probe", "none", "--dry-run"]).exits(5);
     assert_eq!(ran.stdout, "");
-    cluster.run(&["setup", "--end", "4", "--dry-run"]).exits(0).complains(&["room for 4 VMs (4 wanted)"]);
+    cluster.run(&["setup", "--end", "4", "--dry-run"]).exits(0).complains(&["room for 4 VMs (4 needed)"]);
 }
 
 /// The quota of one of the run's namespaces.

@@ -88,7 +88,7 @@ fn killed_and_interrupted_the_same_command_makes_what_is_missing() {
     interrupt(&child);
     Ran::of(child)
         .exits(130)
-        .complains(&["interrupted", "go on: kubectl bootstorm storm --repeat 3 --rest 300000ms"]);
+        .complains(&["interrupted", "to continue: kubectl bootstorm storm --repeat 3 --rest 300000ms"]);
     assert_eq!(rounds(&cluster), 2);
     let ran = cluster.run(&[&args[..], &["-o", "json"]].concat()).exits(0);
     let report = ran.complains(&["of 3 storms are done already", "storm-3 (3 of 3)"]).json();
@@ -101,12 +101,9 @@ fn killed_and_interrupted_the_same_command_makes_what_is_missing() {
         .run(&["storm", "--repeat", "2"])
         .exits(2)
         .complains(&["3 storms of this series are done already"]);
-    cluster.run(&["storm", "--repeat", "3", "--warm-up"]).exits(2).complains(&["begun without it"]);
+    cluster.run(&["storm", "--repeat", "3", "--warm-up"]).exits(2).complains(&["started without it"]);
     cluster.run(&["storm", "--repeat", "3", "--rate", "5/s"]).exits(0);
-    cluster
-        .run(&["storm", "--repeat", "4", "--rate", "5/s"])
-        .exits(2)
-        .complains(&["contradicts what storm-4"]);
+    cluster.run(&["storm", "--repeat", "4", "--rate", "5/s"]).exits(2).complains(&["contradicts storm-4"]);
     let report = cluster.run(&["storm", "--repeat", "4", "-o", "json"]).exits(0).json();
     assert_eq!(report["repetitions"]["storms"].as_array().unwrap().len(), 4);
     assert_eq!(report["phases"].as_array().unwrap().last().unwrap()["counts"]["reached"], VMS);

@@ -175,7 +175,7 @@ fn a_killed_launch_goes_on_with_the_waves_that_are_left() {
     cluster
         .run(&["storm", "--rate", "5/s"])
         .exits(2)
-        .complains(&["--rate 5/s contradicts what storm-1 is to be like: wave 2/2s"]);
+        .complains(&["--rate 5/s contradicts storm-1: wave 2/2s"]);
     let phase = storm(&cluster, &[]);
     assert_eq!(phase["counts"]["reached"], 8, "{phase}");
     assert_eq!(waves(&phase), [1, 1, 2, 2, 3, 3, 4, 4]);

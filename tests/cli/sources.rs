@@ -443,7 +443,7 @@ fn keys_and_user_data_are_in_the_secret_and_in_the_vms_only() {
     file("user.yaml", "#cloud-config\npassword: another\n".to_owned());
     plain(&cluster, &[&["setup"], &flags[..]].concat())
         .exits(1)
-        .complains(&["was set up with other settings"]);
+        .complains(&["was set up with different settings"]);
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn a_create_that_starts_vms_does_not_turn_into_one_that_does_not() {
     let cluster = Cluster::instant();
     cluster.run(&["setup", "--end", "1", "--probe", "none"]).exits(0);
     cluster.run(&["create"]).exits(0);
-    cluster.run(&["create", "--halted"]).exits(2).complains(&["--halted comes too late"]);
+    cluster.run(&["create", "--halted"]).exits(2).complains(&["--halted cannot be added"]);
 }
 
 #[test]

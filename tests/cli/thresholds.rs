@@ -13,7 +13,7 @@ fn what_will_not_be_measured_is_refused_before_any_work() {
     let cluster = Cluster::instant();
     let refused = [
         ("storm.walking.p95>1s", "`walking` is not a milestone; there are goal, accepted"),
-        ("boot.running.p95>1s", "`boot` is no milestone"),
+        ("boot.running.p95>1s", "`boot` is not a milestone"),
         ("storm.running.p95>soon", "`soon` is not a duration"),
         ("storm-2.running.p95>1s", "there is no phase storm-2 (phases: create, stop-1, storm-1)"),
     ];

@@ -6,4 +6,5 @@ pub mod cluster;
 pub mod outside;
 pub mod phases;
 pub mod prometheus;
+pub mod runs;
 pub(crate) mod streams;

@@ -64,14 +64,19 @@ pub struct CleanupArgs {
     #[arg(long)]
     pub leave_adopted: bool,
     /// Time limit for the deletion and for restoring adopted VMs
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = values::limit)]
+    #[arg(long, value_name = "DURATION", default_value = LIMIT, value_parser = values::limit)]
     pub timeout: Duration,
     /// Limit on API requests in flight
-    #[arg(long, value_name = "N", default_value = "50", value_parser = values::count)]
+    #[arg(long, value_name = "N", default_value = CONCURRENCY, value_parser = values::count)]
     pub concurrency: usize,
     #[command(flatten)]
     pub dry_run: DryRunArgs,
 }
+
+/// Default time limit.
+const LIMIT: &str = "15m";
+/// Default limit on requests in flight.
+const CONCURRENCY: &str = "50";
 
 /// Waits end by themselves in time and are reported; this ends whatever hangs beyond that.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,6 +88,21 @@ const EXPIRING: Duration = Duration::from_secs(75);
 const NOTING: Duration = Duration::from_secs(10);
 
 impl CleanupArgs {
+    /// Cleans up a run as by default.
+    pub fn of(run: &RunArgs, yes: bool) -> Self {
+        Self {
+            run: run.clone(),
+            yes,
+            keep_record: false,
+            delete_foreign: false,
+            run_id: None,
+            leave_adopted: false,
+            timeout: values::limit(LIMIT).unwrap_or_default(),
+            concurrency: values::count(CONCURRENCY).unwrap_or_default(),
+            dry_run: DryRunArgs { dry_run: DryRun::None },
+        }
+    }
+
     /// What is to be kept.
     pub fn choice(&self) -> Choice {
         Choice { keep_record: self.keep_record, delete_foreign: self.delete_foreign }

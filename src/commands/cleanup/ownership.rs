@@ -81,7 +81,7 @@ pub(super) async fn whose(
 async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
     let prefix = &record.plan.prefix;
     let Some(original) = store.original() else { return Ok(Estate::of(record)) };
-    let copied = || session.copied(prefix, &record.run_id);
+    let copied = || session.runs().copied(prefix, &record.run_id);
     let heads = session.cluster.heads(true).await.map_err(|error| copied().because(error))?;
     if let Some(head) = heads.into_iter().find(|head| head.uid == original) {
         return Err(copied().because(format!("the original is in namespace {}", head.namespace)));

@@ -19,7 +19,7 @@ const EXPLAINED: usize = 2;
 pub(super) fn go_on(args: &CleanupArgs) -> String {
     let keep = if args.keep_record { " --keep-record" } else { "" };
     let foreign = if args.delete_foreign { " --delete-foreign" } else { "" };
-    format!("go on: kubectl bootstorm cleanup --ns-prefix {}{keep}{foreign}", args.run.prefix)
+    format!("to continue: kubectl bootstorm cleanup --ns-prefix {}{keep}{foreign}", args.run.prefix)
 }
 
 pub(super) fn interrupted(args: &CleanupArgs) -> Failure {

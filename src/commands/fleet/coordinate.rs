@@ -167,7 +167,7 @@ impl Coordinator<'_> {
         Failure::new(format!("{what} is done in every cluster of fleet \"{}\"", self.record.name))
             .because("nothing is measured again")
             .hint("show what was measured: kubectl bootstorm fleet report")
-            .hint(format!("go on: kubectl bootstorm fleet {next}"))
+            .hint(format!("to continue: kubectl bootstorm fleet {next}"))
             .hint("delete it: kubectl bootstorm fleet cleanup")
     }
 
@@ -396,7 +396,8 @@ impl Coordinator<'_> {
     /// Fails if the user interrupted, if no member got anywhere, and if the policy was to do everything or nothing.
     fn outcome(self, context: &Context) -> Result<Exit, Failure> {
         let failed = |one: &Working| matches!(&one.outcome, Some(Err(_)));
-        let again = format!("go on: kubectl bootstorm fleet {} with the same flags", word(self.args.action));
+        let again =
+            format!("to continue: kubectl bootstorm fleet {} with the same flags", word(self.args.action));
         if context.interrupt.is_set() {
             let through = self.working.iter().filter(|one| !failed(one)).count();
             let all = self.working.len();

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::super::phase::exit_of;
 use super::super::presentation::Output;
 use super::super::session::Context;
 use super::super::show::{Screen, layout, rendered};
 use super::{Action, FleetArgs, members, record_file};
+use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, Member};

@@ -5,26 +5,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::super::adopt_args::AdoptArgs;
 use super::super::cleanup::{self, CleanupArgs};
-use super::super::export_args::ExportArgs;
-use super::super::hooks::HookArgs;
-use super::super::in_cluster::InClusterArgs;
-use super::super::index_args::IndexArgs;
-use super::super::listen_args::ListenArgs;
-use super::super::metrics_args::MetricsArgs;
-use super::super::pace_args::{DryRun, DryRunArgs};
-use super::super::phase::{self, PhaseArgs, Role};
-use super::super::plan_args::AssertedArgs;
-use super::super::run::next_step;
-use super::super::save_args::SaveArgs;
+use super::super::pace_args::DryRun;
+use super::super::phase::{self, PhaseArgs};
 use super::super::session::Session;
-use super::super::setup::{self, SetupArgs};
+use super::super::setup;
 use super::super::shape_args::ShapeArgs;
-use super::super::threshold_args::FailIfArgs;
 use super::members::Chosen;
 use super::{Action, FleetArgs};
 use bootstorm_engine::phases::gate::{Gate, Policy};
+use bootstorm_engine::runs::settings::Role;
+use bootstorm_engine::runs::setup::SetupOptions;
+use bootstorm_engine::runs::whole::next_step;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
@@ -35,8 +27,6 @@ pub(super) const STEPS: [PhaseName; 3] = [
     PhaseName { kind: PhaseKind::Stop, number: 1 },
     PhaseName { kind: PhaseKind::Storm, number: 1 },
 ];
-/// Time limit for deleting what a run created
-const CLEANUP: Duration = Duration::from_secs(900);
 /// Pause before a failed member is retried
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -106,9 +96,12 @@ impl Worker {
             return Ok(());
         }
         let resolved = args.plan.resolve(&args.run)?;
-        let via = args.pace.settings().via;
-        let Some(mut record) = Box::pin(setup::run(session, &setup_args(args), resolved, Some(via))).await?
-        else {
+        let options = SetupOptions {
+            batch_size: args.namespace_batch_size.0,
+            skip_preflight: args.preflight.skip_preflight,
+            via: Some(args.pace.settings().via),
+        };
+        let Some(mut record) = Box::pin(setup::run(session, options, resolved, DryRun::None)).await? else {
             return Ok(());
         };
         let (member, run_id, vms) = (self.member, record.run_id.clone(), record.plan.size());
@@ -139,59 +132,22 @@ impl Worker {
     }
 }
 
-fn setup_args(args: &FleetArgs) -> SetupArgs {
-    SetupArgs {
-        run: args.run.clone(),
-        plan: args.plan.clone(),
-        adopt: AdoptArgs::default(),
-        namespace_batch_size: args.namespace_batch_size,
-        preflight: args.preflight,
-        dry_run: DryRunArgs { dry_run: DryRun::None },
-    }
-}
-
 /// Flags of a phase; kind and shape apply to the storm only.
 fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
     let is_storm = kind == PhaseKind::Storm;
     PhaseArgs {
-        run: args.run.clone(),
-        pace: args.pace.clone(),
         shape: if is_storm { args.shape.clone() } else { ShapeArgs::default() },
-        asserted: AssertedArgs::default(),
-        dry_run: DryRunArgs { dry_run: DryRun::None },
-        save: SaveArgs {
-            save_results: false,
-            results_folder: "results".into(),
-            storage_driver: None,
-            output_file: Vec::new(),
-            index: IndexArgs { index: None, index_name: String::new() },
-        },
-        halted: false,
-        nodes: Vec::new(),
-        share: None,
-        preflight: args.preflight,
         storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
-        // Judged over the whole fleet, at its end.
-        fail_if: FailIfArgs::default(),
-        hooks: HookArgs::none(),
-        exports: ExportArgs::default(),
-        listen: ListenArgs::default(),
-        metrics: MetricsArgs { prometheus: None },
-        in_cluster: InClusterArgs::default(),
+        // Thresholds are judged over the whole fleet, at its end.
+        ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
     }
 }
 
 fn cleanup_args(args: &FleetArgs) -> CleanupArgs {
     CleanupArgs {
-        run: args.run.clone(),
-        // Confirmed once for all clusters.
-        yes: true,
         keep_record: args.keep_record,
         delete_foreign: args.delete_foreign,
-        run_id: None,
-        leave_adopted: false,
-        timeout: CLEANUP,
-        concurrency: 50,
-        dry_run: DryRunArgs { dry_run: DryRun::None },
+        // Confirmed once for all clusters.
+        ..CleanupArgs::of(&args.run, true)
     }
 }

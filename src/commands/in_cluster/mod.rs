@@ -12,9 +12,9 @@ use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::access::Permission;
 use bootstorm_engine::cluster::jobs::{Gear, JobEnd, JobState, Outfit, Piece};
 use bootstorm_engine::cluster::lease::Held;
-use bootstorm_engine::cluster::store::{LoadError, RunStore};
+use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::preflight::permissions;
-use bootstorm_engine::phases::shards;
+use bootstorm_engine::runs::shards::settle;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, PhaseState, RunRecord};
 use bootstorm_model::shards::{Assignment, MOST_SHARDS, Planned, obstacle};
@@ -42,7 +42,7 @@ impl InClusterArgs {
     pub fn check(&self, local: &[(bool, &str)]) -> Result<(), Failure> {
         match local.iter().find(|(given, _)| *given) {
             Some((_, flag)) if self.in_cluster => {
-                Err(Failure::usage(format!("{flag} does not go with --in-cluster"))
+                Err(Failure::usage(format!("{flag} cannot be combined with --in-cluster"))
                     .because("it runs on this computer during a phase, and the Job continues without it")
                     .hint("leave one of them out"))
             }
@@ -62,7 +62,7 @@ impl InClusterArgs {
             None => Ok(Planned { name, settings }),
             Some(why) => Err(Failure::usage(format!("{name} cannot run in the cluster with these flags"))
                 .because(why)
-                .hint("leave out --in-cluster, or the flag that it does not go with")),
+                .hint("omit --in-cluster, or the flag that it cannot be combined with")),
         }
     }
 
@@ -116,10 +116,8 @@ pub async fn start(
     if args.service_account.is_none() {
         check_places(&permissions, namespace)?;
     }
-    let lock = session.lock(prefix, &record.run_id).await?;
-    let outcome = begin(session, &assignment, &lock, args, image, &permissions).await;
-    lock.release().await;
-    outcome?;
+    let begin = async |lock: &Held| begin(session, &assignment, lock, args, image, &permissions).await;
+    session.runs().locked(prefix, &record.run_id, begin).await?;
     let s = if assignment.shards == 1 { "" } else { "s" };
     session.console.say(&format!(
         "job {} with {} shard{s} was created in namespace {namespace}; it continues without this command",
@@ -216,7 +214,8 @@ async fn begin(
 ) -> Result<(), Failure> {
     let (mut record, mut store) = session.load(&assignment.prefix).await?;
     store.set_holder(lock.holder());
-    settle(session, &mut record, &mut store, lock).await?;
+    let say = |text: &str| session.console.say(text);
+    settle(&session.cluster, &mut record, &mut store, lock, &say).await?;
     if !record.made.job {
         // Before the first object, so that cleanup knows about it.
         record.made.job = true;
@@ -245,58 +244,6 @@ async fn begin(
                 .hint("or have somebody with these permissions create the account: --service-account NAME"),
         }
     })
-}
-
-/// Joins the parts of an open phase whose shards have stopped working; returns its state, or `None` if there is none.
-/// The caller holds the lock of the run.
-///
-/// Fails if they are still working.
-pub async fn settle(
-    session: &Session,
-    record: &mut RunRecord,
-    store: &mut RunStore,
-    lock: &Held,
-) -> Result<Option<PhaseState>, Failure> {
-    let open = record.last_phase().filter(|last| last.state == PhaseState::Open);
-    let Some((name, of)) = open.and_then(|last| Some((last.name, last.settings.shards?))) else {
-        return Ok(None);
-    };
-    let (prefix, cluster) = (record.plan.prefix.clone(), &session.cluster);
-    let missing = shards::unfinished(cluster, record, name, of).await?;
-    if !missing.is_empty() {
-        let works = |what: String| {
-            Failure::new(format!("{name} of run \"{prefix}\" runs in the cluster: {what}"))
-                .hint(format!(
-                    "follow it: kubectl bootstorm {} --in-cluster --ns-prefix {prefix}",
-                    name.kind.word()
-                ))
-                .hint(format!("check its progress: kubectl bootstorm status --ns-prefix {prefix}"))
-                .hint(format!("stop it: kubectl delete job {} -n {}", job_name(&prefix), cluster.namespace()))
-        };
-        match cluster.job_of(&prefix, &record.run_id).await {
-            Ok(Some(job)) if job.end.is_none() => return Err(works(format!("job {} works on it", job.name))),
-            // Without permission to read Jobs, the locks of the shards decide.
-            Ok(_) => {}
-            Err(error) if error.kind == Kind::Forbidden => {}
-            Err(error) => return Err(error.into()),
-        }
-        let holders = cluster.holders(&record.run_id).await?;
-        let other = holders.into_values().find(|working| working.taken.holder != lock.holder());
-        if let Some(other) = other {
-            return Err(works(format!("{} works on it", other.taken.holder))
-                .hint("the lock of a dead process expires after 65s; then run this command again"));
-        }
-    }
-    let gathered = shards::gather(cluster, record, store, name).await;
-    let state = gathered.map_err(|error| match error {
-        LoadError::Cluster(error) => error.into(),
-        LoadError::Codec(error) => Failure::new(format!("the parts of {name} cannot be read")).because(error),
-    })?;
-    session.console.say(&format!(
-        "{name}: joined the parts of {of} shards, {} of which had ended",
-        of as usize - missing.len()
-    ));
-    Ok(Some(state))
 }
 
 /// Follows a Job of phases to its end, deletes it, and returns the record.

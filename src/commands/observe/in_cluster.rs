@@ -36,7 +36,7 @@ pub(super) async fn command(
     let observe = Observing { after: args.time, settled: args.until.map(|_| args.settle) };
     let shards = args.in_cluster.shards();
     if let Some(why) = observe.obstacle(shards) {
-        return Err(Failure::usage("--until does not go with several shards")
+        return Err(Failure::usage("--until cannot be combined with several shards")
             .because(why)
             .hint("leave out --shards, or end the observation with --for"));
     }

@@ -354,7 +354,7 @@ mod tests {
         assert!(silent.contains("within 30s"), "{silent}");
         let ended = greeted(b"n".to_vec(), b"sh: \x1b[31mno\xff\n", true).await.unwrap_err();
         assert_eq!(ended, "sh: [31mno\u{fffd}", "without what a terminal would obey");
-        assert!(greeted(Vec::new(), b"", true).await.unwrap_err().contains("ended before it began"));
+        assert!(greeted(Vec::new(), b"", true).await.unwrap_err().contains("ended before it started"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -370,7 +370,7 @@ mod tests {
         let (greeting, ()) = tokio::join!(greet(&mut stream), pod);
         assert!(greeting.is_ok(), "{greeting:?}");
         let again = greeted(b"n x86_64\nn x86_64\n".to_vec(), b"", false).await.unwrap_err();
-        assert!(again.contains("again and again"), "{again}");
+        assert!(again.contains("repeatedly"), "{again}");
     }
 
     #[tokio::test(start_paused = true)]

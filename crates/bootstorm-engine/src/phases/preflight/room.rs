@@ -139,10 +139,10 @@ mod tests {
     fn what_fits_is_told_in_a_few_words() {
         let mut findings = Findings::default();
         judge(&room(&[40, 40]), &plan(1, 50), true, &mut findings);
-        assert_eq!(findings.good, ["2 nodes", "room for 80 VMs (50 wanted)"]);
+        assert_eq!(findings.good, ["2 nodes", "room for 80 VMs (50 needed)"]);
         let mut findings = Findings::default();
         judge(&room(&[80]), &plan(1, 50), false, &mut findings);
-        assert_eq!(findings.good, ["1 node", "room for 80 VMs on empty nodes (50 wanted)"]);
+        assert_eq!(findings.good, ["1 node", "room for 80 VMs on empty nodes (50 needed)"]);
     }
 
     #[test]

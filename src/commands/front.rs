@@ -1,0 +1,54 @@
+//! The command line as the caller of use cases.
+
+use super::listen_args::ListenArgs;
+use super::preflight;
+use crate::console::Console;
+use crate::console::progress::Progress;
+use bootstorm_engine::phases::Event;
+use bootstorm_engine::phases::preflight::Findings;
+use bootstorm_engine::runs::Caller;
+
+/// Shows on the console what use cases report
+pub(super) struct Front<'a> {
+    console: Console,
+    progress: Progress,
+    /// Live metrics of the phase.
+    listen: Option<&'a ListenArgs>,
+}
+
+impl<'a> Front<'a> {
+    /// Shows on this console.
+    pub(super) fn new(console: Console) -> Self {
+        Self { console, progress: Progress::new(console), listen: None }
+    }
+
+    /// Shows a phase at its place in a sequence, also as live metrics.
+    pub(super) fn of_phase(console: Console, place: Option<String>, listen: &'a ListenArgs) -> Self {
+        Self { console, progress: Progress::new(console).at(place), listen: Some(listen) }
+    }
+}
+
+impl Caller for Front<'_> {
+    fn say(&self, text: &str) {
+        self.console.say(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.console.warn(text);
+    }
+
+    fn show(&self, findings: &Findings, skips: bool) {
+        preflight::show(self.console, findings, skips);
+    }
+
+    fn hear(&self, event: &Event) {
+        if let Some(listen) = self.listen {
+            listen.hear(event);
+        }
+        self.progress.hear(event);
+    }
+
+    fn finish(&self) {
+        self.progress.finish();
+    }
+}
