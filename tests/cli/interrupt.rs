@@ -88,7 +88,7 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     let child = cluster.program().spawn(&["create", "--concurrency", "1"]);
     until(|| machines(&cluster) >= 1);
     let taken = |lease: &mut bootstorm_sandbox::value::Value| {
-        lease["spec"]["holderIdentity"] = "somebody@else/1".into()
+        lease["spec"]["holderIdentity"] = "somebody@else/1".into();
     };
     let store = cluster.sandbox.store();
     store.modify(&kind::LEASES, "default", "bootstorm-boot-storm-test", taken).unwrap();

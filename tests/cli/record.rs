@@ -67,7 +67,7 @@ fn a_second_process_is_told_who_works_on_the_run() {
     let status = cluster.run(&["status"]).exits(0);
     status.prints(&["alice@laptop/4711 has been working on it for", "Next: wait for it"]);
     let stale = |lease: &mut bootstorm_sandbox::value::Value| {
-        lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z")
+        lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z");
     };
     cluster.sandbox.store().modify(&kind::LEASES, "default", HEAD, stale);
     cluster.run(&["create"]).exits(0);

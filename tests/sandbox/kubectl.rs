@@ -116,7 +116,7 @@ async fn mistakes_are_explained() {
     let refused = cluster.kubectl_with(&["create", "-f", "-"], &machine("vm2", "Bogus")).await;
     assert!(refused.stderr.contains("Invalid RunStrategy (Bogus)"), "{}", refused.stderr);
     let mut running = machine("vm3", "");
-    running["spec"]["runStrategy"].take();
+    running["spec"]["runStrategy"] = json!(null);
     running["spec"]["running"] = json!(true);
     let warned = cluster.kubectl_with(&["create", "-f", "-"], &running).await;
     assert!(

@@ -94,7 +94,7 @@ async fn other_strategies_queue_requests() {
 async fn running_machines_keep_their_field() {
     let cluster = Cluster::start().await;
     let mut vm = machine("a", "");
-    vm["spec"]["runStrategy"].take();
+    vm["spec"]["runStrategy"] = json!(null);
     vm["spec"]["running"] = json!(false);
     assert_eq!(cluster.post(MACHINES, &vm).await.code, 201);
     assert_eq!(act(&cluster, "a", "start", "").await.code, 202);

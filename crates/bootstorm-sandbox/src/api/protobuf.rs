@@ -157,7 +157,7 @@ fn message(bytes: &[u8], fields: &'static [Field]) -> Option<Map> {
     for (number, part) in parts(bytes)? {
         let Some((_, name, shape)) = fields.iter().find(|(known, ..)| *known == number) else { continue };
         let entry = |object: &mut Map, empty: Value| -> Value {
-            object.remove(*name).filter(|known| !known.is_null()).unwrap_or(empty)
+            object.remove(name).filter(|known| !known.is_null()).unwrap_or(empty)
         };
         let value = match shape {
             // An empty text is the format's encoding for none.

@@ -53,7 +53,7 @@ macro_rules! json {
     (null) => { $crate::value::Value::Null };
     ([]) => { $crate::value::Value::list(::std::vec::Vec::new()) };
     ([$($items:tt)+]) => {{
-        let mut list = ::std::vec::Vec::new();
+        let mut list = $crate::value::no_items();
         $crate::json!(@list list $($items)+);
         $crate::value::Value::list(list)
     }};
@@ -64,6 +64,11 @@ macro_rules! json {
         $crate::value::Value::from(map)
     }};
     ($value:expr) => { $crate::value::ToValue::to_value(&$value) };
+}
+
+/// The beginning of a list in [`json!`](crate::json).
+pub const fn no_items() -> Vec<Value> {
+    Vec::new()
 }
 
 /// Something that has a JSON value
@@ -165,6 +170,7 @@ impl<T: ToValue, const N: usize> ToValue for [T; N] {
 
 impl<K: AsRef<str>, T: ToValue> ToValue for BTreeMap<K, T> {
     fn to_value(&self) -> Value {
-        Map::from_iter(self.iter().map(|(name, value)| (Name::from(name.as_ref()), value.to_value()))).into()
+        let fields = self.iter().map(|(name, value)| (Name::from(name.as_ref()), value.to_value()));
+        fields.collect::<Map>().into()
     }
 }

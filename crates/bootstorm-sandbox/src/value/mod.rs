@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use serde_json::Number;
 
-pub use self::build::ToValue;
+pub use self::build::{ToValue, no_items};
 pub use self::map::{Map, Name};
 pub use crate::json;
 
@@ -166,6 +166,7 @@ impl Value {
     }
 
     /// Leaves `null` in its place.
+    #[must_use]
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
     }
@@ -369,12 +370,6 @@ impl PartialEq<f64> for Value {
     }
 }
 
-impl PartialEq<serde_json::Value> for Value {
-    fn eq(&self, other: &serde_json::Value) -> bool {
-        *self == Self::from(other.clone())
-    }
-}
-
 /// Comparison with integers, and values of them.
 macro_rules! integers {
     ($($kind:ty),+) => { $(
@@ -452,7 +447,7 @@ impl From<serde_json::Value> for Value {
             Plain::String(text) => text.into(),
             Plain::Array(items) => items.into_iter().collect(),
             Plain::Object(fields) => {
-                Map::from_iter(fields.into_iter().map(|(name, value)| (name, Self::from(value)))).into()
+                fields.into_iter().map(|(name, value)| (name, Self::from(value))).collect::<Map>().into()
             }
         }
     }

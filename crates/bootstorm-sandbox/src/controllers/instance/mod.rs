@@ -238,7 +238,7 @@ async fn label_pod(client: &mut Client, vmi: &Object, pod: &Object) -> Result<()
         return Ok(());
     }
     let label = |pod: &mut crate::value::Value| {
-        pod["metadata"]["labels"][names::NODE_NAME] = crate::value::json!(node)
+        pod["metadata"]["labels"][names::NODE_NAME] = crate::value::json!(node);
     };
     match client.patch(&PODS, pod, label).await {
         Err(WriteError::Gone) | Ok(_) => Ok(()),
