@@ -467,7 +467,7 @@ fn past_the_limit_on_blindness_the_outcome_is_unknown() {
     let phase = &record.phases[0];
     for timeline in &phase.timelines {
         assert_eq!(timeline.outcome, Outcome::Unknown, "{timeline:?}");
-        assert!(timeline.reason.as_ref().unwrap().contains("the watch on instances did not deliver"));
+        assert!(timeline.reason.as_ref().unwrap().contains("the watch on instances was interrupted"));
     }
     assert!(phase.watch.gaps.iter().any(|gap| gap.open), "{:?}", phase.watch);
     assert_ne!(grade(&record), Validity::Valid);

@@ -117,10 +117,10 @@ mod tests {
             let below = format!("*a{}, ", level - 1).repeat(9);
             text += &format!("a{level}: &a{level} [{below}]\n");
         }
-        assert!(read(&text).unwrap_err().to_string().contains("stand for too much"));
+        assert!(read(&text).unwrap_err().to_string().contains("expand to too much"));
         // Few nodes, but far more text than the file has.
         let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 10_000].join(","));
-        assert!(read(&long).unwrap_err().to_string().contains("stand for too much"));
+        assert!(read(&long).unwrap_err().to_string().contains("expand to too much"));
         assert!(read(&format!("a: &a {}\nb: [*a, *a]", "x".repeat(100_000))).is_ok());
         assert!(read(&"[".repeat(100_000)).unwrap_err().to_string().contains("nested too deeply"));
         assert!(read(&"- ".repeat(100_000)).is_err());

@@ -315,7 +315,7 @@ mod tests {
             ("failed>1s", "`1s` is not a number of VMs; write it like 3 or 1%"),
             ("failed>-1", "`-1` is not a number of VMs"),
             ("storm/create.failed>1", "a ratio of two phases needs a time"),
-            ("storm/create.running.mean>2s", "`2s` is no limit of a ratio"),
+            ("storm/create.running.mean>2s", "`2s` is not a limit of a ratio"),
             ("storm.running.p95=>1s", "`p95=` is not a statistic"),
         ];
         for (text, expected) in cases {
