@@ -386,7 +386,7 @@ mod tests {
             ),
             (
                 &[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/at/all")],
-                "authorities /nowhere/at/all cannot be read",
+                "authority file /nowhere/at/all cannot be read",
             ),
         ] {
             let failure = of("env", given).err().unwrap();

@@ -262,7 +262,7 @@ faults:
             wrong(&json!({"effect": "deny", "match": {"role": "target"}})).contains("do not apply to deny")
         );
         assert!(wrong(&json!({"effect": "second-writer", "what": "sing"})).contains("known: annotate"));
-        assert!(wrong(&json!({"faults": [], "seed": 1})).contains("\"seed\" stands beside faults"));
+        assert!(wrong(&json!({"faults": [], "seed": 1})).contains("\"seed\" is not expected beside faults"));
         assert!(read_text("- effect: [").is_err());
     }
 }
