@@ -234,7 +234,7 @@ fn what_stands_beside_the_vm_is_made_in_each_namespace() {
     setup(&cluster, &team).exits(5).complains(&[
         "namespace team has 1 object of the manifest already",
         "Secret init",
-        "leave them out of the file",
+        "omit them from the file",
     ]);
     assert_eq!(get(&cluster, &kind::SECRETS, "team", "init").unwrap().uid(), theirs.uid());
     // Without permission to create them, nothing is created at all.

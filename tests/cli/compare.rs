@@ -87,7 +87,7 @@ fn what_cannot_be_compared_is_refused() {
     ]);
     cluster.run(&["compare", "small", "large", "--force"]).exits(0).prints(&["number of VMs: 2 -> 3"]);
     cluster.run(&["compare", "small", "small"]).exits(2).complains(&["small is named twice"]);
-    cluster.run(&["compare", "small"]).exits(2).complains(&["less than two storms"]);
+    cluster.run(&["compare", "small"]).exits(2).complains(&["fewer than two storms"]);
     cluster.run(&["compare", "small", "nobody"]).exits(1).complains(&["there is no run \"nobody\""]);
     cluster.run(&["compare", "small", "missing.json"]).exits(1).complains(&["missing.json cannot be read"]);
     cluster.run(&["compare", "small", "a/b/c"]).exits(1).complains(&["there is no file or folder a/b/c"]);

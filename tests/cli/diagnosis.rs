@@ -64,7 +64,7 @@ fn too_little_memory_is_named_with_a_command() {
         "kubectl describe pod virt-launcher-boot-storm-vm-",
     ]);
     assert!(
-        page.stdout.lines().all(|line| line.starts_with("  Look") || line.len() <= 100),
+        page.stdout.lines().all(|line| line.starts_with("  Investigate") || line.len() <= 100),
         "{}",
         page.stdout
     );
