@@ -148,7 +148,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     let console = context.console();
     let kubeconfig = sandbox.private_kubeconfig()?;
     console.say(&format!("simulated cluster at {}, profile {}", sandbox.url(), args.shape.profile));
-    console.say(&format!("look into it:\n  kubectl --kubeconfig {} get vm,vmi -A", kubeconfig.display()));
+    console.say(&format!("to inspect it: kubectl --kubeconfig {} get vm,vmi -A", kubeconfig.display()));
     let connection = Connection {
         kubeconfig: Some(kubeconfig),
         request_timeout: Some(context.connection.request_timeout),
