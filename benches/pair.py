@@ -47,7 +47,7 @@ def words(phase, args):
     flags = shlex.split(args.flags)
     if phase == "setup":
         probe = [flag for flag in flags if "probe" in flag or flag in ("none", "agent")]
-        return ["setup", "--end", str(args.vms), "--source", "blank", *probe]
+        return ["setup", "--end", str(args.vms), "--source", args.source, *probe]
     if phase == "cleanup":
         return ["cleanup", "--yes"]
     if phase == "report":
@@ -181,6 +181,8 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--speed", type=float, default=5)
     parser.add_argument("--flags", default="")
+    # Claims of thousands of VMs share one simulated storage, which then decides how long everything takes.
+    parser.add_argument("--source", default="containerdisk:quay.io/containerdisks/fedora:latest")
     parser.add_argument("--own", action="store_true")
     parser.add_argument("--truth", action="store_true", help="compare each time with what happened")
     parser.add_argument("--cpus", nargs=2, type=int, help="processors of the program and of the cluster")
