@@ -209,7 +209,10 @@ fn no_vm_is_created_in_a_namespace_that_was_made_anew() {
         .exits(3)
         .prints(&["setup created: it was deleted, or recreated by somebody else"]);
     assert_eq!(store.list(&kind::VIRTUAL_MACHINES, Some("boot-storm-test-1")).0.len(), 0);
-    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["namespace/boot-storm-test-1 does not belong to the run"]);
+    cluster
+        .run(&["cleanup", "--yes"])
+        .exits(0)
+        .complains(&["namespace/boot-storm-test-1 does not belong to the run"]);
     is_untouched(&cluster, &kind::NAMESPACES, &anew);
 }
 

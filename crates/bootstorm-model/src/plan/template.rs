@@ -577,7 +577,8 @@ items:
             "lan"
         );
         let notices = template.notices().join("\n");
-        for told in ["Service web", "DataVolume web-root is created for each VM", "macAddress of interface lan"]
+        for told in
+            ["Service web", "DataVolume web-root is created for each VM", "macAddress of interface lan"]
         {
             assert!(notices.contains(told), "{notices}");
         }
