@@ -306,7 +306,7 @@ mod tests {
             ),
             ("requested.p95>1s", "every time is counted from requested"),
             ("storm.reachable..running.p95>1s", "reachable does not come before running"),
-            ("storm.running..reachable.t95>1s", "t95 is about a milestone"),
+            ("storm.running..reachable.t95>1s", "t95 refers to a milestone"),
             ("storm.running.p95>soon", "`soon` is not a duration; write it like 60s"),
             ("storm.running.p95>-1s", "`-1s` is not a duration"),
             ("storm.running.p95>", "`` is not a duration"),
