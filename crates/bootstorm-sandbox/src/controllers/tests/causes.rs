@@ -97,7 +97,7 @@ fn cases() -> Vec<Case> {
             "one address per second by DHCP",
             Scene::named("late-network", 40),
             Some(Component::Network),
-            "agents were there",
+            "the guests did not answer",
         ),
         case(
             "three cores per node, VMs created 4 s apart",
