@@ -33,6 +33,8 @@ const MOST_BYTES: usize = 256 * 1024 * 1024;
 pub struct Answer {
     /// 200, 201, 202.
     pub code: StatusCode,
+    /// Protocol of the connection.
+    pub version: http::Version,
     /// The whole body.
     pub body: Bytes,
 }
@@ -88,7 +90,8 @@ impl Cluster {
         let exchange = async {
             let sent = wall_now().as_microsecond();
             let response = self
-                .client()
+                .transport()
+                .requests
                 .send(request.map(Body::from))
                 .await
                 .map_err(|error| ClusterError::from_client(doing, &error))?;
@@ -102,7 +105,7 @@ impl Cluster {
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
                 self.shared.let_in.store(true, Ordering::Relaxed);
-                return Ok(Answer { code: head.status, body });
+                return Ok(Answer { code: head.status, version: head.version, body });
             }
             Err(self.refused(doing, &head, &body))
         };
@@ -118,7 +121,8 @@ impl Cluster {
     /// Sends one request, once, whose answer is read incrementally.
     pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, ClusterError> {
         let response = self
-            .client()
+            .transport()
+            .streams
             .send(request.map(Body::from))
             .await
             .map_err(|error| ClusterError::from_client(doing, &error))?;

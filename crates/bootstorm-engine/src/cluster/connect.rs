@@ -14,6 +14,7 @@ use kube::config::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::kubeconfig::{self, KubeconfigFault};
+use super::transport::Transport;
 use super::{Cluster, names, plugin, proxy};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
@@ -116,8 +117,8 @@ impl Connection {
     ///
     /// Fails if there is no usable kubeconfig, or the context is unknown.
     pub async fn open(&self) -> Result<Cluster, Failure> {
-        let Opened { client, good_until, namespace, server, context } = Box::pin(self.client()).await?;
-        let mut cluster = Cluster::new(client, namespace, server, self.clone());
+        let Opened { transport, good_until, namespace, server, context } = Box::pin(self.transport()).await?;
+        let mut cluster = Cluster::new(transport, namespace, server, self.clone());
         cluster.context = context.filter(|context| !context.is_empty());
         cluster.note_expiry(good_until);
         Ok(cluster)
@@ -126,11 +127,11 @@ impl Connection {
     /// A cluster with a given client, such as one for a server in the same process.
     pub fn over(&self, client: Client) -> Cluster {
         let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-        Cluster::new(client, namespace, "https://sandbox".to_owned(), self.clone())
+        Cluster::new(Transport::single(client), namespace, "https://sandbox".to_owned(), self.clone())
     }
 
     /// Reads the kubeconfig and obtains credentials.
-    async fn client(&self) -> Result<Opened, Failure> {
+    async fn transport(&self) -> Result<Opened, Failure> {
         let (mut config, context) = self.config().await?;
         if let Some(server) = &self.server {
             let uses_tls = config.root_cert.is_some()
@@ -187,7 +188,7 @@ impl Connection {
         check_token(&config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = without_user(&config.cluster_url);
-        let client = made(config, self.request_timeout).await?.map_err(|error| {
+        let transport = made(config, self.request_timeout).await?.map_err(|error| {
             let error = super::ClusterError::from_client("connect", &error);
             let hint = match error.kind {
                 super::Kind::Certificate => super::certificate::hint(&error.message),
@@ -195,7 +196,7 @@ impl Connection {
             };
             Failure::new("the credentials of this context cannot be used").because(error.message).hint(hint)
         })?;
-        Ok(Opened { client, good_until, namespace, server, context })
+        Ok(Opened { transport, good_until, namespace, server, context })
     }
 
     /// Settings of a connection, and the context from which they come.
@@ -292,16 +293,16 @@ impl Connection {
     }
 }
 
-/// Creates a client. A legacy auth provider runs a program for that, which also has a time limit.
+/// Creates the clients. A legacy auth provider runs a program for that, which also has a time limit.
 async fn made(
     config: Config,
     request_timeout: Option<Duration>,
-) -> Result<Result<Client, kube::Error>, Failure> {
+) -> Result<Result<Transport, kube::Error>, Failure> {
     if config.auth_info.auth_provider.is_none() {
-        return Ok(Client::try_from(config));
+        return Ok(Transport::new(config));
     }
     let limit = request_timeout.unwrap_or(plugin::LIMIT);
-    let making = tokio::task::spawn_blocking(|| Client::try_from(config));
+    let making = tokio::task::spawn_blocking(|| Transport::new(config));
     let unusable = |why: String| {
         Failure::new("the credentials of this context cannot be used")
             .because(why)
@@ -313,10 +314,10 @@ async fn made(
         .map_err(|error| unusable(error.to_string()))
 }
 
-/// A client and its settings
+/// Clients and their settings
 struct Opened {
-    client: Client,
-    /// Expiry of its credentials, if known.
+    transport: Transport,
+    /// Expiry of their credentials, if known.
     good_until: Option<Timestamp>,
     /// Namespace of the context, or of the flag.
     namespace: String,
@@ -351,10 +352,10 @@ impl Cluster {
         }
         self.shared.let_in.store(false, Ordering::Relaxed);
         *last = Some(monotonic_now());
-        match Box::pin(self.shared.connection.client()).await {
-            Ok(Opened { client, good_until, .. }) => {
+        match Box::pin(self.shared.connection.transport()).await {
+            Ok(Opened { transport, good_until, .. }) => {
                 tracing::info!("the credentials were refused or had expired, and have been read again");
-                self.replace_client(client);
+                self.replace_transport(transport);
                 self.note_expiry(good_until);
                 true
             }

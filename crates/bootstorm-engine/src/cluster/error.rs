@@ -140,8 +140,14 @@ impl ClusterError {
             return Self::from_answer(doing, status.code, &body, None);
         }
         let lower = whole.to_lowercase();
-        let hung_up =
-            ["handshake eof", "connection reset", "broken pipe", "close_notify", "connection closed"];
+        let hung_up = [
+            "handshake eof",
+            "connection reset",
+            "broken pipe",
+            "close_notify",
+            "connection closed",
+            "http2 error",
+        ];
         let kind = if matches!(error, kube::Error::Auth(_)) {
             Kind::Credentials
         } else if hung_up.iter().any(|text| lower.contains(text)) {

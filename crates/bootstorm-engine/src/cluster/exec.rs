@@ -122,7 +122,7 @@ impl Cluster {
         command: &[String],
     ) -> Result<LineStream, ClusterError> {
         let doing = format!("run the probe in pod {namespace}/{pod}");
-        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let pods: Api<Pod> = Api::namespaced(self.transport().streams, namespace);
         let params = AttachParams { container: container.map(str::to_owned), ..AttachParams::default() }
             .stdin(true)
             .stdout(true)

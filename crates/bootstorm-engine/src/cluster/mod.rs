@@ -46,6 +46,7 @@ pub(crate) mod scripted;
 pub mod sources;
 pub mod stall;
 pub mod store;
+mod transport;
 pub mod volumes;
 pub mod watch;
 mod watch_delay;
@@ -55,13 +56,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::Client;
 
 use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::observe::{Delays, Offset};
 pub use connect::Connection;
 pub use error::{ClusterError, Kind};
 use stall::Pulse;
+use transport::Transport;
 
 use bootstorm_model::plan::secrets::redact;
 use bootstorm_model::record::ClockDifference;
@@ -87,8 +88,8 @@ pub struct Cluster {
 
 /// State shared by all copies of the handle
 struct Shared {
-    /// Client, replaced when the credentials have expired, with its generation.
-    client: RwLock<(u32, Client)>,
+    /// Clients, replaced when the credentials have expired, with their generation.
+    transport: RwLock<(u32, Transport)>,
     /// Expiry of the credentials, in seconds since 1970; `i64::MAX` if unknown.
     good_until: AtomicI64,
     /// Settings for a new client.
@@ -114,10 +115,10 @@ struct Shared {
 }
 
 impl Cluster {
-    pub(crate) fn new(client: Client, namespace: String, server: String, connection: Connection) -> Self {
+    fn new(transport: Transport, namespace: String, server: String, connection: Connection) -> Self {
         let (request_timeout, patience) = (connection.request_timeout, connection.patience);
         let shared = Shared {
-            client: RwLock::new((0, client)),
+            transport: RwLock::new((0, transport)),
             good_until: AtomicI64::new(i64::MAX),
             connection,
             renewal: tokio::sync::Mutex::new(None),
@@ -148,13 +149,13 @@ impl Cluster {
         self.context.as_deref()
     }
 
-    fn client(&self) -> Client {
-        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    fn transport(&self) -> Transport {
+        self.shared.transport.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    /// Generation of the client; changes when the credentials are renewed.
+    /// Generation of the clients; changes when the credentials are renewed.
     fn generation(&self) -> u32 {
-        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).0
+        self.shared.transport.read().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Records the expiry of the credentials.
@@ -169,9 +170,9 @@ impl Cluster {
         until != i64::MAX && wall_now().as_second() >= until
     }
 
-    fn replace_client(&self, client: Client) {
-        let mut current = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
-        *current = (current.0 + 1, client);
+    fn replace_transport(&self, transport: Transport) {
+        let mut current = self.shared.transport.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, transport);
     }
 
     /// Detects that this process was stopped; starts on first use.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Request, Version};
 
 use super::call::wait;
 use super::guard::Guard;
@@ -126,16 +126,21 @@ const LEFT: &str = "it has left the node already: somebody migrated it";
 const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
 impl Cluster {
-    /// Opens connections, so that a burst of that many requests does not wait for handshakes.
+    /// Opens connections, so that a burst of that many requests does not wait for handshakes: a few if the server
+    /// speaks HTTP/2, else one for each request.
     ///
     /// Best effort: a server that refuses shows that at the real requests.
-    pub async fn warm(&self, connections: usize) {
+    pub async fn warm(&self, requests: usize) {
         let one = || async {
-            if let Ok(request) = Request::get("/version").body(Vec::new()) {
-                let _ = tokio::time::timeout(WARMING, self.call("open a connection", request)).await;
-            }
+            let request = Request::get("/version").body(Vec::new()).ok()?;
+            let answered = tokio::time::timeout(WARMING, self.call("open a connection", request)).await;
+            Some(answered.ok()?.ok()?.version)
         };
-        futures::future::join_all((0..connections).map(|_| one())).await;
+        let connections = match one().await {
+            Some(Version::HTTP_2) => self.transport().widen(requests),
+            _ => None,
+        };
+        futures::future::join_all((0..connections.unwrap_or(requests)).map(|_| one())).await;
     }
 
     /// Sends a timed request until it is accepted, refused for good, or `deadline` is over.

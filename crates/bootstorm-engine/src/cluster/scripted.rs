@@ -18,6 +18,7 @@ use tower::service_fn;
 
 use super::changes::{ChangeEvent, Changes};
 use super::scope::Scope;
+use super::transport::Transport;
 use super::{Cluster, Connection, Kind};
 use bootstorm_model::observe::Change;
 use bootstorm_model::observe::clock::{Simulated, simulate};
@@ -78,7 +79,12 @@ pub(crate) fn cluster(script: impl Fn(&Request<Vec<u8>>) -> Reply + Send + Sync 
         }
     });
     let connection = Connection { patience: Duration::from_secs(20), ..Connection::default() };
-    Cluster::new(Client::new(service, "default"), "default".into(), "https://scripted".into(), connection)
+    Cluster::new(
+        Transport::single(Client::new(service, "default")),
+        "default".into(),
+        "https://scripted".into(),
+        connection,
+    )
 }
 
 fn instances(script: impl Fn(u32, &Request<Vec<u8>>) -> Reply + Send + Sync + 'static) -> Cluster {

@@ -121,7 +121,11 @@ mod tests {
 
     #[test]
     fn answers_that_show_no_version_say_nothing() {
-        let answer = |body: &str| Answer { code: http::StatusCode::OK, body: body.to_owned().into() };
+        let answer = |body: &str| Answer {
+            code: http::StatusCode::OK,
+            version: http::Version::HTTP_11,
+            body: body.to_owned().into(),
+        };
         assert_eq!(
             version(&answer(r#"{"spec":{},"metadata":{"name":"a","resourceVersion":"17","uid":"u"}}"#)),
             Some(17)

@@ -46,8 +46,7 @@ pub(super) fn create() -> Result<Identity, Error> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    // One request at a time per connection, as exec over WebSocket requires.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Identity {
         config: Arc::new(config),
         ca_pem: authority_certificate.pem(),

@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::payload::Body;
 use http::header::DATE;
 use http::{HeaderValue, Response};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -39,6 +39,8 @@ use bootstorm_model::platform;
 const BACKLOG: u32 = 8_192;
 /// Time limit for open requests once the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Requests in flight on a connection of HTTP/2, as in kube-apiserver (`HTTP2MaxStreamsPerConnection`).
+const MOST_STREAMS: u32 = 1_000;
 /// Bytes in flight on a connection in the same process.
 const LOCAL_BUFFER: usize = 256 * 1024;
 
@@ -341,11 +343,10 @@ async fn converse(
         let (api, mark) = (api.clone(), mark.clone());
         async move { dated(&api, pipeline::serve(api.clone(), request, &mark).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MOST_STREAMS);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         // A client that is gone is not worth reporting.
