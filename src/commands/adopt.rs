@@ -5,18 +5,11 @@ use super::pace_args::DryRun;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
-use crate::console::progress::Progress;
-use bootstorm_engine::cluster::lease::Held;
-use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::adoption::{self, Candidate};
-use bootstorm_engine::phases::{preflight, setup};
-use bootstorm_engine::runs::caller::settle;
+use bootstorm_engine::runs::adopt::{self, AdoptOptions};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::clock::wall_now;
-use bootstorm_model::plan::{Adoptee, Plan, Selection, Target, TemplateSource};
-use bootstorm_model::probe::Probe;
-use bootstorm_model::probe::binding::Wiring;
+use bootstorm_model::plan::{Plan, Selection};
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
 use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint, document};
@@ -24,24 +17,22 @@ use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint, document};
 /// Runs the command.
 pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
     let session = context.connect().await?;
-    let selection = args.adopt.selection(session.cluster.namespace())?;
-    let prefix = &args.run.prefix;
-    let found = session.find(prefix).await?;
-    if let Some((record, _)) = &found {
-        check_same(record, &selection, args)?;
-        if record.setup.done && args.dry_run.dry_run == DryRun::None {
-            session.console.say(&format!("run {prefix} has adopted these VMs already"));
-            show(&session, record)?;
-            return Ok(Exit::Good);
-        }
+    let options = AdoptOptions {
+        prefix: &args.run.prefix,
+        selection: args.adopt.selection(session.cluster.namespace())?,
+        include_halted: args.adopt.include_halted,
+        probe: &|vms| args.plan.probe.resolve(vms),
+        skip_preflight: args.preflight.skip_preflight,
+    };
+    let is_dry = args.dry_run.dry_run == DryRun::Client;
+    let found = adopt::find(session.runs(), &options).await?;
+    if let Some((record, _)) = found.as_ref().filter(|(record, _)| record.setup.done && !is_dry) {
+        session.console.say(&format!("run {} has adopted these VMs already", options.prefix));
+        show(&session, record)?;
+        return Ok(Exit::Good);
     }
-    if args.plan.probe.resolve(0)?.probes.contains(&Probe::CloudInit) {
-        return Err(Failure::usage("--probe cloud-init cannot be used with --adopt")
-            .because("it adds a readiness probe, and the template of an adopted VM is never changed")
-            .hint("use the guest agent instead: --probe agent"));
-    }
-    let candidates = adoption::look(&session.cluster, &selection, args.adopt.include_halted, prefix).await?;
-    let (view, adopted, wiring) = sort(&selection, candidates);
+    let candidates = adopt::look(session.runs(), &options).await?;
+    let view = view(&options.selection, &candidates);
     let layout = Layout {
         width: session.console.width(),
         cut: session.console.cuts(),
@@ -50,7 +41,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
         headers: session.headers,
         paint: Paint::Plain,
     };
-    if args.dry_run.dry_run == DryRun::Client {
+    if is_dry {
         session.console.data(&text(&session, &view, &layout)?)?;
         session.console.say("dry run: nothing was changed");
         return Ok(Exit::Good);
@@ -58,116 +49,34 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     for row in view.table(&layout).lines() {
         session.console.say(row);
     }
-    if adopted.is_empty() {
-        return Err(nobody(&view));
-    }
-    let mut plan = Plan::adopting(prefix, &selection, adopted).map_err(Failure::new)?;
-    plan.probe = args.plan.probe.resolve(plan.size())?;
-    let findings = preflight::check_adopted(&session.cluster, &plan, &wiring).await?;
-    settle(&Front::new(session.console), &findings, args.preflight.skip_preflight)?;
+    let front = Front::new(session.console);
+    let prepared = adopt::prepare(session.runs(), &options, found, candidates, &front).await?;
     if !args.adopt.yes {
-        ask(&session, &plan)?;
+        ask(&session, &prepared.record.plan)?;
     }
-    let (record, store) = match found {
-        Some((record, store)) => (RunRecord { plan, facts: findings.facts, ..record }, Some(store)),
-        None => {
-            let mut record = RunRecord::new(uuid::Uuid::new_v4().to_string(), wall_now(), plan);
-            record.facts = findings.facts;
-            (record, None)
-        }
-    };
-    let (run_id, mut interrupt) = (record.run_id.clone(), session.interrupt.clone());
-    let work = async |lock: &Held| {
-        tokio::select! {
-            biased;
-            outcome = locked(&session, record, store, lock.holder()) => outcome,
-            () = interrupt.wait() => Err(Failure::interrupted("interrupted; no VM was changed")
-                .hint(format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))),
-        }
-    };
-    let record = session.runs().locked(prefix, &run_id, work).await?;
+    let record = Box::pin(adopt::run(session.runs(), prepared, &front)).await?;
     show(&session, &record)?;
     Ok(Exit::Good)
 }
 
-/// Records the VMs, then creates the probers.
-async fn locked(
-    session: &Session,
-    mut record: RunRecord,
-    store: Option<RunStore>,
-    holder: &str,
-) -> Result<RunRecord, Failure> {
-    let prefix = record.plan.prefix.clone();
-    let mut store = setup::begin(&session.cluster, &mut record, store, holder).await?;
-    store.save_adopted(&record).await?;
-    let refused = adoption::mark(&session.cluster, &record).await?;
-    if let Some((target, why)) = refused.first() {
-        adoption::unmark(&session.cluster, &record).await?;
-        return Err(Failure::new(format!("{} VMs can no longer be adopted", refused.len()))
-            .because(format!("{target}: {why}"))
-            .hint(format!("discard this attempt: kubectl bootstorm cleanup --ns-prefix {prefix}"))
-            .hint("then repeat: kubectl bootstorm setup --adopt with the same flags"));
-    }
-    let progress = Progress::new(session.console);
-    let events = |event: &bootstorm_engine::phases::Event| progress.hear(event);
-    let made = setup::make_probers(&session.cluster, &mut record, &events).await;
-    progress.finish();
-    made?;
-    setup::close(&mut record, &mut store).await?;
-    Ok(record)
-}
-
-/// Fails if the run was set up with other VMs.
-fn check_same(record: &RunRecord, selection: &Selection, args: &SetupArgs) -> Result<(), Failure> {
-    let prefix = &record.plan.prefix;
-    let wanted = TemplateSource::Adopted { selection: selection.to_string() };
-    let probe = args.plan.probe.resolve(record.plan.size())?;
-    let mut failure = Failure::new(format!("run \"{prefix}\" was set up with different settings"));
-    if record.plan.template != wanted {
-        failure =
-            failure.because(format!("its VMs are {}, now they would be {wanted}", record.plan.template));
-    } else if record.setup.done && record.plan.probe != probe {
-        failure = failure.because(format!("--probe was {}, now it is {probe}", record.plan.probe));
-    } else {
-        return Ok(());
-    }
-    Err(failure
-        .hint("choose another name with --ns-prefix NAME")
-        .hint(format!("or clean up that run first: kubectl bootstorm cleanup --ns-prefix {prefix}")))
-}
-
-/// The lists to show, the VMs to adopt, and their network wiring.
-fn sort(
-    selection: &Selection,
-    candidates: Vec<Candidate>,
-) -> (Adoption, Vec<Adoptee>, Vec<(Target, Wiring)>) {
+/// The lists to show.
+fn view(selection: &Selection, candidates: &[Candidate]) -> Adoption {
     let mut view = Adoption { selection: selection.to_string(), ..Adoption::default() };
-    let (mut adopted, mut wiring) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        let mut row = AdoptionRow {
-            namespace: candidate.target.namespace,
-            name: candidate.target.name,
-            run_strategy: candidate.setting.map(|setting| setting.to_string()),
-            power: candidate.power,
-            node: candidate.node,
-            guest_os: candidate.system,
+        let row = AdoptionRow {
+            namespace: candidate.target.namespace.clone(),
+            name: candidate.target.name.clone(),
+            run_strategy: candidate.setting.as_ref().map(ToString::to_string),
+            power: candidate.power.clone(),
+            node: candidate.node.clone(),
+            guest_os: candidate.system.clone(),
             kept_by: candidate.kept_by.map(|(keeper, _)| keeper.to_owned()),
             warning: candidate.kept_by.map(|(_, effect)| effect.to_owned()),
-            reason: None,
+            reason: candidate.verdict.as_ref().err().cloned(),
         };
-        match candidate.verdict {
-            Ok(adoptee) => {
-                wiring.push((adoptee.target.clone(), candidate.wiring));
-                adopted.push(adoptee);
-                view.adopted.push(row);
-            }
-            Err(reason) => {
-                row.reason = Some(reason);
-                view.excluded.push(row);
-            }
-        }
+        if row.reason.is_none() { view.adopted.push(row) } else { view.excluded.push(row) }
     }
-    (view, adopted, wiring)
+    view
 }
 
 fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, Failure> {
@@ -179,19 +88,6 @@ fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, F
         Output::Name => Ok(view.names()),
         _ => Ok(view.table(layout)),
     }
-}
-
-fn nobody(view: &Adoption) -> Failure {
-    let failure = Failure::new(format!("there is nothing to adopt among {}", view.selection));
-    if view.excluded.is_empty() {
-        return failure
-            .hint("select another namespace with --adopt-namespace NAME, or all with -A")
-            .hint("see the labels of VMs: kubectl get vm -A --show-labels");
-    }
-    failure.because(match view.excluded.len() {
-        1 => "1 VM is left alone, for the reason above".to_owned(),
-        vms => format!("{vms} VMs are left alone, each for the reason above"),
-    })
 }
 
 fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {

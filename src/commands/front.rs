@@ -12,7 +12,7 @@ use bootstorm_engine::runs::Caller;
 pub(super) struct Front<'a> {
     console: Console,
     progress: Progress,
-    /// Live metrics of the phase.
+    /// Live metrics of phases.
     listen: Option<&'a ListenArgs>,
 }
 
@@ -22,9 +22,9 @@ impl<'a> Front<'a> {
         Self { console, progress: Progress::new(console), listen: None }
     }
 
-    /// Shows a phase at its place in a sequence, also as live metrics.
-    pub(super) fn of_phase(console: Console, place: Option<String>, listen: &'a ListenArgs) -> Self {
-        Self { console, progress: Progress::new(console).at(place), listen: Some(listen) }
+    /// Shows phases, also as live metrics.
+    pub(super) fn of_phases(console: Console, listen: &'a ListenArgs) -> Self {
+        Self { listen: Some(listen), ..Self::new(console) }
     }
 }
 
@@ -39,6 +39,10 @@ impl Caller for Front<'_> {
 
     fn show(&self, findings: &Findings, skips: bool) {
         preflight::show(self.console, findings, skips);
+    }
+
+    fn begin(&self, place: Option<&str>) {
+        self.progress.at(place);
     }
 
     fn hear(&self, event: &Event) {

@@ -17,6 +17,7 @@ mod dry_run;
 mod examples;
 pub mod export_args;
 pub mod find_max;
+pub mod find_max_args;
 pub mod fleet;
 mod front;
 pub mod generate;
@@ -41,9 +42,11 @@ pub mod preflight;
 pub mod presentation;
 mod program;
 pub mod repeat;
+pub mod repeat_args;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod run_args;
 pub mod sandbox;
 pub mod sandbox_args;
 pub mod save_args;
@@ -137,7 +140,7 @@ pub struct Cli {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
-    Run(Box<run::RunCommand>),
+    Run(Box<run_args::RunCommand>),
     Setup(Box<setup::SetupArgs>),
     Create(Box<create::CreateArgs>),
     Stop(Box<stop::StopArgs>),

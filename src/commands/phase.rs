@@ -127,7 +127,7 @@ async fn nothing_to_do(
     args: &PhaseArgs,
 ) -> Result<Option<Exit>, Failure> {
     let front = Front::new(session.console);
-    let around = Around { session, args };
+    let around = Around { session, args, then: &|_| Ok(()) };
     let options = args.options(kind, &Role::default());
     let done = phase::already_done(session.runs(), &options, &front, &around).await?;
     let Some((record, name)) = done else { return Ok(None) };
@@ -147,32 +147,32 @@ pub async fn run(
     role: &Role,
 ) -> Result<Option<RunRecord>, Failure> {
     let options = args.options(kind, role);
-    let front = Front::of_phase(session.console, role.place.clone(), &args.listen);
-    let around = Around { session, args };
+    let front = Front::of_phases(session.console, &args.listen);
+    let around = Around { session, args, then: &|_| Ok(()) };
+    let is_dry = args.dry_run.dry_run == DryRun::Client;
+    if !is_dry && !args.in_cluster.in_cluster {
+        return Box::pin(phase::measure(session.runs(), &options, &front, &around)).await.map(Some);
+    }
     let prepared = Box::pin(phase::prepare(session.runs(), &options, &around)).await?;
-    if args.dry_run.dry_run == DryRun::Client {
+    if is_dry {
         dry_run::phase(session, kind, &prepared).await?;
         args.hooks.announce(session.console, &[kind]);
         return Ok(None);
     }
     phase::check(&session.cluster, &options, &prepared, &front).await?;
-    let record = if args.in_cluster.in_cluster {
-        let planned = args.in_cluster.plan(prepared.step.name(), prepared.settings)?;
-        Box::pin(in_cluster::run(session, &args.in_cluster, &args.run.prefix, vec![planned])).await?
-    } else {
-        let running = phase::run(session.runs(), &options, prepared, &front, &around);
-        let record = Box::pin(running).await?;
-        args.listen.phase_ended(&record);
-        record
-    };
-    args.exports.phase_ended(session.console, &session.interrupt, &record).await;
+    let planned = args.in_cluster.plan(prepared.step.name(), prepared.settings)?;
+    let record =
+        Box::pin(in_cluster::run(session, &args.in_cluster, &args.run.prefix, vec![planned])).await?;
+    around.ended(&record).await?;
     Ok(Some(record))
 }
 
-/// Checks, hooks and metrics around a phase
-struct Around<'a> {
-    session: &'a Session,
-    args: &'a PhaseArgs,
+/// Checks, hooks, metrics and exports around phases
+pub(super) struct Around<'a> {
+    pub(super) session: &'a Session,
+    pub(super) args: &'a PhaseArgs,
+    /// Called after each finished phase.
+    pub(super) then: &'a dyn Fn(&RunRecord) -> Result<(), Failure>,
 }
 
 impl Steps for Around<'_> {
@@ -211,6 +211,14 @@ impl Steps for Around<'_> {
             store.set_holder(lock.holder());
             *record = saved;
             self.args.hooks.after(self.session, record, &mut store).await
+        })
+    }
+
+    fn ended<'a>(&'a self, record: &'a RunRecord) -> LocalBoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            self.args.listen.phase_ended(record);
+            self.args.exports.phase_ended(self.session.console, &self.session.interrupt, record).await;
+            (self.then)(record)
         })
     }
 }

@@ -1,33 +1,22 @@
 //! `run`: the guide's whole test, from setup to report.
 
-use std::time::Duration;
-
-use clap::{Args, ValueEnum};
-
-use super::cleanup::{self, CleanupArgs};
-use super::export_args::ExportArgs;
-use super::hooks::HookArgs;
-use super::in_cluster::{self, InClusterArgs};
-use super::listen_args::ListenArgs;
-use super::metrics_args::MetricsArgs;
-use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
-use super::phase::{self, PhaseArgs};
-use super::plan_args::{PlanArgs, RunArgs};
-use super::preflight::PreflightArgs;
+use super::cleanup;
+use super::front::Front;
+use super::in_cluster;
+use super::pace_args::DryRun;
+use super::phase::Around;
 use super::presentation::Output;
-use super::repeat::{self, RepeatArgs};
-use super::sandbox_args::SandboxArgs;
-use super::save_args::SaveArgs;
+use super::repeat;
+use super::run_args::RunCommand;
 use super::session::{Context, Session};
 use super::setup;
-use super::shape_args::ShapeArgs;
-use super::threshold_args::{FailIfArgs, will_be};
-use super::{series, show, values};
+use super::threshold_args::will_be;
+use super::{series, show};
 use bootstorm_engine::cluster::Connection;
+use bootstorm_engine::runs::cleanup::{CleanupOptions, check_kept};
 use bootstorm_engine::runs::phase::exit_of;
-use bootstorm_engine::runs::settings::Role;
-use bootstorm_engine::runs::setup::{Resolved, SetupOptions};
-use bootstorm_engine::runs::whole::{self, Outline, RunOptions};
+use bootstorm_engine::runs::setup::Resolved;
+use bootstorm_engine::runs::whole::{self, Outline};
 use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -38,87 +27,6 @@ use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Storm
 use bootstorm_model::shards::Planned;
 use bootstorm_report::thresholds::Expected;
 use bootstorm_report::{Selection, ThresholdBlock};
-
-/// What storms are compared with
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BaselineKind {
-    /// The creation, each VM from the instant at which its disks are filled.
-    Create,
-    /// A first start of all VMs, after a creation that does not start them.
-    Boot,
-}
-
-/// Run the whole test: setup, create, stop, storm, report
-///
-/// Each phase is the command of the same name. To continue an interrupted run, repeat the command with the same flags.
-/// A finished run is refused, so that old figures never pass for new ones: --fresh deletes it and measures again. With
-/// --sandbox it runs on a simulated cluster, so it can be tried without a real one.
-#[derive(Debug, Clone, Args)]
-#[command(after_long_help = "\
-Examples:
-  # Try it without a cluster
-  kubectl bootstorm run --sandbox --end 20
-
-  # The guide's test in the current context; saves results, then cleans up
-  kubectl bootstorm run --end 50 --save-results --cleanup --yes
-
-  # The same storm on slow storage
-  kubectl bootstorm run --sandbox --profile slow-storage --end 50")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct RunCommand {
-    #[command(flatten)]
-    pub run: RunArgs,
-    #[command(flatten)]
-    pub plan: PlanArgs,
-    /// Namespaces created in parallel; auto follows the number of nodes
-    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = values::batch_size)]
-    pub namespace_batch_size: values::BatchSize,
-    #[command(flatten)]
-    pub preflight: PreflightArgs,
-    #[command(flatten)]
-    pub pace: PaceArgs,
-    /// Shape of the storm; create and stop send all requests at once.
-    #[command(flatten)]
-    pub launch: ShapeArgs,
-    #[command(flatten)]
-    pub repeat: RepeatArgs,
-    /// Time limit for the whole run; it then ends as after Ctrl-C and can be continued
-    #[arg(long, value_name = "DURATION", value_parser = values::limit)]
-    pub run_timeout: Option<Duration>,
-    /// Baseline of the storms: create counts from filled disks, boot is a first start of VMs created halted
-    #[arg(long, value_name = "HOW")]
-    pub baseline: Option<BaselineKind>,
-    /// End after the baseline
-    #[arg(long, conflicts_with = "repeat")]
-    pub no_storm: bool,
-    /// Clean up at the end
-    #[arg(long)]
-    pub cleanup: bool,
-    /// Clean up without confirmation
-    #[arg(short, long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub save: SaveArgs,
-    #[command(flatten)]
-    pub fail_if: FailIfArgs,
-    #[command(flatten)]
-    pub hooks: HookArgs,
-    #[command(flatten)]
-    pub exports: ExportArgs,
-    #[command(flatten)]
-    pub listen: ListenArgs,
-    #[command(flatten)]
-    pub metrics: MetricsArgs,
-    #[command(flatten)]
-    pub in_cluster: InClusterArgs,
-    #[command(flatten)]
-    pub dry_run: DryRunArgs,
-    /// Run on a simulated cluster instead of a real one
-    #[arg(long)]
-    pub sandbox: bool,
-    #[command(flatten)]
-    pub shape: SandboxArgs,
-}
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
@@ -133,7 +41,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
     args.exports.check()?;
     args.listen.start(context.console(), &args.run.prefix).await?;
     args.metrics.check()?;
-    phase_args(args).check_in_cluster()?;
+    args.storm().check_in_cluster()?;
     if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
         return Err(Failure::usage("--repeat cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
@@ -182,22 +90,12 @@ async fn within(mut session: Session, args: &RunCommand, resolved: Resolved) -> 
     whole::within(args.run_timeout, &interrupt, work).await
 }
 
-/// What the run measures.
-fn options(args: &RunCommand) -> RunOptions {
-    RunOptions {
-        boots_first: args.baseline.map(|baseline| baseline == BaselineKind::Boot),
-        no_storm: args.no_storm,
-        repeat: args.repeat.repeat,
-        fresh: args.repeat.fresh,
-    }
-}
-
 /// Remaining phases for the Job of the run.
 fn planned(args: &RunCommand, outline: &Outline, record: &RunRecord) -> Result<Vec<Planned>, Failure> {
+    let storm = args.storm_options();
     let plan = |name: PhaseName| {
         let step = if record.phase(name).is_some() { Step::Continue(name) } else { Step::Begin(name) };
-        let phase = phase_of(args, outline, name);
-        args.in_cluster.plan(name, phase.options(name.kind, &Role::default()).settings(record, step)?)
+        args.in_cluster.plan(name, outline.options(&storm, name).settings(record, step)?)
     };
     outline.missing(record).map(plan).collect()
 }
@@ -208,7 +106,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         let (_, judged) = expected(args, &resolved.plan, Some(&record));
         return Box::pin(report(session, args, record, Judged::At(judged), false)).await;
     }
-    let options = options(args);
+    let options = args.options();
     let is_dry = args.dry_run.dry_run != DryRun::None;
     let found = session.find(&args.run.prefix).await?.map(|(record, _)| record);
     let found = match found {
@@ -230,13 +128,9 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.fail_if.check(&expected, judged)?;
-    let setup = SetupOptions {
-        batch_size: args.namespace_batch_size.0,
-        skip_preflight: args.preflight.skip_preflight,
-        via: Some(args.pace.settings().via),
-    };
     let vms = resolved.plan.size();
-    let Some(mut record) = Box::pin(setup::run(session, setup, resolved, args.dry_run.dry_run)).await? else {
+    let setting_up = setup::run(session, args.setup(), resolved, args.dry_run.dry_run);
+    let Some(mut record) = Box::pin(setting_up).await? else {
         tell_rest(session, args, &options.outline(None), vms);
         return Ok(Exit::Good);
     };
@@ -248,27 +142,40 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         let prefix = &args.run.prefix;
         record = Box::pin(in_cluster::run(session, &args.in_cluster, prefix, planned)).await?;
     }
-    while let Some(name) = outline.next(&record) {
-        let role = Role { place: outline.place(name), ..Role::default() };
-        let phase = phase_of(args, &outline, name);
-        let Some(after) = phase::run(session, name.kind, &phase, &role).await? else { break };
-        record = after;
-        let is_first = outline.precedes_stop(name);
-        if is_first && args.save.save_results {
-            args.save.save(session.console, &record)?;
-        }
-        let is_shown = is_first && matches!(session.output, Output::Guide | Output::Wide);
-        if is_shown && !(args.no_storm && name == outline.baseline) {
-            show::phase(session, &record, name.kind, Vec::new())?;
-        }
-    }
+    let storm = args.storm();
+    let shown = |record: &RunRecord| show_first(session, args, &outline, record);
+    let around = Around { session, args: &storm, then: &shown };
+    let front = Front::of_phases(session.console, &args.listen);
+    let options = args.storm_options();
+    let running = whole::run(session.runs(), &outline, &options, record, &front, &around);
+    let record = Box::pin(running).await?;
     if args.repeat.repeat.is_some() {
-        let storms = PhaseArgs { shape: args.launch.clone(), ..phase_args(args) };
-        let repeated = repeat::run(session, &storms, &args.repeat, &args.fail_if).await?;
+        let repeated = repeat::run(session, &storm, &args.repeat, &args.fail_if).await?;
         let judged = Judged::Done(repeated.thresholds);
         return Box::pin(report(session, args, repeated.record, judged, measured)).await;
     }
     Box::pin(report(session, args, record, Judged::At(judged), measured)).await
+}
+
+/// Saves and shows a phase before the first stop when it has ended, if requested; the last report shows the others.
+fn show_first(
+    session: &Session,
+    args: &RunCommand,
+    outline: &Outline,
+    record: &RunRecord,
+) -> Result<(), Failure> {
+    let Some(name) = record.last_phase().map(|phase| phase.name).filter(|name| outline.precedes_stop(*name))
+    else {
+        return Ok(());
+    };
+    if args.save.save_results {
+        args.save.save(session.console, record)?;
+    }
+    let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
+    if in_blocks && !(args.no_storm && name == outline.baseline) {
+        show::phase(session, record, name.kind, Vec::new())?;
+    }
+    Ok(())
 }
 
 /// Thresholds, judged or still to be judged
@@ -291,7 +198,7 @@ async fn report(
         Judged::Done(thresholds) => thresholds,
         Judged::At(judged) => args.fail_if.judge(&record, judged),
     };
-    let baseline = options(args).outline(Some(&record)).baseline;
+    let baseline = args.options().outline(Some(&record)).baseline;
     let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
     match (in_blocks, args.no_storm) {
         (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
@@ -315,31 +222,11 @@ async fn report(
     Ok(args.fail_if.exit(session, &thresholds, exit))
 }
 
-/// Flags of every phase; the shape applies to the storm only.
-fn phase_args(args: &RunCommand) -> PhaseArgs {
-    PhaseArgs {
-        save: args.save.clone(),
-        hooks: args.hooks.clone(),
-        exports: args.exports.clone(),
-        listen: args.listen.clone(),
-        metrics: args.metrics.clone(),
-        in_cluster: args.in_cluster.clone(),
-        // Thresholds are judged over the whole run, at its end.
-        ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
-    }
-}
-
-/// Flags of a phase of the run.
-fn phase_of(args: &RunCommand, outline: &Outline, name: PhaseName) -> PhaseArgs {
-    let shape = if outline.is_shaped(name) { args.launch.clone() } else { ShapeArgs::default() };
-    PhaseArgs { shape, halted: outline.is_halted(name), ..phase_args(args) }
-}
-
 /// Phases of the run at its end, and the one that is judged.
 fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
     let mut phases: Vec<Expected> =
         found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
-    let options = options(args);
+    let options = args.options();
     let outline = options.outline(found);
     let will = |name: PhaseName| match name.kind {
         // VMs that are only created get their disks, but do not run.
@@ -402,8 +289,9 @@ async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure>
 
 /// Cleans up, and fails if something is kept; returns the number of deleted objects.
 async fn clean_up(session: &Session, args: &RunCommand) -> Result<Option<usize>, Failure> {
-    let cleanup = CleanupArgs::of(&args.run, args.yes || args.sandbox);
-    let Some(deleted) = Box::pin(cleanup::run(session, &cleanup)).await? else { return Ok(None) };
-    cleanup::kept(&deleted, &cleanup)?;
-    Ok(Some(deleted.going(cleanup.choice()).len()))
+    let options = CleanupOptions::of(&args.run.prefix);
+    let cleaning = cleanup::run(session, &options, args.yes || args.sandbox);
+    let Some(deleted) = Box::pin(cleaning).await? else { return Ok(None) };
+    check_kept(&deleted, &options)?;
+    Ok(Some(deleted.going(options.choice).len()))
 }

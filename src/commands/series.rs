@@ -1,98 +1,71 @@
-//! Common parts of repetitions and the search for the largest storm: next step, record, judgement.
+//! Common parts of repetitions and the search for the largest storm: options, progress, judgement.
 
+use super::front::Front;
+use super::phase::{Around, PhaseArgs};
 use super::session::Session;
 use super::threshold_args::FailIfArgs;
-use bootstorm_engine::cluster::lease::Held;
-use bootstorm_engine::phases::Interrupt;
-use bootstorm_engine::runs::phase::refused;
+use bootstorm_engine::runs::Judge;
+use bootstorm_engine::runs::series::{self, Purpose, SeriesOptions};
+use bootstorm_engine::runs::settings::Role;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, Series, SeriesKind, lifecycle};
+use bootstorm_model::observe::Outcome;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
+use bootstorm_model::stats::Quantile;
 use bootstorm_report::thresholds::{self, Expected};
-use bootstorm_report::{Graded, ThresholdBlock};
+use bootstorm_report::{Capacity, Graded, Repetition, ThresholdBlock};
 
-/// Maximum number of phases in the record of a run.
-const MOST_PHASES: usize = 250;
-
-/// Kind of the next phase if one storm follows another.
-///
-/// Fails if the run is not that far, with the command to run instead.
-pub(super) fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
-    let kind = match record.last_phase() {
-        Some(last) if last.state != PhaseState::Done && last.name.kind == PhaseKind::Storm => {
-            PhaseKind::Storm
-        }
-        Some(last) if last.state == PhaseState::Done && last.name.kind == PhaseKind::Stop => PhaseKind::Storm,
-        _ => PhaseKind::Stop,
-    };
-    lifecycle::next(record, kind).map(|_| kind).map_err(|refusal| refused(refusal, &record.plan.prefix))
+/// The requested series; `again` is the command that continues it.
+pub(super) fn options(args: &PhaseArgs, purpose: Purpose, again: String, fresh: bool) -> SeriesOptions {
+    let role = Role { again: Some(again), ..Role::default() };
+    SeriesOptions { storm: args.options(PhaseKind::Storm, &role), purpose, fresh }
 }
 
-/// Fails if the record has no room for this many further storms.
-pub(super) fn check_room(record: &RunRecord, storms: u32) -> Result<(), Failure> {
-    let more = storms as usize * 2;
-    if record.phases.len() + more <= MOST_PHASES {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "run \"{}\" has {} phases, {storms} storms would add {more}, and the record of a run holds \
-         {MOST_PHASES}",
-        record.plan.prefix,
-        record.phases.len()
-    ))
-    .hint("set up another run with another --ns-prefix"))
-}
-
-/// Stores a series in the record: a new one, or the last one with the current request.
-pub(super) async fn put(
+/// Runs the missing storms of a series, with a line about each.
+pub(super) async fn run(
     session: &Session,
-    prefix: &str,
-    decide: impl Fn(&RunRecord) -> Result<Decision, Failure>,
+    args: &PhaseArgs,
+    options: &SeriesOptions,
+    judge: &dyn Judge,
 ) -> Result<(RunRecord, Series), Failure> {
-    let (record, _) = session.load(prefix).await?;
-    // Errors are reported before the lock is taken, and an unchanged series is not written again.
-    if let (Decision::GoOn(kind), Some(last)) = (decide(&record)?, record.series.last())
-        && last.kind == kind
-    {
-        let last = last.clone();
-        return Ok((record, last));
-    }
-    let change = async |lock: &Held| {
-        let (mut record, mut store) = session.load(prefix).await?;
-        match decide(&record)? {
-            Decision::Begin(kind) => record.begin_series(kind),
-            Decision::GoOn(kind) => {
-                if let Some(last) = record.series.last_mut() {
-                    last.kind = kind;
-                }
-            }
+    let told = |record: &RunRecord| {
+        if let Some(line) = told(record) {
+            session.console.say(&line);
         }
-        store.set_holder(lock.holder());
-        store.save(&record, None).await?;
-        let last = record.series.last().cloned();
-        last.map(|last| (record, last)).ok_or_else(|| Failure::new("the record has no series"))
+        Ok(())
     };
-    session.runs().locked(prefix, &record.run_id, change).await
+    let around = Around { session, args, then: &told };
+    let front = Front::of_phases(session.console, &args.listen);
+    Box::pin(series::run(session.runs(), options, &front, &around, judge)).await
 }
 
-/// Decision about the series of a record
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// Begin a new one.
-    Begin(SeriesKind),
-    /// Continue the last one, with the current request.
-    GoOn(SeriesKind),
+/// One line about a storm of a series that has just ended.
+fn told(record: &RunRecord) -> Option<String> {
+    let storm = record.last_phase().filter(|phase| phase.name.kind == PhaseKind::Storm)?;
+    let series = record.series.last()?;
+    match series.kind {
+        SeriesKind::Repeat { storms, .. } => {
+            Some(result(storm, &format!("{} of {storms}", series.done(record).count())))
+        }
+        SeriesKind::FindMax { .. } => Capacity::of(record).map(|capacity| capacity.told()),
+    }
 }
 
-/// Fails if the user has interrupted between two phases.
-pub(super) fn check_interrupt(interrupt: &Interrupt, record: &RunRecord, again: &str) -> Result<(), Failure> {
-    if interrupt.is_set() { Err(interrupted(record, again)) } else { Ok(()) }
-}
-
-/// The failure for an interrupt between two phases.
-pub(super) fn interrupted(record: &RunRecord, again: &str) -> Failure {
-    let last = record.last_phase().map_or_else(String::new, |last| format!(" after {}", last.name));
-    Failure::interrupted(format!("interrupted{last}; everything is saved"))
-        .hint(format!("to continue: kubectl bootstorm {again} --ns-prefix {}", record.plan.prefix))
+/// The result of a repetition, in one line.
+fn result(storm: &PhaseRecord, place: &str) -> String {
+    let one = Repetition::of(storm);
+    let seconds = |figure: Quantile| {
+        figure.seconds().map_or_else(|| "not reached".to_owned(), |seconds| format!("{seconds:.2}s"))
+    };
+    let warm_up = if storm.settings.warm_up { ", warm-up" } else { "" };
+    format!(
+        "{} ({place}{warm_up}): {} of {} VMs {}, p95 {}, all after {}",
+        storm.name,
+        storm.count(Outcome::Reached),
+        one.vms,
+        storm.goal,
+        seconds(one.figures.p95),
+        seconds(one.figures.t100)
+    )
 }
 
 /// Phases that a series of this many storms will have, beside existing ones.

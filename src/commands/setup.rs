@@ -119,7 +119,7 @@ pub async fn run(
     dry_run: DryRun,
 ) -> Result<Option<RunRecord>, Failure> {
     let front = Front::new(session.console);
-    let prepared = setup::prepare(session.runs(), options, resolved, &front).await?;
+    let prepared = Box::pin(setup::prepare(session.runs(), options, resolved, &front)).await?;
     if dry_run == DryRun::Client {
         dry_run::setup(session, &prepared.record, &prepared.originals)?;
         return Ok(None);

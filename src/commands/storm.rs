@@ -2,11 +2,13 @@
 
 use clap::{Args, ValueEnum};
 
-use super::find_max::{self, FindMaxArgs};
+use super::find_max;
+use super::find_max_args::FindMaxArgs;
 use super::pace_args::DryRun;
 use super::phase::{self, PhaseArgs};
 use super::preflight::PreflightArgs;
-use super::repeat::{self, RepeatArgs};
+use super::repeat;
+use super::repeat_args::RepeatArgs;
 use super::session::Context;
 use super::show;
 use bootstorm_model::exit::Exit;

@@ -34,8 +34,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A consumer of events that draws
 pub struct Progress {
     console: Console,
-    /// Place of a phase in the sequence, for example `phase 2 of 3`.
-    place: Option<String>,
     /// Receives permanent lines.
     print: Box<dyn Fn(&str) + Send + Sync>,
     state: Mutex<State>,
@@ -51,6 +49,8 @@ struct Waiting {
 /// State of the current phase, from its events
 struct State {
     bar: Option<ProgressBar>,
+    /// Place of the phase in a sequence, for example `phase 2 of 3`.
+    place: Option<String>,
     /// The member of a fleet whose live line is used instead.
     member: Option<&'static Member>,
     title: String,
@@ -86,6 +86,7 @@ impl Progress {
     pub fn new(console: Console) -> Self {
         let state = State {
             bar: None,
+            place: None,
             member: None,
             title: String::new(),
             noun: String::new(),
@@ -107,13 +108,13 @@ impl Progress {
             began: monotonic_now(),
         };
         let print = Box::new(move |text: &str| console.progress(text));
-        Self { console, place: None, print, state: Mutex::new(state) }
+        Self { console, print, state: Mutex::new(state) }
     }
 
-    /// Adds the place of each phase in the sequence.
-    #[must_use]
-    pub fn at(self, place: Option<String>) -> Self {
-        Self { place, ..self }
+    /// The next phase has this place in a sequence.
+    pub fn at(&self, place: Option<&str>) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.place = place.map(str::to_owned);
     }
 
     /// Handles one event.
@@ -142,7 +143,7 @@ impl Progress {
             Event::ProbersCan(what) => self.line(&state, &format!("setup: {what}")),
             Event::PhaseBegan { phase, targets, done, goal } => {
                 let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
-                let place = self.place.as_ref().map_or_else(String::new, |place| format!(" · {place}"));
+                let place = state.place.as_ref().map_or_else(String::new, |place| format!(" · {place}"));
                 state.begin(self.console, &format!("{phase}{place}"), goal_word, *targets, *done);
                 // Later lines name the phase without its place.
                 state.title = phase.to_string();
@@ -624,7 +625,7 @@ mod tests {
         let keep = Arc::clone(&printed);
         let mut progress = Progress::new(Console::new(super::super::ColorChoice::Never, true));
         progress.print = Box::new(move |text| keep.lock().unwrap().push(text.to_owned()));
-        let progress = progress.at(Some("phase 3 of 3".into()));
+        progress.at(Some("phase 3 of 3"));
         let phase = PhaseName { kind: PhaseKind::Storm, number: 1 };
         progress.hear(&Event::PhaseBegan { phase, targets: 40, done: 0, goal: Milestone::Reachable });
         for vm in 1..=40 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::super::cleanup::{self, CleanupArgs};
+use super::super::cleanup;
 use super::super::pace_args::DryRun;
 use super::super::phase::{self, PhaseArgs};
 use super::super::session::Session;
@@ -13,7 +13,9 @@ use super::super::setup;
 use super::super::shape_args::ShapeArgs;
 use super::members::Chosen;
 use super::{Action, FleetArgs};
+use bootstorm_engine::phases::cleanup::Choice;
 use bootstorm_engine::phases::gate::{Gate, Policy};
+use bootstorm_engine::runs::cleanup::{CleanupOptions, check_kept};
 use bootstorm_engine::runs::settings::Role;
 use bootstorm_engine::runs::setup::SetupOptions;
 use bootstorm_engine::runs::whole::next_step;
@@ -122,11 +124,14 @@ impl Worker {
     }
 
     async fn cleanup(&self) -> Result<(), Failure> {
-        let args = cleanup_args(&self.chosen.args);
-        if let Some(deleted) = Box::pin(cleanup::run(&self.session, &args)).await? {
-            let count = deleted.going(args.choice()).len();
+        let args = &self.chosen.args;
+        let choice = Choice { keep_record: args.keep_record, delete_foreign: args.delete_foreign };
+        let options = CleanupOptions { choice, ..CleanupOptions::of(&args.run.prefix) };
+        // Confirmed once for all clusters.
+        if let Some(deleted) = Box::pin(cleanup::run(&self.session, &options, true)).await? {
+            let count = deleted.going(choice).len();
             self.session.console.say(&format!("cleaned up: {count} objects deleted"));
-            cleanup::kept(&deleted, &args)?;
+            check_kept(&deleted, &options)?;
         }
         Ok(())
     }
@@ -140,14 +145,5 @@ fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
         storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
         // Thresholds are judged over the whole fleet, at its end.
         ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
-    }
-}
-
-fn cleanup_args(args: &FleetArgs) -> CleanupArgs {
-    CleanupArgs {
-        keep_record: args.keep_record,
-        delete_foreign: args.delete_foreign,
-        // Confirmed once for all clusters.
-        ..CleanupArgs::of(&args.run, true)
     }
 }

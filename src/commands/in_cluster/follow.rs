@@ -18,8 +18,6 @@ use bootstorm_model::text::printable;
 
 /// Polling interval
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Time limit for the pods of a deleted Job; their grace period is one minute.
-const ENDING: Duration = Duration::from_secs(120);
 /// Time limit for pods that cannot be created, or whose image cannot be pulled
 const STUCK: Duration = Duration::from_secs(60);
 /// Waiting reasons of a container without an image
@@ -156,29 +154,6 @@ fn detached(session: &Session, assignment: &Assignment) -> Failure {
         .hint(format!(
             "stop it and delete the run: kubectl bootstorm cleanup --ns-prefix {prefix} -n {namespace}"
         ))
-}
-
-/// Waits until a Job that was deleted has no pods any more.
-pub(super) async fn pods_gone(session: &Session, prefix: &str) -> Result<(), Failure> {
-    let mut interrupt = session.interrupt.clone();
-    let began = monotonic_now();
-    loop {
-        let pods = match session.cluster.shard_pods(prefix).await {
-            Err(error) if error.kind == Kind::Forbidden => return Ok(()),
-            pods => pods?,
-        };
-        let Some(first) = pods.first() else { return Ok(()) };
-        if elapsed_since(began) > ENDING {
-            let (name, namespace) = (printable(&first.pod.name), session.cluster.namespace());
-            return Err(Failure::new(format!("pod {name} of the deleted job does not terminate"))
-                .hint(format!("see why: kubectl describe pod {name} -n {namespace}")));
-        }
-        tokio::select! {
-            biased;
-            () = interrupt.wait() => return Err(Failure::interrupted("interrupted; pods of the job are ending")),
-            () = sleep(LOOK_EVERY) => {}
-        }
-    }
 }
 
 /// Reported so far

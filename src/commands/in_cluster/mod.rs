@@ -10,10 +10,11 @@ use clap::Args;
 use super::session::Session;
 use bootstorm_engine::cluster::Kind;
 use bootstorm_engine::cluster::access::Permission;
-use bootstorm_engine::cluster::jobs::{Gear, JobEnd, JobState, Outfit, Piece};
+use bootstorm_engine::cluster::jobs::{JobEnd, JobState, Outfit};
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
 use bootstorm_engine::phases::preflight::permissions;
+use bootstorm_engine::runs::job;
 use bootstorm_engine::runs::shards::settle;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, PhaseState, RunRecord};
@@ -287,7 +288,7 @@ fn unfinished(session: &Session, prefix: &str, what: &str, end: &JobEnd) -> Fail
 
 /// Deletes a finished Job and its objects. Best effort: cleanup deletes what stays.
 pub async fn remove_done(session: &Session, prefix: &str, run_id: &str) {
-    if let Err(error) = remove(session, prefix, run_id).await {
+    if let Err(error) = job::remove(session.runs(), prefix, run_id).await {
         session.console.warn(&format!("the job was not deleted, cleanup will do so: {error}"));
     }
 }
@@ -295,18 +296,4 @@ pub async fn remove_done(session: &Session, prefix: &str, run_id: &str) {
 /// Label selector for a Job's pods, for kubectl.
 fn pods(prefix: &str) -> String {
     format!("batch.kubernetes.io/job-name={} --prefix --tail=-1", job_name(prefix))
-}
-
-/// Deletes the Job of a run, then the objects that its pods needed; returns what existed.
-pub async fn remove(session: &Session, prefix: &str, run_id: &str) -> Result<Vec<Piece>, Failure> {
-    let cluster = &session.cluster;
-    let pieces = cluster.gear_of(prefix, run_id).await?;
-    let (jobs, rest): (Vec<Piece>, Vec<Piece>) =
-        pieces.iter().cloned().partition(|piece| piece.gear == Gear::Job);
-    cluster.delete_gear(&jobs).await?;
-    if !jobs.is_empty() {
-        follow::pods_gone(session, prefix).await?;
-    }
-    cluster.delete_gear(&rest).await?;
-    Ok(pieces)
 }

@@ -17,6 +17,8 @@ pub trait Caller: Sync {
     fn warn(&self, text: &str);
     /// Shows the findings of a preflight; `skips` tells whether its problems are only warnings.
     fn show(&self, findings: &Findings, skips: bool);
+    /// A phase begins, at this place in a sequence, such as `phase 2 of 3`.
+    fn begin(&self, place: Option<&str>);
     /// Shows an event.
     fn hear(&self, event: &Event);
     /// No event follows for now: ends all drawing.
@@ -42,6 +44,16 @@ pub trait Steps {
         phase: PhaseName,
         lock: &'a Held,
     ) -> LocalBoxFuture<'a, Result<(), Failure>>;
+    /// Runs after a finished phase, once the lock is released.
+    fn ended<'a>(&'a self, record: &'a RunRecord) -> LocalBoxFuture<'a, Result<(), Failure>>;
+}
+
+/// Judges the storms of a series
+pub trait Judge {
+    /// Fails if the series, whose first storm has this number, will not measure what the caller asks for.
+    fn check(&self, record: &RunRecord, first: u32) -> Result<(), Failure>;
+    /// Number of VMs in the next storm of a search; `None` if the search is over.
+    fn next_size(&self, record: &RunRecord) -> Option<u32>;
 }
 
 /// Shows the findings of a preflight. Fails if it refuses.

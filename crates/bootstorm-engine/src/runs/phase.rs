@@ -97,8 +97,22 @@ pub async fn check(
     settle(caller, &findings, options.skip_preflight)
 }
 
+/// Decides about a phase, checks the cluster, and runs it; returns the record afterwards.
+pub async fn measure(
+    runs: Runs<'_>,
+    options: &PhaseOptions,
+    caller: &dyn Caller,
+    steps: &dyn Steps,
+) -> Result<RunRecord, Failure> {
+    let prepared = Box::pin(prepare(runs, options, steps)).await?;
+    check(runs.cluster, options, &prepared, caller).await?;
+    let record = Box::pin(run(runs, options, prepared, caller, steps)).await?;
+    steps.ended(&record).await?;
+    Ok(record)
+}
+
 /// Runs a prepared phase; returns the record afterwards.
-pub async fn run(
+async fn run(
     runs: Runs<'_>,
     options: &PhaseOptions,
     prepared: Prepared,
@@ -156,6 +170,7 @@ impl Job<'_> {
             "plan"
         );
         steps.before(&mut record, step.name()).await?;
+        caller.begin(options.role.place.as_deref());
         let work = PhaseContext {
             cluster: runs.cluster,
             lock,

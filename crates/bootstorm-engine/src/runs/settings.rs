@@ -82,6 +82,12 @@ impl PhaseOptions {
         Ok(())
     }
 
+    /// The phase without a shape: all requests at once, in the order of names.
+    pub(super) fn at_once(self) -> Self {
+        let wanted = PhaseSettings { shape: None, ..self.wanted };
+        Self { wanted, order: None, ..self }
+    }
+
     /// The command that continues the phase.
     pub fn again(&self) -> String {
         let own = match self.kind {

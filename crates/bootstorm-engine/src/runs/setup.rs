@@ -123,8 +123,12 @@ pub async fn run(runs: Runs<'_>, prepared: Prepared, caller: &dyn Caller) -> Res
 }
 
 fn interrupted(prefix: &str) -> Failure {
-    Failure::interrupted("interrupted; what was created so far is kept")
-        .hint(format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags"))
+    Failure::interrupted("interrupted; what was created so far is kept").hint(again(prefix))
+}
+
+/// The command that continues a setup.
+pub(super) fn again(prefix: &str) -> String {
+    format!("to continue: kubectl bootstorm setup --ns-prefix {prefix} with the same flags")
 }
 
 impl Prepared {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::settings::{PhaseOptions, Role};
+use super::{Caller, Runs, Steps, phase};
 use crate::phases::Interrupt;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, SeriesKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, PhaseState, RunRecord, SeriesKind};
 
 /// What a whole run measures
 #[derive(Debug, Clone, Copy)]
@@ -115,10 +117,22 @@ impl Outline {
         next_step(&self.steps, record)
     }
 
-    /// Phases that are not done.
+    /// Phases that are not done; an interrupted one may be beyond the outline.
     pub fn missing<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = PhaseName> + 'a {
         let is_done = |name| record.phase(name).is_some_and(|phase: &_| phase.state == PhaseState::Done);
-        self.steps.iter().copied().filter(move |name| !is_done(*name))
+        let beyond = self.next(record).filter(|name| !self.steps.contains(name));
+        self.steps.iter().copied().filter(move |name| !is_done(*name)).chain(beyond)
+    }
+
+    /// Options of a phase, from those of the storm; other phases have no shape.
+    pub fn options(&self, storm: &PhaseOptions, name: PhaseName) -> PhaseOptions {
+        let options = PhaseOptions {
+            kind: name.kind,
+            wanted: PhaseSettings { halted: self.is_halted(name), ..storm.wanted.clone() },
+            role: Role { place: self.place(name), ..Role::default() },
+            ..storm.clone()
+        };
+        if self.is_shaped(name) { options } else { options.at_once() }
     }
 
     /// Whether a phase precedes the first stop: the baseline, or the creation of its VMs.
@@ -132,17 +146,17 @@ impl Outline {
     }
 
     /// Whether a phase creates VMs without starting them.
-    pub fn is_halted(&self, name: PhaseName) -> bool {
+    fn is_halted(&self, name: PhaseName) -> bool {
         name.kind == PhaseKind::Create && self.boots_first()
     }
 
     /// Whether a phase has the requested shape: a storm that is not the baseline.
-    pub fn is_shaped(&self, name: PhaseName) -> bool {
+    fn is_shaped(&self, name: PhaseName) -> bool {
         name.kind == PhaseKind::Storm && name != self.baseline
     }
 
     /// Place of a phase among those to come; if storms are repeated, their number instead.
-    pub fn place(&self, name: PhaseName) -> Option<String> {
+    fn place(&self, name: PhaseName) -> Option<String> {
         let at = self.steps.iter().position(|step| *step == name)? + 1;
         Some(match self.repeat {
             Some(storms) => format!("before {storms} storm{}", if storms == 1 { "" } else { "s" }),
@@ -155,6 +169,22 @@ impl Outline {
         let repeated = self.repeat.map_or(0, |storms| 2 * storms);
         each.saturating_mul(self.steps.len() as u32 + repeated)
     }
+}
+
+/// Runs the phases that are not done; returns the record afterwards.
+pub async fn run(
+    runs: Runs<'_>,
+    outline: &Outline,
+    storm: &PhaseOptions,
+    mut record: RunRecord,
+    caller: &dyn Caller,
+    steps: &dyn Steps,
+) -> Result<RunRecord, Failure> {
+    while let Some(name) = outline.next(&record) {
+        let options = outline.options(storm, name);
+        record = Box::pin(phase::measure(runs, &options, caller, steps)).await?;
+    }
+    Ok(record)
 }
 
 /// The next of these phases: an interrupted one, or the first missing one.

@@ -12,6 +12,7 @@ use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::{Cluster, ClusterError, names};
 use bootstorm_model::plan::Small;
+use bootstorm_model::text::printable;
 
 /// `ConfigMaps` that a cluster adds to every namespace.
 const EVERYWHERE: [&str; 5] = [
@@ -39,6 +40,14 @@ pub struct Found {
     pub run_id: String,
     /// Whether it has an owner, with which the garbage collector deletes it.
     pub is_owned: bool,
+}
+
+impl Found {
+    /// The object as kubectl names it.
+    pub fn shown(&self, sort: Sort) -> String {
+        let place = if self.namespace.is_empty() { String::new() } else { format!(" -n {}", self.namespace) };
+        printable(&format!("{}/{}{place}", sort.word(), self.name)).into_owned()
+    }
 }
 
 impl From<Metadata> for Found {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{CleanupArgs, Session};
-use bootstorm_engine::cluster::{ClusterError, Kind};
-use bootstorm_engine::phases::draining;
+use crate::cluster::{Cluster, ClusterError, Kind};
+use crate::phases::draining;
+use crate::runs::Caller;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::Cordon;
 
@@ -14,11 +14,15 @@ const SHOW: &str = "kubectl get nodes -o custom-columns='NAME:.metadata.name,COR
 /// Nodes cordoned by a run without a record.
 ///
 /// If nodes may not be listed, that is reported, and the cleanup continues.
-pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon>, Failure> {
-    match draining::marked_cordons(&session.cluster, run_id).await {
+pub(super) async fn marked(
+    cluster: &Cluster,
+    run_id: &str,
+    caller: &dyn Caller,
+) -> Result<Vec<Cordon>, Failure> {
+    match draining::marked_cordons(cluster, run_id).await {
         Ok(cordons) => Ok(cordons),
         Err(ClusterError { kind: Kind::Forbidden, .. }) => {
-            session.console.warn(&format!(
+            caller.warn(&format!(
                 "no permission to list nodes; a drain of run {run_id} may have left some cordoned: {SHOW}"
             ));
             Ok(Vec::new())
@@ -27,23 +31,19 @@ pub(super) async fn marked(session: &Session, run_id: &str) -> Result<Vec<Cordon
     }
 }
 
-/// Reports for a dry run which nodes would be uncordoned.
-pub(super) fn announce(session: &Session, cordons: &[Cordon]) {
-    for cordon in cordons {
-        session
-            .console
-            .say(&format!("node {} would be uncordoned, if the run still cordons it", cordon.node));
-    }
-}
-
 /// Uncordons the nodes that the run has cordoned.
-pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) -> Result<(), Failure> {
+pub(super) async fn lift(
+    cluster: &Cluster,
+    cordons: &[Cordon],
+    run_id: &str,
+    caller: &dyn Caller,
+) -> Result<(), Failure> {
     for cordon in cordons {
-        let lifting = draining::uncordon(&session.cluster, std::slice::from_ref(cordon), run_id).await;
+        let lifting = draining::uncordon(cluster, std::slice::from_ref(cordon), run_id).await;
         lifting.map_err(|error| {
             Failure::from(error).hint(format!("uncordon it: kubectl uncordon {}", cordon.node))
         })?;
-        session.console.say(&format!("node {} is no longer cordoned by the run", cordon.node));
+        caller.say(&format!("node {} is no longer cordoned by the run", cordon.node));
     }
     Ok(())
 }
@@ -51,20 +51,20 @@ pub(super) async fn lift(session: &Session, cordons: &[Cordon], run_id: &str) ->
 /// Lists nodes that carry the mark of a run without a record, with the command that uncordons them.
 ///
 /// The run is unknown, so they are left alone. Best effort: nothing else of the run exists.
-pub(super) async fn name_strays(session: &Session, args: &CleanupArgs) {
-    let Ok(nodes) = session.cluster.marked_nodes().await else { return };
+pub(super) async fn name_strays(cluster: &Cluster, prefix: &str, caller: &dyn Caller) {
+    let Ok(nodes) = cluster.marked_nodes().await else { return };
     if nodes.is_empty() {
         return;
     }
-    let Ok(heads) = session.cluster.heads(true).await else { return };
+    let Ok(heads) = cluster.heads(true).await else { return };
     let known: BTreeSet<&str> = heads.iter().map(|head| head.run_id.as_str()).collect();
     for node in nodes {
         let Some(run_id) = node.cordoned_by().filter(|run_id| !known.contains(run_id)) else { continue };
-        session.console.warn(&format!(
+        caller.warn(&format!(
             "node {} was cordoned by run {run_id}, which has no record; if it was this one: kubectl bootstorm cleanup \
              --ns-prefix {} --run-id {run_id}",
             node.name(),
-            args.run.prefix
+            prefix
         ));
     }
 }

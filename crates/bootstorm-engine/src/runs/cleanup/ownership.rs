@@ -1,10 +1,11 @@
 //! Scope of a cleanup: from the record, or from what can be determined without one.
 
-use super::{CleanupArgs, Session};
-use bootstorm_engine::cluster::names::run_selector;
-use bootstorm_engine::cluster::ownership::Estate;
-use bootstorm_engine::cluster::store::{Head, RunStore};
-use bootstorm_engine::phases::cleanup;
+use super::options::CleanupOptions;
+use crate::cluster::names::run_selector;
+use crate::cluster::ownership::Estate;
+use crate::cluster::store::{Head, RunStore};
+use crate::phases::cleanup;
+use crate::runs::{Caller, Runs};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
 
@@ -13,13 +14,14 @@ use bootstorm_model::record::RunRecord;
 /// Fails if the record is a copy, or if it is or may be in another namespace: then the run is not ours to clean up.
 /// Fails also if it is not certain which run is meant.
 pub(super) async fn whose(
-    session: &Session,
-    args: &CleanupArgs,
+    runs: Runs<'_>,
+    options: &CleanupOptions,
+    caller: &dyn Caller,
     record: Option<&(RunRecord, RunStore)>,
 ) -> Result<Option<Estate>, Failure> {
-    let prefix = &args.run.prefix;
+    let prefix = &options.prefix;
     if let Some((record, store)) = record {
-        if let Some(wanted) = args.run_id.as_ref().filter(|wanted| **wanted != record.run_id) {
+        if let Some(wanted) = options.run_id.as_ref().filter(|wanted| **wanted != record.run_id) {
             return Err(Failure::new(format!(
                 "run \"{prefix}\" has a record, and its UUID is {}",
                 record.run_id
@@ -27,16 +29,16 @@ pub(super) async fn whose(
             .because(format!("--run-id names {wanted}"))
             .hint("leave out --run-id to clean up the run with the record"));
         }
-        return Ok(Some(of_record(session, record, store).await?));
+        return Ok(Some(of_record(runs, caller, record, store).await?));
     }
     let is_it = |head: &Head| head.prefix == *prefix;
-    if let Some(head) = session.cluster.heads(false).await?.into_iter().find(is_it) {
+    if let Some(head) = runs.cluster.heads(false).await?.into_iter().find(is_it) {
         return Ok(Some(Estate::unrecorded(prefix, &head.run_id)));
     }
     // An interrupted cleanup may have left the lock, the Secret or a part, which all name their run.
-    let mut ids = cleanup::run_ids(&session.cluster, &run_selector(prefix)).await?;
+    let mut ids = cleanup::run_ids(runs.cluster, &run_selector(prefix)).await?;
     if ids.len() != 1 {
-        let elsewhere = session.cluster.heads(true).await.map_err(|error| {
+        let elsewhere = runs.cluster.heads(true).await.map_err(|error| {
             Failure::from(error)
                 .because(format!(
                     "run \"{prefix}\" has no record here, and may have one in another namespace"
@@ -53,14 +55,14 @@ pub(super) async fn whose(
                 "clean it up from there: kubectl bootstorm cleanup --ns-prefix {prefix} -n {first}"
             )));
         }
-        ids.extend(cleanup::run_ids_anywhere(&session.cluster, &run_selector(prefix)).await?);
+        ids.extend(cleanup::run_ids_anywhere(runs.cluster, &run_selector(prefix)).await?);
     }
-    if let Some(wanted) = &args.run_id {
+    if let Some(wanted) = &options.run_id {
         return Ok(Some(Estate::unrecorded(prefix, wanted)));
     }
     let Some(id) = ids.pop_first() else { return Ok(None) };
     if ids.is_empty() {
-        session.console.warn(&format!(
+        caller.warn(&format!(
             "there is no record of run \"{prefix}\"; relying on the label that this tool wrote for run {id}"
         ));
         return Ok(Some(Estate::unrecorded(prefix, &id)));
@@ -78,15 +80,20 @@ pub(super) async fn whose(
 }
 
 /// Objects according to a record, unless it is a copy and the original exists, or may exist.
-async fn of_record(session: &Session, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
+async fn of_record(
+    runs: Runs<'_>,
+    caller: &dyn Caller,
+    record: &RunRecord,
+    store: &RunStore,
+) -> Result<Estate, Failure> {
     let prefix = &record.plan.prefix;
     let Some(original) = store.original() else { return Ok(Estate::of(record)) };
-    let copied = || session.runs().copied(prefix, &record.run_id);
-    let heads = session.cluster.heads(true).await.map_err(|error| copied().because(error))?;
+    let copied = || runs.copied(prefix, &record.run_id);
+    let heads = runs.cluster.heads(true).await.map_err(|error| copied().because(error))?;
     if let Some(head) = heads.into_iter().find(|head| head.uid == original) {
         return Err(copied().because(format!("the original is in namespace {}", head.namespace)));
     }
-    session.console.warn(&format!(
+    caller.warn(&format!(
         "this record of run \"{prefix}\" is a copy, and the original is gone; relying on the UIDs in it"
     ));
     let mut record = record.clone();
