@@ -5,6 +5,7 @@ use super::pace_args::DryRun;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
+use super::show;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::runs::adopt::{self, AdoptOptions};
 use bootstorm_model::exit::Exit;
@@ -12,7 +13,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::{Plan, Selection};
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
-use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint, document};
+use bootstorm_report::{Adoption, AdoptionRow, Layout, Paint};
 
 /// Runs the command.
 pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failure> {
@@ -28,7 +29,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
     let found = adopt::find(session.runs(), &options).await?;
     if let Some((record, _)) = found.as_ref().filter(|(record, _)| record.setup.done && !is_dry) {
         session.console.say(&format!("run {} has adopted these VMs already", options.prefix));
-        show(&session, record)?;
+        show_setup(&session, record)?;
         return Ok(Exit::Good);
     }
     let candidates = adopt::look(session.runs(), &options).await?;
@@ -42,7 +43,8 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
         paint: Paint::Plain,
     };
     if is_dry {
-        session.console.data(&text(&session, &view, &layout)?)?;
+        let text = || if session.output == Output::Name { view.names() } else { view.table(&layout) };
+        session.console.data(&show::value(session.output, "list", &view, text)?)?;
         session.console.say("dry run: nothing was changed");
         return Ok(Exit::Good);
     }
@@ -55,7 +57,7 @@ pub(super) async fn command(context: &Context, args: &SetupArgs) -> Result<Exit,
         ask(&session, &prepared.record.plan)?;
     }
     let record = Box::pin(adopt::run(session.runs(), prepared, &front)).await?;
-    show(&session, &record)?;
+    show_setup(&session, &record)?;
     Ok(Exit::Good)
 }
 
@@ -77,17 +79,6 @@ fn view(selection: &Selection, candidates: &[Candidate]) -> Adoption {
         if row.reason.is_none() { view.adopted.push(row) } else { view.excluded.push(row) }
     }
     view
-}
-
-fn text(session: &Session, view: &Adoption, layout: &Layout) -> Result<String, Failure> {
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the list cannot be shown").because(error);
-    match session.output {
-        Output::Json => document::json(view).map_err(unwritable),
-        Output::Yaml => document::yaml(view).map_err(unwritable),
-        Output::Name => Ok(view.names()),
-        _ => Ok(view.table(layout)),
-    }
 }
 
 fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
@@ -112,13 +103,9 @@ fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn show(session: &Session, record: &RunRecord) -> Result<(), Failure> {
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
+fn show_setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
     let plan = &record.plan;
-    let text = match session.output {
-        Output::Json => document::json(record).map_err(unwritable)?,
-        Output::Yaml => document::yaml(record).map_err(unwritable)?,
+    let text = || match session.output {
         Output::Name => plan
             .targets()
             .iter()
@@ -136,5 +123,5 @@ fn show(session: &Session, record: &RunRecord) -> Result<(), Failure> {
             session.cluster.namespace(),
         ),
     };
-    session.console.data(&text)
+    session.console.data(&show::value(session.output, "setup", record, text)?)
 }

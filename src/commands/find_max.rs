@@ -1,11 +1,11 @@
 //! `storm --find-max`: the largest storm that meets a goal, by bisection.
 
 use super::find_max_args::FindMaxArgs;
-use super::phase::PhaseArgs;
-use super::session::Session;
+use super::phase::Around;
 use super::threshold_args::will_be;
 use super::{series, show};
 use bootstorm_engine::runs::Judge;
+use bootstorm_engine::runs::settings::PhaseOptions;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
@@ -13,18 +13,20 @@ use bootstorm_model::stats::Threshold;
 use bootstorm_report::thresholds::{self, Expected};
 use bootstorm_report::{Capacity, CapacityState};
 
-/// Runs the storms of the search, and shows the result.
-pub async fn command(
-    session: &Session,
-    args: &PhaseArgs,
+/// Runs the storms of the search, and shows the result; `again` is the command that continues.
+pub(super) async fn command(
+    around: Around<'_>,
+    storm: PhaseOptions,
     find: &FindMaxArgs,
+    again: String,
     fresh: bool,
 ) -> Result<Exit, Failure> {
-    let options = series::options(args, find.purpose(), find.again(&args.shape), fresh);
-    let (record, _) = series::run(session, args, &options, &Search { goals: &find.goal }).await?;
-    show::capacity(session, &record)?;
-    args.save.finish(session.console, &record, &[])?;
-    args.save.index.finish(session.console, &session.interrupt, &record, &[]).await;
+    let judge = Search { goals: &find.goal };
+    let (record, _) = series::run(around, storm, find.purpose(), again, fresh, &judge).await?;
+    show::capacity(around.session, &record)?;
+    if let Some(beside) = around.beside {
+        beside.finish(around.session, &record, &[]).await?;
+    }
     let found = Capacity::of(&record)
         .is_some_and(|capacity| capacity.size.is_some() && capacity.state != CapacityState::Nothing);
     Ok(if found { Exit::Good } else { Exit::Missed })

@@ -23,8 +23,8 @@ impl<'a> Front<'a> {
     }
 
     /// Shows phases, also as live metrics.
-    pub(super) fn of_phases(console: Console, listen: &'a ListenArgs) -> Self {
-        Self { listen: Some(listen), ..Self::new(console) }
+    pub(super) fn of_phases(console: Console, listen: Option<&'a ListenArgs>) -> Self {
+        Self { listen, ..Self::new(console) }
     }
 }
 

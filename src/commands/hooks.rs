@@ -17,7 +17,6 @@ use crate::console::Console;
 use bootstorm_engine::children::Started;
 use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::cluster::store::RunStore;
-use bootstorm_model::duration::told;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
 use bootstorm_report::{Report, Selection};
@@ -26,9 +25,6 @@ use bootstorm_report::{Report, Selection};
 const MOST_OF_LINE: u64 = 4096;
 /// How long output is read after a hook has ended: a process that it left behind may keep the pipe open.
 const LAST_LINES: Duration = Duration::from_millis(500);
-
-/// Default time limit of a hook.
-const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a failed hook leads to
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -51,19 +47,11 @@ pub struct HookArgs {
     #[arg(long, value_name = "PHASE=COMMAND", value_parser = hook)]
     pub after: Vec<Hook>,
     /// Time limit for each command of --before and --after
-    #[arg(long, value_name = "DURATION", default_value = told(LIMIT), value_parser = values::limit)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = values::limit)]
     pub hook_timeout: Duration,
     /// What to do when a command of --before or --after fails
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub hook_failure: HookFailure,
-}
-
-impl HookArgs {
-    /// No commands.
-    pub(super) fn none() -> Self {
-        let hook_failure = HookFailure::default();
-        Self { before: Vec::new(), after: Vec::new(), hook_timeout: LIMIT, hook_failure }
-    }
 }
 
 /// A command around the phases of a kind

@@ -4,6 +4,7 @@
 
 mod adopt;
 pub mod adopt_args;
+pub mod beside_args;
 pub mod change_args;
 pub mod cleanup;
 pub mod compare;

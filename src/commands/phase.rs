@@ -3,17 +3,13 @@
 use clap::Args;
 use futures::future::LocalBoxFuture;
 
+use super::beside_args::BesideArgs;
 use super::dry_run;
-use super::export_args::ExportArgs;
 use super::front::Front;
-use super::hooks::HookArgs;
-use super::in_cluster::{self, InClusterArgs};
-use super::listen_args::ListenArgs;
-use super::metrics_args::MetricsArgs;
+use super::in_cluster;
 use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
 use super::plan_args::{AssertedArgs, RunArgs};
 use super::preflight::PreflightArgs;
-use super::save_args::SaveArgs;
 use super::session::{Context, Session};
 use super::shape_args::ShapeArgs;
 use super::show;
@@ -42,19 +38,7 @@ pub struct PhaseArgs {
     #[command(flatten)]
     pub dry_run: DryRunArgs,
     #[command(flatten)]
-    pub save: SaveArgs,
-    #[command(flatten)]
-    pub fail_if: FailIfArgs,
-    #[command(flatten)]
-    pub hooks: HookArgs,
-    #[command(flatten)]
-    pub exports: ExportArgs,
-    #[command(flatten)]
-    pub listen: ListenArgs,
-    #[command(flatten)]
-    pub metrics: MetricsArgs,
-    #[command(flatten)]
-    pub in_cluster: InClusterArgs,
+    pub beside: BesideArgs,
     /// Whether a create makes VMs without starting them.
     #[arg(skip)]
     pub halted: bool,
@@ -74,27 +58,26 @@ pub struct PhaseArgs {
 
 /// Runs one timed phase as a separate command.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
-    args.save.check()?;
-    args.exports.check()?;
-    args.metrics.check()?;
-    args.check_in_cluster()?;
+    let (prefix, beside) = (&args.run.prefix, &args.beside);
+    beside.check()?;
     let session = context.connect().await?;
-    args.listen.start(session.console, &args.run.prefix).await?;
-    if let Some(record) = in_cluster::attach(&session, &args.in_cluster, &args.run.prefix, kind).await? {
+    beside.listen.start(session.console, prefix).await?;
+    if let Some(record) = in_cluster::attach(&session, &beside.in_cluster, prefix, kind).await? {
         return shown(&session, &record, kind, args).await;
     }
     let is_dry = args.dry_run.dry_run == DryRun::Client;
-    let caught_up = if is_dry { None } else { args.hooks.catch_up(&session, &args.run.prefix).await? };
+    let caught_up = if is_dry { None } else { beside.hooks.catch_up(&session, prefix).await? };
     let of_this_kind = |record: &RunRecord| record.last_phase().is_some_and(|last| last.name.kind == kind);
     if let Some(record) = caught_up.filter(of_this_kind) {
         // The command was repeated for the steps after the phase: nothing is measured again.
         return shown(&session, &record, kind, args).await;
     }
-    if let Some(exit) = nothing_to_do(&session, kind, args).await? {
-        return Ok(exit);
+    let around = args.around(&session);
+    let done = phase::already_done(session.runs(), &args.options(kind), &around.front(), &around).await?;
+    if let Some((record, name)) = done {
+        return already_done(&session, &record, name, beside).await;
     }
-    let record = run(&session, kind, args, &Role::default()).await?;
-    match record {
+    match run(&session, kind, args).await? {
         Some(record) => shown(&session, &record, kind, args).await,
         None => Ok(Exit::Good),
     }
@@ -108,80 +91,89 @@ async fn shown(
     args: &PhaseArgs,
 ) -> Result<Exit, Failure> {
     let last = record.last_phase();
-    let thresholds = args.fail_if.judge(record, last.map(|phase| phase.name));
+    let fail_if = &args.beside.fail_if;
+    let thresholds = fail_if.judge(record, last.map(|phase| phase.name));
     let again = format!(
         "measurements are saved; show them: kubectl bootstorm report --ns-prefix {}",
         args.run.prefix
     );
     show::phase(session, record, kind, thresholds.clone()).map_err(|failure| failure.hint(again))?;
-    args.save.finish(session.console, record, &thresholds)?;
-    args.exports.judged(session.console, &session.interrupt, record, &thresholds).await;
-    args.save.index.finish(session.console, &session.interrupt, record, &thresholds).await;
-    Ok(args.fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
+    args.beside.finish(session, record, &thresholds).await?;
+    Ok(fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
-/// Reports a create or stop whose goal is already reached, with the exit code of the phase.
-async fn nothing_to_do(
+/// Saves the result of a create or stop whose goal is already reached; returns the exit code of the phase.
+async fn already_done(
     session: &Session,
-    kind: PhaseKind,
-    args: &PhaseArgs,
-) -> Result<Option<Exit>, Failure> {
-    let front = Front::new(session.console);
-    let around = Around { session, args, then: &|_| Ok(()) };
-    let options = args.options(kind, &Role::default());
-    let done = phase::already_done(session.runs(), &options, &front, &around).await?;
-    let Some((record, name)) = done else { return Ok(None) };
-    let thresholds = args.fail_if.judge(&record, Some(name));
-    args.save.finish(session.console, &record, &thresholds)?;
-    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
+    record: &RunRecord,
+    name: PhaseName,
+    beside: &BesideArgs,
+) -> Result<Exit, Failure> {
+    let thresholds = beside.fail_if.judge(record, Some(name));
+    beside.save.finish(session.console, record, &thresholds)?;
+    beside.save.index.finish(session.console, &session.interrupt, record, &thresholds).await;
     FailIfArgs::tell(session.console, &thresholds);
     let failed = thresholds.iter().any(ThresholdBlock::fails);
-    Ok(Some(if failed { Exit::Threshold } else { record.phase(name).map_or(Exit::Good, exit_of) }))
+    Ok(if failed { Exit::Threshold } else { record.phase(name).map_or(Exit::Good, exit_of) })
 }
 
 /// Runs one timed phase; returns the record afterwards, or `None` after a dry run.
-pub async fn run(
-    session: &Session,
-    kind: PhaseKind,
-    args: &PhaseArgs,
-    role: &Role,
-) -> Result<Option<RunRecord>, Failure> {
-    let options = args.options(kind, role);
-    let front = Front::of_phases(session.console, &args.listen);
-    let around = Around { session, args, then: &|_| Ok(()) };
+async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result<Option<RunRecord>, Failure> {
+    let (options, around) = (args.options(kind), args.around(session));
+    let (front, in_cluster) = (around.front(), &args.beside.in_cluster);
     let is_dry = args.dry_run.dry_run == DryRun::Client;
-    if !is_dry && !args.in_cluster.in_cluster {
+    if !is_dry && !in_cluster.in_cluster {
         return Box::pin(phase::measure(session.runs(), &options, &front, &around)).await.map(Some);
     }
     let prepared = Box::pin(phase::prepare(session.runs(), &options, &around)).await?;
     if is_dry {
         dry_run::phase(session, kind, &prepared).await?;
-        args.hooks.announce(session.console, &[kind]);
+        args.beside.hooks.announce(session.console, &[kind]);
         return Ok(None);
     }
     phase::check(&session.cluster, &options, &prepared, &front).await?;
-    let planned = args.in_cluster.plan(prepared.step.name(), prepared.settings)?;
-    let record =
-        Box::pin(in_cluster::run(session, &args.in_cluster, &args.run.prefix, vec![planned])).await?;
+    let planned = in_cluster.plan(prepared.step.name(), prepared.settings)?;
+    let record = Box::pin(in_cluster::run(session, in_cluster, &args.run.prefix, vec![planned])).await?;
     around.ended(&record).await?;
     Ok(Some(record))
 }
 
-/// Checks, hooks, metrics and exports around phases
+/// What the command line adds around phases: checks, hooks, metrics, exports
+#[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) session: &'a Session,
-    pub(super) args: &'a PhaseArgs,
+    /// Flags of what happens beside them; a fleet has none.
+    pub(super) beside: Option<&'a BesideArgs>,
+    /// Plan that the user expects.
+    pub(super) asserted: Option<&'a AssertedArgs>,
+    /// Kind of storm whose thresholds are judged after each phase; absent if they are judged at the end.
+    pub(super) judged: Option<StormKind>,
     /// Called after each finished phase.
     pub(super) then: &'a dyn Fn(&RunRecord) -> Result<(), Failure>,
 }
 
+impl<'a> Around<'a> {
+    /// Phases of a sequence, with thresholds at its end.
+    pub(super) fn new(session: &'a Session, beside: Option<&'a BesideArgs>) -> Self {
+        Self { session, beside, asserted: None, judged: None, then: &|_| Ok(()) }
+    }
+
+    /// The console that shows them.
+    pub(super) fn front(&self) -> Front<'a> {
+        Front::of_phases(self.session.console, self.beside.map(|beside| &beside.listen))
+    }
+}
+
 impl Steps for Around<'_> {
     fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        self.args.asserted.check(plan)
+        self.asserted.map_or(Ok(()), |asserted| asserted.check(plan))
     }
 
     fn check(&self, record: &RunRecord, next: PhaseName) -> Result<(), Failure> {
-        self.args.fail_if.check_before(record, next, self.args.storm)
+        match (self.beside, self.judged) {
+            (Some(beside), Some(storm)) => beside.fail_if.check_before(record, next, storm),
+            _ => Ok(()),
+        }
     }
 
     fn before<'a>(
@@ -190,8 +182,9 @@ impl Steps for Around<'_> {
         phase: PhaseName,
     ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            self.args.hooks.before(self.session, &record.plan.prefix, phase).await?;
-            self.args.hooks.note(record, phase);
+            let Some(beside) = self.beside else { return Ok(()) };
+            beside.hooks.before(self.session, &record.plan.prefix, phase).await?;
+            beside.hooks.note(record, phase);
             Ok(())
         })
     }
@@ -203,77 +196,63 @@ impl Steps for Around<'_> {
         lock: &'a Held,
     ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            self.args.metrics.add(self.session, lock, record, phase).await;
-            if self.args.hooks.after.is_empty() {
+            let Some(beside) = self.beside else { return Ok(()) };
+            beside.metrics.add(self.session, lock, record, phase).await;
+            if beside.hooks.after.is_empty() {
                 return Ok(());
             }
             let (saved, mut store) = self.session.load(&record.plan.prefix).await?;
             store.set_holder(lock.holder());
             *record = saved;
-            self.args.hooks.after(self.session, record, &mut store).await
+            beside.hooks.after(self.session, record, &mut store).await
         })
     }
 
     fn ended<'a>(&'a self, record: &'a RunRecord) -> LocalBoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            self.args.listen.phase_ended(record);
-            self.args.exports.phase_ended(self.session.console, &self.session.interrupt, record).await;
+            if let Some(beside) = self.beside {
+                beside.listen.phase_ended(record);
+                beside.exports.phase_ended(self.session.console, &self.session.interrupt, record).await;
+            }
             (self.then)(record)
         })
     }
 }
 
 impl PhaseArgs {
-    /// A phase with nothing beside it: no files, hooks, exports or thresholds.
-    pub(super) fn plain(run: &RunArgs, pace: &PaceArgs, preflight: PreflightArgs) -> Self {
-        Self {
-            run: run.clone(),
-            pace: pace.clone(),
-            shape: ShapeArgs::default(),
-            asserted: AssertedArgs::default(),
-            dry_run: DryRunArgs { dry_run: DryRun::None },
-            save: SaveArgs::none(),
-            fail_if: FailIfArgs::default(),
-            hooks: HookArgs::none(),
-            exports: ExportArgs::default(),
-            listen: ListenArgs::default(),
-            metrics: MetricsArgs { prometheus: None },
-            in_cluster: InClusterArgs::default(),
-            halted: false,
-            storm: StormKind::Start,
-            nodes: Vec::new(),
-            share: None,
-            preflight,
-        }
-    }
-
     /// The requested phase.
-    pub(super) fn options(&self, kind: PhaseKind, role: &Role) -> PhaseOptions {
+    pub(super) fn options(&self, kind: PhaseKind) -> PhaseOptions {
+        let phase = requested(&self.run, &self.pace, &self.shape, self.preflight);
         let wanted = PhaseSettings {
-            shape: self.shape.shape(),
             halted: self.halted,
             kind: self.storm,
             nodes: self.nodes.clone(),
             share: self.share,
-            ..self.pace.settings()
+            ..phase.wanted
         };
-        PhaseOptions {
-            prefix: self.run.prefix.clone(),
-            kind,
-            wanted,
-            order: self.shape.order,
-            skip_preflight: self.preflight.skip_preflight,
-            role: role.clone(),
-        }
+        PhaseOptions { kind, wanted, ..phase }
     }
 
-    /// Fails if `--in-cluster` is combined with a flag that only works on this computer.
-    pub fn check_in_cluster(&self) -> Result<(), Failure> {
-        self.in_cluster.check(&[
-            (!self.hooks.before.is_empty(), "--before"),
-            (!self.hooks.after.is_empty(), "--after"),
-            (self.listen.listen.is_some(), "--listen"),
-            (self.metrics.prometheus.is_some(), "--prometheus"),
-        ])
+    /// Steps around the requested phase.
+    pub(super) fn around<'a>(&'a self, session: &'a Session) -> Around<'a> {
+        let (asserted, judged) = (Some(&self.asserted), Some(self.storm));
+        Around { asserted, judged, ..Around::new(session, Some(&self.beside)) }
+    }
+}
+
+/// A storm with these flags.
+pub(super) fn requested(
+    run: &RunArgs,
+    pace: &PaceArgs,
+    shape: &ShapeArgs,
+    preflight: PreflightArgs,
+) -> PhaseOptions {
+    PhaseOptions {
+        prefix: run.prefix.clone(),
+        kind: PhaseKind::Storm,
+        wanted: PhaseSettings { shape: shape.shape(), ..pace.settings() },
+        order: shape.order,
+        skip_preflight: preflight.skip_preflight,
+        role: Role::default(),
     }
 }

@@ -1,12 +1,12 @@
 //! `--repeat`: repeats stop and storm up to the requested number of storms.
 
-use super::phase::PhaseArgs;
+use super::phase::Around;
 use super::repeat_args::RepeatArgs;
 use super::series;
-use super::session::Session;
 use super::threshold_args::{FailIfArgs, will_be};
 use bootstorm_engine::runs::Judge;
 use bootstorm_engine::runs::phase::exit_of;
+use bootstorm_engine::runs::settings::PhaseOptions;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
@@ -23,19 +23,17 @@ pub struct Repeated {
     pub exit: Exit,
 }
 
-/// Runs the missing storms.
-pub async fn run(
-    session: &Session,
-    args: &PhaseArgs,
+/// Runs the missing storms; `again` is the command that continues.
+pub(super) async fn run(
+    around: Around<'_>,
+    storm: PhaseOptions,
     repeat: &RepeatArgs,
+    again: String,
     fail_if: &FailIfArgs,
 ) -> Result<Repeated, Failure> {
     let purpose = repeat.purpose().ok_or_else(|| Failure::usage("--repeat is missing"))?;
-    let options = series::options(args, purpose, repeat.again(&args.shape), repeat.fresh);
-    // Thresholds are judged over all storms, at their end.
-    let args = PhaseArgs { fail_if: FailIfArgs::default(), ..args.clone() };
     let judge = Repetition { storms: repeat.repeat.unwrap_or(1), fail_if };
-    let (record, series) = series::run(session, &args, &options, &judge).await?;
+    let (record, series) = series::run(around, storm, purpose, again, repeat.fresh, &judge).await?;
     let thresholds = series::judge(fail_if, &record, &series);
     let exit = series.done(&record).map(|storm| exit_of(&storm.look())).max().unwrap_or(Exit::Good);
     Ok(Repeated { record, thresholds, exit })
@@ -52,9 +50,5 @@ impl Judge for Repetition<'_> {
         let will_be = |name| will_be(&record.plan, name, StormKind::Start);
         let expected = series::expected(Some(record), first, self.storms, will_be);
         self.fail_if.check(&expected, Some(PhaseName { kind: PhaseKind::Storm, number: first }))
-    }
-
-    fn next_size(&self, _: &RunRecord) -> Option<u32> {
-        None
     }
 }

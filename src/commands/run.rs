@@ -1,7 +1,6 @@
 //! `run`: the guide's whole test, from setup to report.
 
 use super::cleanup;
-use super::front::Front;
 use super::in_cluster;
 use super::pace_args::DryRun;
 use super::phase::Around;
@@ -37,12 +36,9 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         return Err(Failure::usage("--cleanup asks for confirmation at the end, and there is no terminal")
             .hint("pass --yes too"));
     }
-    args.save.check()?;
-    args.exports.check()?;
-    args.listen.start(context.console(), &args.run.prefix).await?;
-    args.metrics.check()?;
-    args.storm().check_in_cluster()?;
-    if args.in_cluster.in_cluster && args.repeat.repeat.is_some() {
+    args.beside.check()?;
+    args.beside.listen.start(context.console(), &args.run.prefix).await?;
+    if args.beside.in_cluster.in_cluster && args.repeat.repeat.is_some() {
         return Err(Failure::usage("--repeat cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
     }
@@ -50,7 +46,7 @@ pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failu
         return within(context.connect().await?, args, resolved).await;
     }
     let (expected, judged) = expected(args, &resolved.plan, None);
-    args.fail_if.check(&expected, judged)?;
+    args.beside.fail_if.check(&expected, judged)?;
     let mut sandbox = args.shape.start(0).await?;
     let _duty = context.interrupt.duty();
     let console = context.console();
@@ -92,17 +88,18 @@ async fn within(mut session: Session, args: &RunCommand, resolved: Resolved) -> 
 
 /// Remaining phases for the Job of the run.
 fn planned(args: &RunCommand, outline: &Outline, record: &RunRecord) -> Result<Vec<Planned>, Failure> {
-    let storm = args.storm_options();
+    let storm = args.storm();
     let plan = |name: PhaseName| {
         let step = if record.phase(name).is_some() { Step::Continue(name) } else { Step::Begin(name) };
-        args.in_cluster.plan(name, outline.options(&storm, name).settings(record, step)?)
+        args.beside.in_cluster.plan(name, outline.options(&storm, name).settings(record, step)?)
     };
     outline.missing(record).map(plan).collect()
 }
 
 async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Result<Exit, Failure> {
     let last = if args.no_storm { PhaseKind::Create } else { PhaseKind::Storm };
-    if let Some(record) = in_cluster::attach(session, &args.in_cluster, &args.run.prefix, last).await? {
+    if let Some(record) = in_cluster::attach(session, &args.beside.in_cluster, &args.run.prefix, last).await?
+    {
         let (_, judged) = expected(args, &resolved.plan, Some(&record));
         return Box::pin(report(session, args, record, Judged::At(judged), false)).await;
     }
@@ -114,7 +111,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             Box::pin(start_over(session, args)).await?;
             None
         }
-        Some(record) if !is_dry => match args.hooks.catch_up(session, &args.run.prefix).await? {
+        Some(record) if !is_dry => match args.beside.hooks.catch_up(session, &args.run.prefix).await? {
             Some(record) => Some(record),
             None => {
                 options.refuse_finished(&record)?;
@@ -127,7 +124,7 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         options.check_baseline(record)?;
     }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
-    args.fail_if.check(&expected, judged)?;
+    args.beside.fail_if.check(&expected, judged)?;
     let vms = resolved.plan.size();
     let setting_up = setup::run(session, args.setup(), resolved, args.dry_run.dry_run);
     let Some(mut record) = Box::pin(setting_up).await? else {
@@ -137,20 +134,20 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
     let outline = options.outline(Some(&record));
     // The baseline of a continued run may be finished; then only the final report shows it.
     let measured = record.phase(outline.baseline).is_none_or(|phase| phase.state != PhaseState::Done);
-    if args.in_cluster.in_cluster && outline.next(&record).is_some() {
+    if args.beside.in_cluster.in_cluster && outline.next(&record).is_some() {
         let planned = planned(args, &outline, &record)?;
         let prefix = &args.run.prefix;
-        record = Box::pin(in_cluster::run(session, &args.in_cluster, prefix, planned)).await?;
+        record = Box::pin(in_cluster::run(session, &args.beside.in_cluster, prefix, planned)).await?;
     }
     let storm = args.storm();
     let shown = |record: &RunRecord| show_first(session, args, &outline, record);
-    let around = Around { session, args: &storm, then: &shown };
-    let front = Front::of_phases(session.console, &args.listen);
-    let options = args.storm_options();
-    let running = whole::run(session.runs(), &outline, &options, record, &front, &around);
+    let around = Around { then: &shown, ..Around::new(session, Some(&args.beside)) };
+    let front = around.front();
+    let running = whole::run(session.runs(), &outline, &storm, record, &front, &around);
     let record = Box::pin(running).await?;
     if args.repeat.repeat.is_some() {
-        let repeated = repeat::run(session, &storm, &args.repeat, &args.fail_if).await?;
+        let again = args.repeat.again(&args.launch);
+        let repeated = repeat::run(around, storm, &args.repeat, again, &args.beside.fail_if).await?;
         let judged = Judged::Done(repeated.thresholds);
         return Box::pin(report(session, args, repeated.record, judged, measured)).await;
     }
@@ -168,8 +165,8 @@ fn show_first(
     else {
         return Ok(());
     };
-    if args.save.save_results {
-        args.save.save(session.console, record)?;
+    if args.beside.save.save_results {
+        args.beside.save.save(session.console, record)?;
     }
     let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
     if in_blocks && !(args.no_storm && name == outline.baseline) {
@@ -196,7 +193,7 @@ async fn report(
 ) -> Result<Exit, Failure> {
     let thresholds = match judged {
         Judged::Done(thresholds) => thresholds,
-        Judged::At(judged) => args.fail_if.judge(&record, judged),
+        Judged::At(judged) => args.beside.fail_if.judge(&record, judged),
     };
     let baseline = args.options().outline(Some(&record)).baseline;
     let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
@@ -210,16 +207,14 @@ async fn report(
             show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
         }
     }
-    args.save.finish(session.console, &record, &thresholds)?;
-    args.exports.judged(session.console, &session.interrupt, &record, &thresholds).await;
-    args.save.index.finish(session.console, &session.interrupt, &record, &thresholds).await;
+    args.beside.finish(session, &record, &thresholds).await?;
     if args.cleanup
         && let Some(count) = clean_up(session, args).await?
     {
         session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
     }
     let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
-    Ok(args.fail_if.exit(session, &thresholds, exit))
+    Ok(args.beside.fail_if.exit(session, &thresholds, exit))
 }
 
 /// Phases of the run at its end, and the one that is judged.
@@ -268,7 +263,7 @@ fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) 
     if let Some(storms) = args.repeat.repeat {
         session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
     }
-    args.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
+    args.beside.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
     let all = outline.limit(each);
     let all = args.run_timeout.map_or(all, |limit| limit.min(all));
     let shaped =

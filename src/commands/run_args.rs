@@ -4,25 +4,18 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::export_args::ExportArgs;
-use super::hooks::HookArgs;
-use super::in_cluster::InClusterArgs;
-use super::listen_args::ListenArgs;
-use super::metrics_args::MetricsArgs;
+use super::beside_args::BesideArgs;
 use super::pace_args::{DryRunArgs, PaceArgs};
-use super::phase::PhaseArgs;
+use super::phase::requested;
 use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::repeat_args::RepeatArgs;
 use super::sandbox_args::SandboxArgs;
-use super::save_args::SaveArgs;
 use super::shape_args::ShapeArgs;
-use super::threshold_args::FailIfArgs;
 use super::values;
-use bootstorm_engine::runs::settings::{PhaseOptions, Role};
+use bootstorm_engine::runs::settings::PhaseOptions;
 use bootstorm_engine::runs::setup::SetupOptions;
 use bootstorm_engine::runs::whole::RunOptions;
-use bootstorm_model::record::PhaseKind;
 
 /// What storms are compared with
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,19 +76,7 @@ pub struct RunCommand {
     #[arg(short, long)]
     pub yes: bool,
     #[command(flatten)]
-    pub save: SaveArgs,
-    #[command(flatten)]
-    pub fail_if: FailIfArgs,
-    #[command(flatten)]
-    pub hooks: HookArgs,
-    #[command(flatten)]
-    pub exports: ExportArgs,
-    #[command(flatten)]
-    pub listen: ListenArgs,
-    #[command(flatten)]
-    pub metrics: MetricsArgs,
-    #[command(flatten)]
-    pub in_cluster: InClusterArgs,
+    pub beside: BesideArgs,
     #[command(flatten)]
     pub dry_run: DryRunArgs,
     /// Run on a simulated cluster instead of a real one
@@ -125,23 +106,8 @@ impl RunCommand {
         }
     }
 
-    /// Flags of its storms.
-    pub(super) fn storm(&self) -> PhaseArgs {
-        PhaseArgs {
-            shape: self.launch.clone(),
-            save: self.save.clone(),
-            hooks: self.hooks.clone(),
-            exports: self.exports.clone(),
-            listen: self.listen.clone(),
-            metrics: self.metrics.clone(),
-            in_cluster: self.in_cluster.clone(),
-            // Thresholds are judged over the whole run, at its end.
-            ..PhaseArgs::plain(&self.run, &self.pace, self.preflight)
-        }
-    }
-
     /// Its storms.
-    pub(super) fn storm_options(&self) -> PhaseOptions {
-        self.storm().options(PhaseKind::Storm, &Role::default())
+    pub(super) fn storm(&self) -> PhaseOptions {
+        requested(&self.run, &self.pace, &self.launch, self.preflight)
     }
 }

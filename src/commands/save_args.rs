@@ -35,17 +35,6 @@ pub struct SaveArgs {
 }
 
 impl SaveArgs {
-    /// Nothing is saved.
-    pub(super) fn none() -> Self {
-        Self {
-            save_results: false,
-            results_folder: PathBuf::new(),
-            storage_driver: None,
-            output_file: Vec::new(),
-            index: IndexArgs { index: None, index_name: String::new() },
-        }
-    }
-
     /// Fails if results are to be saved and their folders neither exist nor can be created.
     pub fn check(&self) -> Result<(), Failure> {
         output_file::check(&self.output_file)?;

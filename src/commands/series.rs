@@ -1,12 +1,10 @@
-//! Common parts of repetitions and the search for the largest storm: options, progress, judgement.
+//! Common parts of repetitions and the search for the largest storm: progress, judgement.
 
-use super::front::Front;
-use super::phase::{Around, PhaseArgs};
-use super::session::Session;
+use super::phase::Around;
 use super::threshold_args::FailIfArgs;
 use bootstorm_engine::runs::Judge;
 use bootstorm_engine::runs::series::{self, Purpose, SeriesOptions};
-use bootstorm_engine::runs::settings::Role;
+use bootstorm_engine::runs::settings::{PhaseOptions, Role};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
@@ -14,28 +12,27 @@ use bootstorm_model::stats::Quantile;
 use bootstorm_report::thresholds::{self, Expected};
 use bootstorm_report::{Capacity, Graded, Repetition, ThresholdBlock};
 
-/// The requested series; `again` is the command that continues it.
-pub(super) fn options(args: &PhaseArgs, purpose: Purpose, again: String, fresh: bool) -> SeriesOptions {
-    let role = Role { again: Some(again), ..Role::default() };
-    SeriesOptions { storm: args.options(PhaseKind::Storm, &role), purpose, fresh }
-}
-
-/// Runs the missing storms of a series, with a line about each.
+/// Runs the missing storms of a series, with a line about each; `again` is the command that continues it.
 pub(super) async fn run(
-    session: &Session,
-    args: &PhaseArgs,
-    options: &SeriesOptions,
+    around: Around<'_>,
+    storm: PhaseOptions,
+    purpose: Purpose,
+    again: String,
+    fresh: bool,
     judge: &dyn Judge,
 ) -> Result<(RunRecord, Series), Failure> {
+    let session = around.session;
+    let role = Role { again: Some(again), ..storm.role };
+    let options = SeriesOptions { storm: PhaseOptions { role, ..storm }, purpose, fresh };
     let told = |record: &RunRecord| {
         if let Some(line) = told(record) {
             session.console.say(&line);
         }
         Ok(())
     };
-    let around = Around { session, args, then: &told };
-    let front = Front::of_phases(session.console, &args.listen);
-    Box::pin(series::run(session.runs(), options, &front, &around, judge)).await
+    // Thresholds are judged over all storms, at their end.
+    let around = Around { judged: None, then: &told, ..around };
+    Box::pin(series::run(session.runs(), &options, &around.front(), &around, judge)).await
 }
 
 /// One line about a storm of a series that has just ended.

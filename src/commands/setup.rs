@@ -9,13 +9,12 @@ use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
-use super::{dry_run, values};
+use super::{dry_run, show, values};
 use bootstorm_engine::runs::setup::{self, Resolved, SetupOptions};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::line;
-use bootstorm_report::document;
 
 /// Check the cluster, fix the plan, create the namespaces
 ///
@@ -63,18 +62,14 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
     let Some(record) = Box::pin(run(&session, options, resolved, args.dry_run.dry_run)).await? else {
         return Ok(Exit::Good);
     };
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the setup cannot be shown").because(error);
-    let text = match session.output {
+    let text = || match session.output {
         Output::Name => {
             let names = if record.plan.makes_namespaces() { record.plan.namespaces() } else { Vec::new() };
             names.iter().map(|name| format!("namespace/{name}\n")).collect()
         }
-        Output::Json => document::json(&record).map_err(unwritable)?,
-        Output::Yaml => document::yaml(&record).map_err(unwritable)?,
         _ => summary(&session, &record),
     };
-    session.console.data(&text)?;
+    session.console.data(&show::value(session.output, "setup", &record, text)?)?;
     Ok(Exit::Good)
 }
 

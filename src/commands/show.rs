@@ -1,11 +1,13 @@
 //! Shows results in the requested format.
 
+use serde::Serialize;
+
 use super::presentation::Output;
 use super::session::{Context, Session};
 use crate::console::Console;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, RunRecord, lifecycle};
-use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable};
+use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable, document};
 
 /// Destination and format of a result
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +109,21 @@ fn write(screen: Screen, report: &Report, title: bool, next: &[String]) -> Resul
         return screen.console.written(|stdout| report.write_json(stdout));
     }
     screen.console.data(&rendered(report, screen.output, &layout(screen, title), next)?)
+}
+
+/// A value as a document, or as `text` in formats without one; `what` is shown.
+pub(super) fn value<T: Serialize + ?Sized>(
+    output: Output,
+    what: &str,
+    value: &T,
+    text: impl FnOnce() -> String,
+) -> Result<String, Failure> {
+    let document = match output {
+        Output::Json => document::json(value),
+        Output::Yaml => document::yaml(value),
+        _ => Ok(text()),
+    };
+    document.map_err(|error| Failure::new(format!("the {what} cannot be shown")).because(error))
 }
 
 /// A report in a format; `next` are suggested commands.

@@ -5,6 +5,7 @@ use clap::Args;
 use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
+use super::show;
 use bootstorm_engine::cluster::jobs::{JobEnd, JobState};
 use bootstorm_engine::cluster::store::{Head, PartHead};
 use bootstorm_engine::cluster::{Cluster, ClusterError};
@@ -13,7 +14,7 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::record::RunRecord;
 use bootstorm_model::text::printable;
 use bootstorm_report::status::{JobStanding, Process, ShardStanding};
-use bootstorm_report::{Layout, Paint, Status, StatusRow, document, status};
+use bootstorm_report::{Layout, Paint, Status, StatusRow, status};
 
 /// Show the state of runs and the next command
 #[derive(Debug, Clone, Args)]
@@ -63,15 +64,11 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let record = session.read(&args.run.prefix).await?;
     let job = if record.made.job { job(&session, &record).await } else { None };
     let status = Status::of(&record).with_process(process(&session, &args.run.prefix).await).with_job(job);
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
-    let text = match session.output {
-        Output::Json => document::json(&status).map_err(unwritable)?,
-        Output::Yaml => document::yaml(&status).map_err(unwritable)?,
+    let text = || match session.output {
         Output::Name => format!("{}\n", printable(&status.run)),
         _ => status.table(&layout),
     };
-    session.console.data(&text)?;
+    session.console.data(&show::value(session.output, "status", &status, text)?)?;
     Ok(Exit::Good)
 }
 
@@ -129,16 +126,12 @@ async fn job(session: &Session, record: &RunRecord) -> Option<JobStanding> {
 }
 
 fn list(session: &Session, rows: &[StatusRow], layout: &Layout) -> Result<(), Failure> {
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the status cannot be shown").because(error);
-    let text = match session.output {
-        Output::Json => document::json(rows).map_err(unwritable)?,
-        Output::Yaml => document::yaml(rows).map_err(unwritable)?,
+    let text = || match session.output {
         Output::Name => rows.iter().map(|row| format!("{}\n", printable(&row.name))).collect(),
         _ if rows.is_empty() => String::new(),
         _ => status::listing(rows, layout.headers, layout.paint),
     };
-    session.console.data(&text)
+    session.console.data(&show::value(session.output, "status", rows, text)?)
 }
 
 fn row(cluster: &Cluster, head: Head) -> StatusRow {

@@ -7,7 +7,7 @@ use super::find_max_args::FindMaxArgs;
 use super::pace_args::DryRun;
 use super::phase::{self, PhaseArgs};
 use super::preflight::PreflightArgs;
-use super::repeat;
+use super::repeat::{self, Repeated};
 use super::repeat_args::RepeatArgs;
 use super::session::Context;
 use super::show;
@@ -118,7 +118,7 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
         let phase = PhaseArgs { storm, nodes, preflight, share: args.share, ..args.phase.clone() };
         return phase::command(context, PhaseKind::Storm, &phase).await;
     }
-    if args.phase.in_cluster.in_cluster {
+    if args.phase.beside.in_cluster.in_cluster {
         return Err(Failure::usage("--repeat and --find-max cannot be combined with --in-cluster")
             .hint("run the storm several times instead: kubectl bootstorm storm --in-cluster"));
     }
@@ -133,21 +133,20 @@ pub async fn command(context: &Context, args: &StormArgs) -> Result<Exit, Failur
         return Err(Failure::usage("--dry-run shows one phase, not a series of storms")
             .hint("leave out --repeat or --find-max"));
     }
-    args.phase.save.check()?;
-    args.phase.exports.check()?;
-    args.phase.metrics.check()?;
+    let (phase, beside) = (&args.phase, &args.phase.beside);
+    beside.check()?;
     let session = context.connect().await?;
-    args.phase.listen.start(session.console, &args.phase.run.prefix).await?;
-    args.phase.hooks.catch_up(&session, &args.phase.run.prefix).await?;
+    beside.listen.start(session.console, &phase.run.prefix).await?;
+    beside.hooks.catch_up(&session, &phase.run.prefix).await?;
+    let (storm, around) = (phase.options(PhaseKind::Storm), phase.around(&session));
     if args.find_max.find_max {
-        return find_max::command(&session, &args.phase, &args.find_max, args.repeat.fresh).await;
+        let again = args.find_max.again(&phase.shape);
+        return find_max::command(around, storm, &args.find_max, again, args.repeat.fresh).await;
     }
-    let fail_if = &args.phase.fail_if;
-    let repeated = repeat::run(&session, &args.phase, &args.repeat, fail_if).await?;
-    show::phase(&session, &repeated.record, PhaseKind::Storm, repeated.thresholds.clone())?;
-    let (record, thresholds) = (&repeated.record, &repeated.thresholds);
-    args.phase.save.finish(session.console, record, thresholds)?;
-    args.phase.save.index.finish(session.console, &session.interrupt, record, thresholds).await;
-    args.phase.exports.judged(session.console, &session.interrupt, record, thresholds).await;
-    Ok(fail_if.exit(&session, &repeated.thresholds, repeated.exit))
+    let again = args.repeat.again(&phase.shape);
+    let Repeated { record, thresholds, exit } =
+        repeat::run(around, storm, &args.repeat, again, &beside.fail_if).await?;
+    show::phase(&session, &record, PhaseKind::Storm, thresholds.clone())?;
+    beside.finish(&session, &record, &thresholds).await?;
+    Ok(beside.fail_if.exit(&session, &thresholds, exit))
 }

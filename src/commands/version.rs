@@ -6,11 +6,11 @@ use serde::Serialize;
 use super::presentation::Output;
 use super::program;
 use super::session::Context;
+use super::show;
 use bootstorm_engine::cluster::facts::KubeVirtState;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::text::printable;
-use bootstorm_report::document;
 
 /// Show the versions of this program and of the cluster
 ///
@@ -69,15 +69,12 @@ pub async fn command(context: &Context, args: &VersionArgs) -> Result<Exit, Fail
         target: env!("BOOTSTORM_TARGET"),
     };
     let versions = Versions { client, server: server.and_then(Result::ok) };
-    let unwritable =
-        |error: bootstorm_report::Unwritable| Failure::new("the versions cannot be shown").because(error);
-    let shown = match context.presentation.output {
-        Output::Json => document::json(&versions).map_err(unwritable)?,
-        Output::Yaml => document::yaml(&versions).map_err(unwritable)?,
+    let output = context.presentation.output;
+    let text = || match output {
         Output::Name => format!("{}\n", versions.client.version),
         _ => versions.lines(),
     };
-    console.data(&shown)?;
+    console.data(&show::value(output, "versions", &versions, text)?)?;
     Ok(Exit::Good)
 }
 

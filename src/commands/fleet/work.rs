@@ -7,21 +7,22 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::cleanup;
 use super::super::pace_args::DryRun;
-use super::super::phase::{self, PhaseArgs};
+use super::super::phase::{Around, requested};
 use super::super::session::Session;
 use super::super::setup;
 use super::super::shape_args::ShapeArgs;
+use super::Action;
 use super::members::Chosen;
-use super::{Action, FleetArgs};
 use bootstorm_engine::phases::cleanup::Choice;
 use bootstorm_engine::phases::gate::{Gate, Policy};
 use bootstorm_engine::runs::cleanup::{CleanupOptions, check_kept};
-use bootstorm_engine::runs::settings::Role;
+use bootstorm_engine::runs::phase::measure;
+use bootstorm_engine::runs::settings::{PhaseOptions, Role};
 use bootstorm_engine::runs::setup::SetupOptions;
 use bootstorm_engine::runs::whole::next_step;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, RunRecord, StormKind};
 
 /// The phases of a run in a fleet
 pub(super) const STEPS: [PhaseName; 3] = [
@@ -116,11 +117,19 @@ impl Worker {
         Ok(())
     }
 
+    /// Runs a phase; kind and shape apply to the storm only.
     async fn phase(&self, kind: PhaseKind, gate: Option<Arc<Gate>>) -> Result<RunRecord, Failure> {
-        let args = phase_args(&self.chosen.args, kind);
-        let role = Role { gate, ..Role::default() };
-        let record = Box::pin(phase::run(&self.session, kind, &args, &role)).await?;
-        record.ok_or_else(|| Failure::new("the phase was not run"))
+        let (session, args) = (&self.session, &self.chosen.args);
+        let is_storm = kind == PhaseKind::Storm;
+        let shape = if is_storm { args.shape.clone() } else { ShapeArgs::default() };
+        let phase = requested(&args.run, &args.pace, &shape, args.preflight);
+        let storm =
+            if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start };
+        let wanted = PhaseSettings { kind: storm, ..phase.wanted };
+        let options = PhaseOptions { kind, wanted, role: Role { gate, ..Role::default() }, ..phase };
+        // Thresholds are judged over the whole fleet, at its end.
+        let around = Around::new(session, None);
+        Box::pin(measure(session.runs(), &options, &around.front(), &around)).await
     }
 
     async fn cleanup(&self) -> Result<(), Failure> {
@@ -134,16 +143,5 @@ impl Worker {
             check_kept(&deleted, &options)?;
         }
         Ok(())
-    }
-}
-
-/// Flags of a phase; kind and shape apply to the storm only.
-fn phase_args(args: &FleetArgs, kind: PhaseKind) -> PhaseArgs {
-    let is_storm = kind == PhaseKind::Storm;
-    PhaseArgs {
-        shape: if is_storm { args.shape.clone() } else { ShapeArgs::default() },
-        storm: if is_storm && args.action == Action::Storm { args.kind.storm() } else { StormKind::Start },
-        // Thresholds are judged over the whole fleet, at its end.
-        ..PhaseArgs::plain(&args.run, &args.pace, args.preflight)
     }
 }
