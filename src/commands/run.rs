@@ -12,7 +12,7 @@ use super::setup;
 use super::threshold_args::will_be;
 use super::{series, show};
 use bootstorm_engine::cluster::Connection;
-use bootstorm_engine::runs::cleanup::{CleanupOptions, check_kept};
+use bootstorm_engine::runs::cleanup::CleanupOptions;
 use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_engine::runs::setup::Resolved;
 use bootstorm_engine::runs::whole::{self, Outline};
@@ -287,6 +287,6 @@ async fn clean_up(session: &Session, args: &RunCommand) -> Result<Option<usize>,
     let options = CleanupOptions::of(&args.run.prefix);
     let cleaning = cleanup::run(session, &options, args.yes || args.sandbox);
     let Some(deleted) = Box::pin(cleaning).await? else { return Ok(None) };
-    check_kept(&deleted, &options)?;
+    options.check_kept(&deleted)?;
     Ok(Some(deleted.going(options.choice).len()))
 }

@@ -9,7 +9,7 @@ use super::front::Front;
 use super::pace_args::DryRun;
 use super::session::{Context, Session};
 use bootstorm_engine::phases::cleanup::Leftovers;
-use bootstorm_engine::runs::cleanup::{self, CleanupOptions, Prepared, check_kept};
+use bootstorm_engine::runs::cleanup::{Cleanup, CleanupOptions, Prepared};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
@@ -17,12 +17,14 @@ use bootstorm_model::failure::Failure;
 pub async fn command(context: &Context, args: &CleanupArgs) -> Result<Exit, Failure> {
     let (session, options) = (context.connect().await?, args.options());
     if args.dry_run.dry_run == DryRun::Client {
-        if let Some(found) = find(&session, &options, &Front::new(session.console)).await? {
+        let front = Front::new(session.console);
+        let cleanup = Cleanup { runs: session.runs(), options: &options, caller: &front };
+        if let Some(found) = find(&session, cleanup).await? {
             wording::rehearse(&session, &options, &found)?;
         }
     } else if let Some(deleted) = Box::pin(run(&session, &options, args.yes)).await? {
         wording::print(&session, &deleted, options.choice, "deleted")?;
-        check_kept(&deleted, &options)?;
+        options.check_kept(&deleted)?;
     }
     Ok(Exit::Good)
 }
@@ -36,29 +38,28 @@ pub async fn run(
     yes: bool,
 ) -> Result<Option<Leftovers>, Failure> {
     let front = Front::new(session.console);
-    let Some(found) = find(session, options, &front).await? else { return Ok(None) };
+    let cleanup = Cleanup { runs: session.runs(), options, caller: &front };
+    let Some(found) = find(session, cleanup).await? else { return Ok(None) };
     if !yes {
         wording::ask(session, options, &found)?;
     }
-    let deleted = Box::pin(cleanup::run(session.runs(), options, found, &front)).await?;
+    let deleted = Box::pin(cleanup.run(found)).await?;
     wording::skipped(session, &deleted);
     Ok(Some(deleted))
 }
 
 /// Finds what a run has created, and shows what is not its own; `None` if nothing exists.
-async fn find(
-    session: &Session,
-    options: &CleanupOptions,
-    front: &Front<'_>,
-) -> Result<Option<Prepared>, Failure> {
-    let found = Box::pin(cleanup::prepare(session.runs(), options, front)).await?;
+async fn find(session: &Session, cleanup: Cleanup<'_>) -> Result<Option<Prepared>, Failure> {
+    let found = Box::pin(cleanup.prepare()).await?;
     wording::strangers(session, &found.leftovers);
     if found.is_empty() {
-        session.console.say(&format!("nothing of run {} exists", options.prefix));
+        session.console.say(&format!("nothing of run {} exists", cleanup.options.prefix));
         wording::skipped(session, &found.leftovers);
-        found.name_strays(session.runs(), options, front).await;
+        if found.is_unknown() {
+            cleanup.name_strays().await;
+        }
         return Ok(None);
     }
-    wording::foreign(session, options, &found.leftovers);
+    wording::foreign(session, cleanup.options, &found.leftovers);
     Ok(Some(found))
 }

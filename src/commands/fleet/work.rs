@@ -15,7 +15,7 @@ use super::Action;
 use super::members::Chosen;
 use bootstorm_engine::phases::cleanup::Choice;
 use bootstorm_engine::phases::gate::{Gate, Policy};
-use bootstorm_engine::runs::cleanup::{CleanupOptions, check_kept};
+use bootstorm_engine::runs::cleanup::CleanupOptions;
 use bootstorm_engine::runs::phase::measure;
 use bootstorm_engine::runs::settings::{PhaseOptions, Role};
 use bootstorm_engine::runs::setup::SetupOptions;
@@ -140,7 +140,7 @@ impl Worker {
         if let Some(deleted) = Box::pin(cleanup::run(&self.session, &options, true)).await? {
             let count = deleted.going(choice).len();
             self.session.console.say(&format!("cleaned up: {count} objects deleted"));
-            check_kept(&deleted, &options)?;
+            options.check_kept(&deleted)?;
         }
         Ok(())
     }

@@ -8,10 +8,10 @@ mod ownership;
 
 use std::time::Duration;
 
-pub use failures::check_kept;
-pub use options::CleanupOptions;
+use failures::GRACE;
+pub use options::{Cleanup, CleanupOptions};
 
-use super::{Caller, Runs, job};
+use super::job;
 use crate::cluster::jobs::Piece;
 use crate::cluster::lease::Held;
 use crate::cluster::ownership::Estate;
@@ -50,183 +50,170 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Whether the run is unknown.
+    pub fn is_unknown(&self) -> bool {
+        self.estate.run_id().is_empty()
+    }
+
     /// Whether nothing of the run exists.
     pub fn is_empty(&self) -> bool {
         self.leftovers.is_empty() && self.cordons.is_empty() && self.gear.is_empty()
     }
-
-    /// Warns about nodes that a run without a record may have left cordoned, unless the run is known.
-    pub async fn name_strays(&self, runs: Runs<'_>, options: &CleanupOptions, caller: &dyn Caller) {
-        if self.estate.run_id().is_empty() {
-            cordons::name_strays(runs.cluster, &options.prefix, caller).await;
-        }
-    }
 }
 
-/// Determines the run and its existing objects, within the time limit.
-pub async fn prepare(
-    runs: Runs<'_>,
-    options: &CleanupOptions,
-    caller: &dyn Caller,
-) -> Result<Prepared, Failure> {
-    let mut interrupt = runs.interrupt.clone();
-    tokio::select! {
-        biased;
-        () = interrupt.wait() => Err(Failure::interrupted("interrupted; nothing was deleted")),
-        seen = tokio::time::timeout(options.timeout, Box::pin(look(runs, options, caller))) => {
-            seen.unwrap_or_else(|_| Err(failures::out_of_time(options)))
+impl Cleanup<'_> {
+    /// Determines the run and its existing objects, within the time limit.
+    pub async fn prepare(&self) -> Result<Prepared, Failure> {
+        let mut interrupt = self.runs.interrupt.clone();
+        tokio::select! {
+            biased;
+            () = interrupt.wait() => Err(Failure::interrupted("interrupted; nothing was deleted")),
+            seen = tokio::time::timeout(self.options.timeout, Box::pin(self.look())) => {
+                seen.unwrap_or_else(|_| Err(self.options.out_of_time()))
+            }
         }
     }
-}
 
-async fn look(runs: Runs<'_>, options: &CleanupOptions, caller: &dyn Caller) -> Result<Prepared, Failure> {
-    let cluster = runs.cluster;
-    let record = adopted::find(cluster, options, caller).await?;
-    let estate = ownership::whose(runs, options, caller, record.as_ref()).await?;
-    let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
-    let cordons = match (&record, &estate) {
-        (Some((record, _)), _) => draining::open_cordons(record),
-        (None, Some(estate)) => cordons::marked(cluster, estate.run_id(), caller).await?,
-        (None, None) => Vec::new(),
-    };
-    let others = record.as_ref().is_some_and(|(record, _)| record.plan.lists_vms());
-    let sorts: &[Sort] = if others { &Sort::BESIDE_OTHERS } else { &Sort::ALL };
-    let may_have_job = record.as_ref().is_none_or(|(record, _)| record.made.job);
-    let (adopted, own) = match record {
-        Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
-        // From here on only the index of the phases is needed.
-        Some((record, store)) => (None, Some(Box::new((RunRecord { phases: Vec::new(), ..record }, store)))),
-        None => (None, None),
-    };
-    let leftovers = match &estate {
-        Some(estate) => Leftovers::list(cluster, estate, sorts, place.as_deref()).await?,
-        None => Leftovers::default(),
-    };
-    let gear = match &estate {
-        Some(estate) if may_have_job => cluster.gear_of(&options.prefix, estate.run_id()).await?,
-        _ => Vec::new(),
-    };
-    let estate = estate.unwrap_or_default();
-    Ok(Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, own })
-}
-
-/// Cleans up a run; returns what was deleted, what stays, and what could not be checked.
-pub async fn run(
-    runs: Runs<'_>,
-    options: &CleanupOptions,
-    prepared: Prepared,
-    caller: &dyn Caller,
-) -> Result<Leftovers, Failure> {
-    let Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, mut own } = prepared;
-    let (cluster, choice) = (runs.cluster, options.choice);
-    let order = Order {
-        estate: &estate,
-        sorts,
-        place: place.as_deref(),
-        choice,
-        lock: leftovers.lock(&estate).map(|lease| lease.uid.as_str()),
-        concurrency: options.concurrency,
-        deadline: monotonic_now() + options.timeout,
-    };
-    if !gear.is_empty() {
-        Box::pin(job::remove(runs, &options.prefix, estate.run_id())).await?;
-        caller.say("deleted the job of the run");
+    async fn look(&self) -> Result<Prepared, Failure> {
+        let cluster = self.runs.cluster;
+        let record = self.find_record().await?;
+        let estate = self.whose(record.as_ref()).await?;
+        let place = record.as_ref().and_then(|(record, _)| record.plan.layout.namespace.clone());
+        let cordons = match (&record, &estate) {
+            (Some((record, _)), _) => draining::open_cordons(record),
+            (None, Some(estate)) => self.marked_cordons(estate.run_id()).await?,
+            (None, None) => Vec::new(),
+        };
+        let others = record.as_ref().is_some_and(|(record, _)| record.plan.lists_vms());
+        let sorts: &[Sort] = if others { &Sort::BESIDE_OTHERS } else { &Sort::ALL };
+        let may_have_job = record.as_ref().is_none_or(|(record, _)| record.made.job);
+        let (adopted, own) = match record {
+            Some((record, _)) if record.plan.is_adopted() => (Some(record), None),
+            // From here on only the index of the phases is needed.
+            Some((record, store)) => {
+                (None, Some(Box::new((RunRecord { phases: Vec::new(), ..record }, store))))
+            }
+            None => (None, None),
+        };
+        let leftovers = match &estate {
+            Some(estate) => Leftovers::list(cluster, estate, sorts, place.as_deref()).await?,
+            None => Leftovers::default(),
+        };
+        let gear = match &estate {
+            Some(estate) if may_have_job => cluster.gear_of(&self.options.prefix, estate.run_id()).await?,
+            _ => Vec::new(),
+        };
+        let estate = estate.unwrap_or_default();
+        Ok(Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, own })
     }
-    let taking = lock_after(runs, &options.prefix, &estate, !gear.is_empty());
-    let lock = tokio::time::timeout_at(order.deadline.into(), taking)
-        .await
-        .unwrap_or_else(|_| Err(failures::out_of_time(options)))?;
-    let outcome = async {
-        cordons::lift(cluster, &cordons, estate.run_id(), caller).await?;
-        if adopted.is_some() {
-            adopted::restore(runs, options, order.deadline, &lock, caller).await?;
+
+    /// Cleans up a run; returns what was deleted, what stays, and what could not be checked.
+    pub async fn run(&self, prepared: Prepared) -> Result<Leftovers, Failure> {
+        let Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, mut own } = prepared;
+        let choice = self.options.choice;
+        let order = Order {
+            estate: &estate,
+            sorts,
+            place: place.as_deref(),
+            choice,
+            lock: leftovers.lock(&estate).map(|lease| lease.uid.as_str()),
+            concurrency: self.options.concurrency,
+            deadline: monotonic_now() + self.options.timeout,
+        };
+        if !gear.is_empty() {
+            Box::pin(job::remove(self.runs, &self.options.prefix, estate.run_id())).await?;
+            self.caller.say("deleted the job of the run");
         }
-        let mut mark = CleanupMark { began: wall_now(), done: None };
-        note(runs, &mut own, &lock, mark).await;
-        let deleted = delete(runs, options, order, &lock, caller).await?;
-        if leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty() {
-            mark.done = Some(wall_now());
-            note(runs, &mut own, &lock, mark).await;
-        }
+        let taking = self.lock_after(&estate, !gear.is_empty());
+        let lock = tokio::time::timeout_at(order.deadline.into(), taking)
+            .await
+            .unwrap_or_else(|_| Err(self.options.out_of_time()))?;
+        let outcome = async {
+            self.lift_cordons(&cordons, estate.run_id()).await?;
+            if adopted.is_some() {
+                self.restore(order.deadline, &lock).await?;
+            }
+            let mut mark = CleanupMark { began: wall_now(), done: None };
+            self.note(&mut own, &lock, mark).await;
+            let deleted = self.delete(order, &lock).await?;
+            if leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty() {
+                mark.done = Some(wall_now());
+                self.note(&mut own, &lock, mark).await;
+            }
+            Ok(deleted)
+        };
+        let outcome: Result<Leftovers, Failure> = outcome.await;
+        lock.release().await;
+        let mut deleted = outcome?;
+        let mut interrupt = self.runs.interrupt.clone();
+        deleted.skipped = tokio::select! {
+            biased;
+            () = interrupt.wait() => return Err(self.options.interrupted()),
+            left = self.verify(order) => left?.skipped,
+        };
         Ok(deleted)
-    };
-    let outcome: Result<Leftovers, Failure> = outcome.await;
-    lock.release().await;
-    let mut deleted = outcome?;
-    let mut interrupt = runs.interrupt.clone();
-    deleted.skipped = tokio::select! {
-        biased;
-        () = interrupt.wait() => return Err(failures::interrupted(options)),
-        left = verify(runs, options, order) => left?.skipped,
-    };
-    Ok(deleted)
-}
+    }
 
-/// Acquires the lock of the run. After its Job was deleted, a killed pod may seem to hold it for a while.
-async fn lock_after(runs: Runs<'_>, prefix: &str, estate: &Estate, had_job: bool) -> Result<Held, Failure> {
-    let until = monotonic_now() + if had_job { EXPIRING } else { Duration::ZERO };
-    loop {
-        match runs.lock(prefix, estate.run_id()).await {
-            Err(failure) if monotonic_now() >= until => return Err(failure),
-            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
-            held => return held,
+    /// Acquires the lock of the run. After its Job was deleted, a killed pod may seem to hold it for a while.
+    async fn lock_after(&self, estate: &Estate, had_job: bool) -> Result<Held, Failure> {
+        let until = monotonic_now() + if had_job { EXPIRING } else { Duration::ZERO };
+        loop {
+            match self.runs.lock(&self.options.prefix, estate.run_id()).await {
+                Err(failure) if monotonic_now() >= until => return Err(failure),
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                held => return held,
+            }
         }
     }
-}
 
-/// Records the progress of the cleanup, so that no phase follows. Best effort: a failure must not prevent the cleanup.
-async fn note(runs: Runs<'_>, own: &mut Option<Box<(RunRecord, RunStore)>>, lock: &Held, mark: CleanupMark) {
-    let Some((record, store)) = own.as_deref_mut().filter(|(_, store)| store.original().is_none()) else {
-        return;
-    };
-    record.cleanup = Some(mark);
-    store.set_holder(lock.holder());
-    let mut interrupt = runs.interrupt.clone();
-    let noted = tokio::select! {
-        biased;
-        () = interrupt.wait() => return,
-        noted = tokio::time::timeout(NOTING, Box::pin(store.save(record, None))) => noted,
-    };
-    match noted {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the cleanup could not be recorded"),
-        Err(_) => tracing::debug!("the cleanup could not be recorded: no answer"),
-    }
-}
-
-/// Deletes while the lock is held, the user does not interrupt, and time is left.
-async fn delete(
-    runs: Runs<'_>,
-    options: &CleanupOptions,
-    order: Order<'_>,
-    lock: &Held,
-    caller: &dyn Caller,
-) -> Result<Leftovers, Failure> {
-    let events = |event: &_| caller.hear(event);
-    let (mut interrupt, mut guard) = (runs.interrupt.clone(), lock.guard());
-    let deleting = cleanup::run(runs.cluster, order, &events);
-    let outcome = tokio::select! {
-        biased;
-        () = interrupt.wait() => Err(failures::interrupted(options)),
-        () = guard.lost() => {
-            Err(Failure::new("the lock on the run was lost; nothing has been deleted since")
-                .hint(options.again()))
+    /// Records the progress of the cleanup, so that no phase follows. Best effort: a failure must not prevent the cleanup.
+    async fn note(&self, own: &mut Option<Box<(RunRecord, RunStore)>>, lock: &Held, mark: CleanupMark) {
+        let Some((record, store)) = own.as_deref_mut().filter(|(_, store)| store.original().is_none()) else {
+            return;
+        };
+        record.cleanup = Some(mark);
+        store.set_holder(lock.holder());
+        let mut interrupt = self.runs.interrupt.clone();
+        let noted = tokio::select! {
+            biased;
+            () = interrupt.wait() => return,
+            noted = tokio::time::timeout(NOTING, Box::pin(store.save(record, None))) => noted,
+        };
+        match noted {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the cleanup could not be recorded"),
+            Err(_) => tracing::debug!("the cleanup could not be recorded: no answer"),
         }
-        outcome = tokio::time::timeout_at((order.deadline + failures::GRACE).into(), deleting) => match outcome {
-            Ok(outcome) => outcome.map_err(|error| failures::failed(error, options)),
-            Err(_) => Err(failures::out_of_time(options)),
-        },
-    };
-    caller.finish();
-    outcome
-}
+    }
 
-/// Lists every kind again: whatever still exists was not deleted.
-async fn verify(runs: Runs<'_>, options: &CleanupOptions, order: Order<'_>) -> Result<Leftovers, Failure> {
-    let looking = cleanup::verify(runs.cluster, order);
-    let limit = order.deadline.max(monotonic_now()) + VERIFYING;
-    let left = tokio::time::timeout_at(limit.into(), looking)
-        .await
-        .map_err(|_| failures::out_of_time(options))??;
-    if left.is_empty() { Ok(left) } else { Err(failures::left(&left, options)) }
+    /// Deletes while the lock is held, the user does not interrupt, and time is left.
+    async fn delete(&self, order: Order<'_>, lock: &Held) -> Result<Leftovers, Failure> {
+        let events = |event: &_| self.caller.hear(event);
+        let (mut interrupt, mut guard) = (self.runs.interrupt.clone(), lock.guard());
+        let deleting = cleanup::run(self.runs.cluster, order, &events);
+        let outcome = tokio::select! {
+            biased;
+            () = interrupt.wait() => Err(self.options.interrupted()),
+            () = guard.lost() => {
+                Err(Failure::new("the lock on the run was lost; nothing has been deleted since")
+                    .hint(self.options.again()))
+            }
+            outcome = tokio::time::timeout_at((order.deadline + GRACE).into(), deleting) => match outcome {
+                Ok(outcome) => outcome.map_err(|error| self.options.failed(error)),
+                Err(_) => Err(self.options.out_of_time()),
+            },
+        };
+        self.caller.finish();
+        outcome
+    }
+
+    /// Lists every kind again: whatever still exists was not deleted.
+    async fn verify(&self, order: Order<'_>) -> Result<Leftovers, Failure> {
+        let looking = cleanup::verify(self.runs.cluster, order);
+        let limit = order.deadline.max(monotonic_now()) + VERIFYING;
+        let left = tokio::time::timeout_at(limit.into(), looking)
+            .await
+            .map_err(|_| self.options.out_of_time())??;
+        if left.is_empty() { Ok(left) } else { Err(self.options.left(&left)) }
+    }
 }

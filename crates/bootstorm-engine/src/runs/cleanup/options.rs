@@ -1,8 +1,9 @@
-//! Options of a cleanup.
+//! A cleanup and its options.
 
 use std::time::Duration;
 
 use crate::phases::cleanup::Choice;
+use crate::runs::{Caller, Runs};
 
 /// What to clean up, and how
 #[derive(Debug, Clone)]
@@ -45,4 +46,15 @@ impl CleanupOptions {
         let foreign = if self.choice.delete_foreign { " --delete-foreign" } else { "" };
         format!("to continue: kubectl bootstorm cleanup --ns-prefix {}{keep}{foreign}", self.prefix)
     }
+}
+
+/// A cleanup of a run
+#[derive(Clone, Copy)]
+pub struct Cleanup<'a> {
+    /// The runs of the cluster.
+    pub runs: Runs<'a>,
+    /// What to clean up, and how.
+    pub options: &'a CleanupOptions,
+    /// Shows what is reported.
+    pub caller: &'a dyn Caller,
 }
