@@ -54,15 +54,6 @@ pub enum Purpose {
     },
 }
 
-/// Decision about the series of a record
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Decision {
-    /// Begin a new one.
-    Begin(SeriesKind),
-    /// Continue the last one, with the current request.
-    GoOn(SeriesKind),
-}
-
 /// Runs the missing storms of a series; returns the record afterwards, and the series.
 pub async fn run(
     runs: Runs<'_>,
@@ -80,12 +71,8 @@ pub async fn run(
     let mut ended = None;
     while let Some(phase) = options.next(runs, &record, &series, judge)? {
         if let (SeriesKind::Repeat { rest_millis, .. }, PhaseKind::Stop) = (&series.kind, phase.kind) {
-            let left = Duration::from_millis(*rest_millis).saturating_sub(since_last_storm(
-                runs.cluster,
-                &record,
-                &series,
-                ended,
-            ));
+            let passed = since_last_storm(runs.cluster, &record, &series, ended);
+            let left = Duration::from_millis(*rest_millis).saturating_sub(passed);
             options.rest(runs, &record, left, caller).await?;
         }
         record = Box::pin(measure(runs, &phase, caller, steps)).await?;
@@ -97,13 +84,9 @@ pub async fn run(
 impl SeriesOptions {
     /// Number of the first storm of the series.
     fn first(&self, record: &RunRecord) -> Result<u32, Failure> {
-        Ok(match self.purpose {
-            Purpose::Repeat { .. } => match (self.decide(record)?, record.series.last()) {
-                (Decision::GoOn(_), Some(last)) => last.first,
-                _ => record.next_storm(),
-            },
-            Purpose::FindMax { .. } => record.next_storm(),
-        })
+        let goes_on = matches!(self.purpose, Purpose::Repeat { .. }) && self.decide(record)?.1;
+        let last = record.series.last().filter(|_| goes_on);
+        Ok(last.map_or_else(|| record.next_storm(), |last| last.first))
     }
 
     /// Stores the series in the record: a new one, or the last one with the current request.
@@ -111,21 +94,17 @@ impl SeriesOptions {
         let prefix = &self.storm.prefix;
         let (record, _) = runs.load(prefix).await?;
         // Errors are reported before the lock is taken, and an unchanged series is not written again.
-        if let (Decision::GoOn(kind), Some(last)) = (self.decide(&record)?, record.series.last())
-            && last.kind == kind
-        {
+        let (kind, goes_on) = self.decide(&record)?;
+        if let Some(last) = record.series.last().filter(|last| goes_on && last.kind == kind) {
             let last = last.clone();
             return Ok((record, last));
         }
         let change = async |lock: &Held| {
             let (mut record, mut store) = runs.load(prefix).await?;
-            match self.decide(&record)? {
-                Decision::Begin(kind) => record.begin_series(kind),
-                Decision::GoOn(kind) => {
-                    if let Some(last) = record.series.last_mut() {
-                        last.kind = kind;
-                    }
-                }
+            let (kind, goes_on) = self.decide(&record)?;
+            match record.series.last_mut().filter(|_| goes_on) {
+                Some(last) => last.kind = kind,
+                None => record.begin_series(kind),
             }
             store.set_holder(lock.holder());
             store.save(&record, None).await?;
@@ -135,8 +114,8 @@ impl SeriesOptions {
         runs.locked(prefix, &record.run_id, change).await
     }
 
-    /// Whether the storms continue the last series, or begin a new one.
-    fn decide(&self, record: &RunRecord) -> Result<Decision, Failure> {
+    /// The series as it is to be stored, and whether it continues the last one.
+    fn decide(&self, record: &RunRecord) -> Result<(SeriesKind, bool), Failure> {
         next_kind(record)?;
         let wanted = self.purpose.of(record);
         let last = record.series.last().filter(|_| !self.fresh);
@@ -146,7 +125,7 @@ impl SeriesOptions {
                 searches(record, last, goals, (*min, *max), *most_storms)?
             }
         };
-        Ok(if goes_on { Decision::GoOn(wanted) } else { Decision::Begin(wanted) })
+        Ok((wanted, goes_on))
     }
 
     /// The next phase of the series; `None` if it is complete.
