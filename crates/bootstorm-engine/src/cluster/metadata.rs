@@ -8,12 +8,20 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::names;
+use super::protobuf::Malformed;
 
 /// An object, as far as a watch depends on it
 pub trait Watched: DeserializeOwned + Clone + Send + 'static {
+    /// Decoder of the kind's message in protocol buffers; none for kinds that are read as JSON only, as all custom
+    /// resources are.
+    const DECODER: Option<Decoder<Self>> = None;
+
     /// `metadata.resourceVersion`.
     fn resource_version(&self) -> &str;
 }
+
+/// Decodes an object from its message, without its type
+pub type Decoder<T> = fn(&[u8]) -> Result<T, Malformed>;
 
 /// `metadata`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn answers_that_show_no_version_say_nothing() {
-        let answer = |body: &str| Answer { code: http::StatusCode::OK, body: body.to_owned().into() };
+        let answer =
+            |body: &str| Answer { code: http::StatusCode::OK, body: body.to_owned().into(), protobuf: false };
         assert_eq!(
             version(&answer(r#"{"spec":{},"metadata":{"name":"a","resourceVersion":"17","uid":"u"}}"#)),
             Some(17)

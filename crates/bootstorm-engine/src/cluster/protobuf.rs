@@ -1,0 +1,474 @@
+//! Objects in Kubernetes' protocol buffers, which API servers send for built-in kinds to clients that ask for it: half
+//! as many bytes as JSON, and quicker to read.
+//!
+//! Messages are read in place into the same borrowed forms as JSON, and only the fields that these have.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::decode::{Heard, Undecodable};
+use super::metadata::{Borrowed, Decoder};
+
+/// Media type of an object, a list, or the frames of a watch, apart from its parameters
+const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
+/// `Accept` header for kinds that have a decoder, of lists and watches alike, as client-go sends it. A server that has
+/// only JSON answers with that.
+pub(super) const ACCEPTED: &str = "application/vnd.kubernetes.protobuf,application/json";
+/// Prefix of every object with its type; no JSON begins like this.
+const MAGIC: &[u8] = b"k8s\0";
+
+/// Difference of a message from the expected form
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// It ends within a field.
+    #[error("a message is cut off")]
+    CutOff,
+    /// A field has another type, or no type at all.
+    #[error("a field has an unexpected type")]
+    WrongType,
+    /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    NotText,
+    /// A value that its type does not permit.
+    #[error("a value is out of range")]
+    OutOfRange,
+    /// The object has no type.
+    #[error("an object without its type")]
+    NoEnvelope,
+}
+
+/// Whether an answer with this `Content-Type` is in this form.
+pub(super) fn is_announced_by(content_type: Option<&http::HeaderValue>) -> bool {
+    let media = content_type.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    media.is_some_and(|media| media.trim().eq_ignore_ascii_case(MEDIA_TYPE))
+}
+
+/// Whether a body is an object in this form.
+pub(super) fn is_object(body: &[u8]) -> bool {
+    body.starts_with(MAGIC)
+}
+
+/// A message, as far as its fields are used
+pub(super) trait Message<'a>: Default {
+    /// Takes the value of a field; unknown fields are ignored.
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed>;
+}
+
+/// Reads a message.
+pub(super) fn read<'a, M: Message<'a>>(mut bytes: &'a [u8]) -> Result<M, Malformed> {
+    let mut message = M::default();
+    while let Some((number, value)) = field(&mut bytes)? {
+        message.take(number, value)?;
+    }
+    Ok(message)
+}
+
+/// The next field of a message; `None` at its end.
+fn field<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u64, Part<'a>)>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let key = varint(bytes)?;
+    let value = match key & 7 {
+        0 => Part::Number(varint(bytes)?),
+        1 => Part::Fixed(split(bytes, 8)?),
+        2 => {
+            let length = usize::try_from(varint(bytes)?).map_err(|_| Malformed::CutOff)?;
+            Part::Bytes(split(bytes, length)?)
+        }
+        5 => Part::Fixed(split(bytes, 4)?),
+        _ => return Err(Malformed::WrongType),
+    };
+    Ok(Some((key >> 3, value)))
+}
+
+fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
+    let (head, tail) = bytes.split_at_checked(length).ok_or(Malformed::CutOff)?;
+    *bytes = tail;
+    Ok(head)
+}
+
+/// A variable-length number, seven bits per byte, the lowest first.
+fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0_u64;
+    for place in 0..10 {
+        let (byte, rest) = bytes.split_first().ok_or(Malformed::CutOff)?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(Malformed::OutOfRange)
+}
+
+/// The value of a field
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part<'a> {
+    Number(u64),
+    /// A text, a message, or an entry of a map.
+    Bytes(&'a [u8]),
+    /// A number of fixed length, which no Kubernetes message has.
+    Fixed(#[allow(dead_code, reason = "no field needs it")] &'a [u8]),
+}
+
+impl<'a> Part<'a> {
+    /// The bytes.
+    pub(super) fn bytes(self) -> Result<&'a [u8], Malformed> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Number(_) | Self::Fixed(_) => Err(Malformed::WrongType),
+        }
+    }
+
+    /// The text.
+    pub(super) fn text(self) -> Result<Cow<'a, str>, Malformed> {
+        std::str::from_utf8(self.bytes()?).map(Cow::Borrowed).map_err(|_| Malformed::NotText)
+    }
+
+    /// The text; `None` if it is empty, which is how a text that is not set is written.
+    pub(super) fn some_text(self) -> Result<Option<String>, Malformed> {
+        let text = self.text()?;
+        Ok(if text.is_empty() { None } else { Some(text.into_owned()) })
+    }
+
+    /// The message.
+    pub(super) fn message<M: Message<'a>>(self) -> Result<M, Malformed> {
+        read(self.bytes()?)
+    }
+
+    /// Key and value of an entry of a map of texts.
+    pub(super) fn pair(self) -> Result<(Cow<'a, str>, Cow<'a, str>), Malformed> {
+        let Pair { key, value } = self.message()?;
+        Ok((key, value))
+    }
+
+    /// The number; negative ones are in two's complement.
+    pub(super) fn integer<N: TryFrom<i64>>(self) -> Result<N, Malformed> {
+        let Self::Number(number) = self else { return Err(Malformed::WrongType) };
+        N::try_from(number as i64).map_err(|_| Malformed::OutOfRange)
+    }
+
+    /// The truth value.
+    pub(super) fn flag(self) -> Result<bool, Malformed> {
+        Ok(self.integer::<i64>()? != 0)
+    }
+
+    /// The time; `None` if it is empty, which is how a time that is not set is written.
+    pub(super) fn time(self) -> Result<Option<Timestamp>, Malformed> {
+        if self.bytes()?.is_empty() {
+            return Ok(None);
+        }
+        let Time { seconds, nanoseconds } = self.message()?;
+        Timestamp::new(seconds, nanoseconds).map(Some).map_err(|_| Malformed::OutOfRange)
+    }
+}
+
+/// `meta.v1.Time` or `meta.v1.MicroTime`
+#[derive(Default)]
+struct Time {
+    seconds: i64,
+    nanoseconds: i32,
+}
+
+impl Message<'_> for Time {
+    fn take(&mut self, number: u64, value: Part<'_>) -> Result<(), Malformed> {
+        match number {
+            1 => self.seconds = value.integer()?,
+            2 => self.nanoseconds = value.integer()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Pair<'a> {
+    key: Cow<'a, str>,
+    value: Cow<'a, str>,
+}
+
+impl<'a> Message<'a> for Pair<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.key = value.text()?,
+            2 => self.value = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `runtime.Unknown`: an object and its type
+#[derive(Default)]
+struct Envelope<'a> {
+    kind: Cow<'a, str>,
+    raw: Option<&'a [u8]>,
+}
+
+impl<'a> Message<'a> for Envelope<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.kind = value.message::<TypeMeta<'a>>()?.kind,
+            2 => self.raw = Some(value.bytes()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct TypeMeta<'a> {
+    kind: Cow<'a, str>,
+}
+
+impl<'a> Message<'a> for TypeMeta<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 2 {
+            self.kind = value.text()?;
+        }
+        Ok(())
+    }
+}
+
+/// The message of an object that is sent with its type.
+pub(super) fn opened(body: &[u8]) -> Result<&[u8], Malformed> {
+    typed(body).map(|(_, message)| message)
+}
+
+/// The kind of an object that is sent with its type, and its message.
+fn typed(body: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
+    let Envelope { kind, raw } = match body.strip_prefix(MAGIC) {
+        Some(envelope) => read(envelope)?,
+        None if MAGIC.starts_with(body) => return Err(Malformed::CutOff),
+        None => return Err(Malformed::NoEnvelope),
+    };
+    // Servers write even an empty message; without one, the body ends after the type.
+    Ok((kind, raw.ok_or(Malformed::CutOff)?))
+}
+
+/// `meta.v1.Status`
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Status<'a> {
+    pub(super) message: Cow<'a, str>,
+    pub(super) reason: Cow<'a, str>,
+    pub(super) code: i32,
+}
+
+impl<'a> Message<'a> for Status<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            3 => self.message = value.text()?,
+            4 => self.reason = value.text()?,
+            6 => self.code = value.integer()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The `Status` in a body; `None` if it holds anything else.
+pub(super) fn status(body: &[u8]) -> Option<Status<'_>> {
+    let (kind, message) = typed(body).ok()?;
+    if kind == "Status" { read(message).ok() } else { None }
+}
+
+/// `meta.v1.WatchEvent`: unlike its object, it is sent without its type
+#[derive(Default)]
+struct Event<'a> {
+    r#type: Cow<'a, str>,
+    object: Raw<'a>,
+}
+
+impl<'a> Message<'a> for Event<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.r#type = value.text()?,
+            2 => self.object = value.message()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `runtime.RawExtension`
+#[derive(Default)]
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> Message<'a> for Raw<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.0 = value.bytes()?;
+        }
+        Ok(())
+    }
+}
+
+/// An object of a kind, of which only the metadata are read
+#[derive(Default)]
+struct Titled<'a> {
+    metadata: Borrowed<'a>,
+}
+
+impl<'a> Message<'a> for Titled<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.metadata = value.message()?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Borrowed<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.name = value.text()?,
+            3 => self.namespace = value.text()?,
+            5 => self.uid = value.text()?,
+            6 => self.resource_version = value.text()?,
+            8 => self.creation_timestamp = value.time()?,
+            9 => self.deletion_timestamp = value.time()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads a frame of a watch; `None` if it is none.
+pub(super) fn heard<T>(frame: &[u8], decode: Decoder<T>) -> Option<Heard<T>> {
+    let Event { r#type, object: Raw(object) } = read(frame).ok()?;
+    Some(match &*r#type {
+        "BOOKMARK" => {
+            let Titled { metadata } = read(opened(object).ok()?).ok()?;
+            if metadata.resource_version.is_empty() {
+                return None;
+            }
+            Heard::Bookmark(metadata.resource_version.into_owned())
+        }
+        "ERROR" => {
+            let status = status(object);
+            tracing::debug!(?status, "watch ended by the server");
+            Heard::Refused { expired: status.is_some_and(|status| status.code == 410) }
+        }
+        _ => match opened(object) {
+            Ok(message) => match item(message, decode) {
+                Ok(object) => Heard::Changed { object, removed: r#type == "DELETED" },
+                Err(fault) => Heard::Unreadable(fault),
+            },
+            Err(error) => Heard::Unreadable(undecodable(&[], error)),
+        },
+    })
+}
+
+/// Decodes the message of an object.
+///
+/// Fails with the name and version of the object, as far as they can be determined.
+pub(super) fn item<T>(message: &[u8], decode: Decoder<T>) -> Result<T, Undecodable> {
+    decode(message).map_err(|error| undecodable(message, error))
+}
+
+fn undecodable(mut message: &[u8], error: Malformed) -> Undecodable {
+    let mut metadata = Borrowed::default();
+    while let Ok(Some((number, value))) = field(&mut message) {
+        let (1, Part::Bytes(mut fields)) = (number, value) else { continue };
+        while let Ok(Some((number, value))) = field(&mut fields) {
+            // What can be read of it is enough.
+            let _ = metadata.take(number, value);
+        }
+    }
+    Undecodable {
+        namespace: metadata.namespace.into_owned(),
+        name: metadata.name.into_owned(),
+        version: metadata.resource_version.into_owned(),
+        why: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::launchers::Pod;
+    use super::super::metadata::Watched;
+    use super::super::notices::CoreEvent;
+    use super::super::scripted::wire::{event, field, number, object};
+    use super::*;
+
+    fn pod(frame: &[u8]) -> Option<Heard<Pod>> {
+        heard(frame, Pod::DECODER.unwrap())
+    }
+
+    fn named(name: &[u8]) -> Vec<u8> {
+        field(1, &[field(1, name), field(3, b"p-1"), field(5, b"u"), field(6, b"7")].concat())
+    }
+
+    #[test]
+    fn the_form_is_that_of_the_answer() {
+        let announced = |text: &str| is_announced_by(Some(&text.parse().unwrap()));
+        assert!(announced("application/vnd.kubernetes.protobuf;stream=watch"));
+        assert!(announced("application/vnd.kubernetes.protobuf"));
+        assert!(!announced("application/json") && !announced("text/html; charset=utf-8"));
+        assert!(!is_announced_by(None));
+    }
+
+    #[test]
+    fn events_are_told_apart() {
+        let changed = |kind: &str| pod(&event(kind, &object("Pod", &named(b"a"))));
+        for (kind, expected) in [("ADDED", false), ("MODIFIED", false), ("DELETED", true)] {
+            let Some(Heard::Changed { object, removed }) = changed(kind) else { panic!("{kind}") };
+            assert_eq!((object.resource_version(), removed), ("7", expected));
+        }
+        assert!(matches!(changed("BOOKMARK"), Some(Heard::Bookmark(version)) if version == "7"));
+        assert!(pod(&event("BOOKMARK", &object("Pod", b""))).is_none(), "a bookmark has a version");
+        for (code, expected) in [(410, true), (500, false)] {
+            let status = object("Status", &[field(3, b"too old"), number(6, code)].concat());
+            let Some(Heard::Refused { expired }) = pod(&event("ERROR", &status)) else { panic!("{code}") };
+            assert_eq!(expired, expected);
+        }
+        assert!(matches!(pod(&event("ERROR", b"")), Some(Heard::Refused { expired: false })));
+        assert!(pod(b"{\"type\":\"ADDED\"}").is_none());
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_named() {
+        let unreadable = |message: &[u8]| match pod(&event("ADDED", &object("Pod", message))) {
+            Some(Heard::Unreadable(fault)) => fault,
+            other => panic!("{other:?}"),
+        };
+        let odd = unreadable(&[named(b"a"), field(3, &number(1, 7))].concat());
+        assert_eq!(
+            (odd.to_string().as_str(), odd.version.as_str()),
+            ("p-1/a cannot be read: a field has an unexpected type", "7")
+        );
+        let damaged = unreadable(&[named(b"\xff"), field(3, b"")].concat());
+        assert_eq!(
+            (damaged.to_string().as_str(), damaged.version.as_str()),
+            ("p-1/ cannot be read: a text is not UTF-8", "7")
+        );
+        let cut = unreadable(&[named(b"a"), vec![3 << 3 | 2, 9]].concat());
+        assert_eq!(cut.to_string(), "p-1/a cannot be read: a message is cut off");
+        let Some(Heard::Unreadable(bare)) = pod(&event("ADDED", &named(b"a"))) else { panic!() };
+        assert_eq!((bare.version.as_str(), bare.why.as_str()), ("", "an object without its type"));
+    }
+
+    #[test]
+    fn a_status_is_found_only_where_there_is_one() {
+        let body = object("Status", &[field(3, b"no"), field(4, b"Forbidden"), number(6, 403)].concat());
+        let told = status(&body).unwrap();
+        assert_eq!((&*told.message, &*told.reason, told.code), ("no", "Forbidden", 403));
+        assert_eq!(status(&object("Pod", &named(b"a"))), None);
+        assert!((0..body.len()).all(|end| status(&body[..end]).is_none_or(|status| status.code == 403)));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_received_is_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = pod(&bytes);
+            let _ = pod(&event("ADDED", &object("Pod", &bytes)));
+            let _ = heard(&event("ADDED", &object("Event", &bytes)), CoreEvent::DECODER.unwrap());
+            let _ = status(&object("Status", &bytes));
+        }
+    }
+}
