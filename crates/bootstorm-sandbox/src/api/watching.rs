@@ -1,4 +1,4 @@
-//! Watches: changes as a stream of lines.
+//! Watches: changes as a stream of lines, or of frames in protocol buffers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,18 +8,21 @@ use std::time::Duration;
 use super::payload::Body;
 use crate::value::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::accept::Form;
-use super::answer;
 use super::query::Query;
 use super::selector::Selector;
 use super::status::Failure;
 use super::table;
+use super::{answer, protobuf};
 use crate::ledger::Ledger;
 use crate::store::{Action, Entry, Kind, Object, Store, TooOld, Watcher};
+
+/// Media type of a watch in protocol buffers; that of one in JSON has no parameter.
+const FRAMES: &str = "application/vnd.kubernetes.protobuf;stream=watch";
 
 /// Reasons for an early end of a watch
 #[derive(Debug, Clone)]
@@ -87,7 +90,7 @@ pub(super) fn open(
     let from = if initial {
         let (objects, revision) = store.list(kind, namespace);
         for object in objects.iter().filter(|object| stream.selector.fits(object)) {
-            let line = event("ADDED", &answer::text(kind, object, form, columns));
+            let line = event(form, "ADDED", &answer::text(kind, object, form, columns));
             stream.queue.push_back(line);
         }
         if bookmarks {
@@ -99,13 +102,16 @@ pub(super) fn open(
     };
     match store.watch(kind, namespace, from) {
         Ok(watcher) => stream.watcher = Some(watcher),
-        Err(error) => stream.queue.push_back(gone(error)),
+        Err(error) => stream.queue.push_back(gone(form, error)),
     }
     let lines = futures::stream::unfold(stream, |mut stream| async {
         let chunk = stream.next().await?;
         Some((chunk, stream))
     });
-    let mut response = answer::json(StatusCode::OK, Bytes::new());
+    let mut response = answer::sent(StatusCode::OK, form, Bytes::new());
+    if form == Form::Protobuf {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAMES));
+    }
     *response.body_mut() = super::payload::streamed(lines);
     Ok(response)
 }
@@ -137,7 +143,7 @@ impl Stream {
                     Ok(entries) => self.take(&entries),
                     Err(error) => {
                         self.watcher = None;
-                        self.queue.push_back(gone(error));
+                        self.queue.push_back(gone(self.form, error));
                     }
                 },
                 _ = self.ends.cut.changed() => return Some(Err(io::ErrorKind::ConnectionReset.into())),
@@ -190,9 +196,9 @@ impl Stream {
             let mut object = previous.value().clone();
             object["metadata"]["resourceVersion"] = json!(entry.revision.to_string());
             let shown = answer::rendered(self.kind, &object, self.form, self.columns);
-            return Some(event(name, shown.to_string().as_bytes()));
+            return Some(event(self.form, name, &shown));
         }
-        Some(event(name, &answer::text(self.kind, &entry.object, self.form, self.columns)))
+        Some(event(self.form, name, &answer::text(self.kind, &entry.object, self.form, self.columns)))
     }
 
     fn remind(&mut self) {
@@ -212,7 +218,7 @@ impl Stream {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let (kind, version) = match self.form {
-            Form::Object => (self.kind.kind.to_owned(), self.kind.api_version()),
+            Form::Object | Form::Protobuf => (self.kind.kind.to_owned(), self.kind.api_version()),
             Form::Table => ("Table".to_owned(), "meta.k8s.io/v1".to_owned()),
             Form::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
         };
@@ -221,7 +227,11 @@ impl Stream {
             object["columnDefinitions"] = json!([]);
             object["rows"] = json!([]);
         }
-        event("BOOKMARK", object.to_string().as_bytes())
+        let shown = match self.form {
+            Form::Protobuf => protobuf::whole(&object),
+            _ => object.to_string().into(),
+        };
+        event(self.form, "BOOKMARK", &shown)
     }
 }
 
@@ -229,12 +239,18 @@ fn bookmark_time() -> Instant {
     Instant::now() + Duration::from_millis(rand::random_range(59_300..60_300))
 }
 
-fn gone(error: TooOld) -> Bytes {
+fn gone(form: Form, error: TooOld) -> Bytes {
     let status: Value = Failure::expired(error).status();
-    event("ERROR", status.to_string().as_bytes())
+    match form {
+        Form::Protobuf => event(form, "ERROR", &protobuf::whole(&status)),
+        _ => event(form, "ERROR", status.to_string().as_bytes()),
+    }
 }
 
-fn event(name: &str, object: &[u8]) -> Bytes {
+fn event(form: Form, name: &str, object: &[u8]) -> Bytes {
+    if form == Form::Protobuf {
+        return protobuf::event(name, object);
+    }
     let mut line = BytesMut::with_capacity(object.len() + 40);
     line.put_slice(b"{\"type\":\"");
     line.put_slice(name.as_bytes());

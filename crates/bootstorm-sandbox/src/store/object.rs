@@ -21,6 +21,8 @@ pub type Object = Arc<Stored>;
 pub struct Stored {
     value: OnceLock<Value>,
     json: OnceLock<Bytes>,
+    /// A second encoding, if it was asked for.
+    encoded: OnceLock<Bytes>,
     packed: Option<Packed>,
     namespace: Box<str>,
     name: Box<str>,
@@ -53,6 +55,7 @@ impl Stored {
         Self {
             value: OnceLock::from(value),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: None,
             namespace,
             name,
@@ -93,6 +96,7 @@ impl Stored {
         Self {
             value: OnceLock::new(),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: Some(packed),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -133,6 +137,14 @@ impl Stored {
             return packed.text().into();
         }
         self.json.get_or_init(|| self.value.get().map(text).unwrap_or_default().into()).clone()
+    }
+
+    /// The object in another encoding, always the same one; like [`Stored::json`], encoded once.
+    pub fn encoded(&self, encode: impl FnOnce(&Value) -> Vec<u8>) -> Bytes {
+        if self.packed.is_some() {
+            return self.read(encode).into();
+        }
+        self.encoded.get_or_init(|| encode(self.value()).into()).clone()
     }
 
     /// Serialises the object. Watches and the log need the text anyway; here nobody waits for it with a lock held.
