@@ -262,19 +262,20 @@ fn event(form: Form, name: &str, object: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
     use http_body_util::BodyExt;
 
     use super::*;
     use crate::faults::Faults;
     use crate::store::kind::{CONFIG_MAPS, NAMESPACES};
 
-    async fn watched(store: &Store, query: &str) -> Vec<Value> {
+    async fn answered(store: &Store, query: &str, form: Form) -> (String, Bytes) {
         let query = Query::parse(&format!("/?{query}").parse().unwrap());
         let subject = Subject {
             kind: &CONFIG_MAPS,
             namespace: None,
             selector: Selector::default(),
-            form: Form::Object,
+            form,
             columns: table::Include::default(),
         };
         let (_stopper, stop) = watch::channel(false);
@@ -282,11 +283,52 @@ mod tests {
         let response =
             open(store, subject, &query, Ends { stop, cut: faults.watch_cuts(), ledger: Ledger::default() })
                 .unwrap();
-        let text = response.into_body().collect().await.unwrap().to_bytes();
+        let media = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        (media, response.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    async fn watched(store: &Store, query: &str) -> Vec<Value> {
+        let (media, text) = answered(store, query, Form::Object).await;
+        assert_eq!(media, "application/json");
         text.split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).unwrap())
             .collect()
+    }
+
+    /// The objects of a watch in protocol buffers.
+    async fn framed(store: &Store, query: &str) -> Vec<Value> {
+        let (media, mut rest) = answered(store, query, Form::Protobuf).await;
+        assert_eq!(media, "application/vnd.kubernetes.protobuf;stream=watch");
+        let mut objects = Vec::new();
+        while !rest.is_empty() {
+            let length = rest.get_u32() as usize;
+            let frame = rest.split_to(length);
+            let at = frame.windows(4).position(|four| four == b"k8s\0").unwrap();
+            objects.push(protobuf::object(&frame[at..]).unwrap());
+        }
+        objects
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn protocol_buffers_say_the_same() {
+        let store = Store::new();
+        store.create(&NAMESPACES, json!({"metadata": {"name": "a"}})).unwrap();
+        let revision = store.revision();
+        for name in ["b", "c"] {
+            let made =
+                json!({"metadata": {"namespace": "a", "name": name}, "data": {"long": "x".repeat(500)}});
+            store.create(&CONFIG_MAPS, made).unwrap();
+        }
+        let query = format!("resourceVersion={revision}&timeoutSeconds=70&allowWatchBookmarks=true");
+        let expected: Vec<Value> =
+            watched(&store, &query).await.into_iter().map(|event| event["object"].clone()).collect();
+        assert_eq!(framed(&store, &query).await, expected);
+        assert_eq!(expected.len(), 3);
+        store.expire();
+        store.create(&CONFIG_MAPS, json!({"metadata": {"namespace": "a", "name": "d"}})).unwrap();
+        let gone = framed(&store, &query).await;
+        assert_eq!((&gone[0]["kind"], &gone[0]["code"]), (&json!("Status"), &json!(410)));
     }
 
     #[tokio::test(start_paused = true)]
