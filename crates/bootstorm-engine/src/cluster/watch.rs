@@ -264,10 +264,8 @@ impl<T: Watched> Follower<T> {
         let limit = self.cluster.opening_limit();
         match tokio::time::timeout(limit, self.cluster.open(&self.doing, request)).await {
             Ok(opened) => opened.map(|answer| {
-                let framing = match protobuf::is_announced_by(answer.headers().get(CONTENT_TYPE)) {
-                    true => Framing::Lengths,
-                    false => Framing::Lines,
-                };
+                let counted = protobuf::is_announced_by(answer.headers().get(CONTENT_TYPE));
+                let framing = if counted { Framing::Lengths } else { Framing::Lines };
                 Frames::new(framing, answer.into_body())
             }),
             Err(_) => {
