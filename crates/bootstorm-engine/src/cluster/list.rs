@@ -13,7 +13,7 @@ use super::call::{Answer, built, on};
 use super::decode::{self, Undecodable};
 use super::metadata::{Object, Watched};
 use super::protobuf::{self, Malformed, Message, Part};
-use super::{Cluster, ClusterError, Kind};
+use super::{Cluster, ClusterError, Kind, messages};
 
 /// Maximum number of restarts of a list whose continuation has expired.
 pub(super) const EXPIRED: u32 = 5;
@@ -196,7 +196,7 @@ fn readable<T: Watched>(
         _ => unread(Kind::Other)(error),
     })?;
     let Messages { metadata, items } = protobuf::read(message).map_err(unread(Kind::Other))?;
-    Ok((items.into_iter().map(|item| protobuf::item(item, decoder)).collect(), metadata))
+    Ok((items.into_iter().map(|item| messages::item(item, decoder)).collect(), metadata))
 }
 
 /// A page of a list, with its objects still in protocol buffers.

@@ -26,6 +26,7 @@ pub mod launchers;
 pub mod lease;
 mod list;
 pub mod machines;
+mod messages;
 pub mod metadata;
 pub mod migrations;
 pub mod names;

@@ -16,7 +16,7 @@ use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
 use super::stall::{CATCHING_UP, Pulse};
-use super::{Cluster, ClusterError, Kind, protobuf};
+use super::{Cluster, ClusterError, Kind, messages, protobuf};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
 /// Seconds after which the server is requested to end a watch, so that watches are spread over servers again.
@@ -418,7 +418,7 @@ impl<T: Watched> Follower<T> {
     fn take(&mut self, piece: &[u8], framing: Framing, now: Instant, late: bool) -> Result<(), End> {
         let heard = match (framing, T::DECODER) {
             (Framing::Lines, _) => decode::heard(piece),
-            (Framing::Lengths, Some(decoder)) => protobuf::heard(piece, decoder),
+            (Framing::Lengths, Some(decoder)) => messages::heard(piece, decoder),
             // Nobody asked for it.
             (Framing::Lengths, None) => None,
         };

@@ -6,9 +6,6 @@ use super::protobuf;
 use super::status::Failure;
 use crate::store::Kind;
 
-/// Media type of protocol buffers
-pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-
 /// Form of a response
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
@@ -29,7 +26,7 @@ pub(super) fn form(headers: &HeaderMap, kind: &Kind) -> Result<Form, Failure> {
         let mut parts = media.split(';').map(str::trim);
         let binary = match parts.next() {
             Some("application/json" | "application/*" | "*/*" | "") => false,
-            Some(PROTOBUF) => true,
+            Some(protobuf::MEDIA_TYPE) => true,
             _ => continue,
         };
         let shown = parts.find_map(|part| part.strip_prefix("as="));
@@ -102,7 +99,7 @@ mod tests {
             form(&accepting("application/json,application/vnd.kubernetes.protobuf"), &PODS),
             Ok(Form::Object)
         );
-        assert!(form(&accepting(PROTOBUF), &VIRTUAL_MACHINES).is_err());
+        assert!(form(&accepting(protobuf::MEDIA_TYPE), &VIRTUAL_MACHINES).is_err());
     }
 
     #[test]

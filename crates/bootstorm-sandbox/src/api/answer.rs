@@ -5,7 +5,7 @@ use crate::value::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::accept::{self, Form};
+use super::accept::Form;
 use super::{payload, protobuf, table};
 use crate::store::{Kind, Object};
 
@@ -47,7 +47,7 @@ pub(super) fn value(code: StatusCode, value: &Value) -> Response<Body> {
 pub(super) fn sent(code: StatusCode, form: Form, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = json(code, body);
     if form == Form::Protobuf {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(accept::PROTOBUF));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(protobuf::MEDIA_TYPE));
     }
     response
 }

@@ -80,8 +80,10 @@ pub(super) async fn serve(
 /// A refusal in the form in which the object would be sent.
 fn refusal(call: &Call, failure: &Failure) -> Response<Body> {
     match &call.target {
-        Target::Resource(target) => {
-            failure.response_in(accept::form(&call.headers, target.kind).unwrap_or(accept::Form::Object))
+        Target::Resource(target)
+            if accept::form(&call.headers, target.kind) == Ok(accept::Form::Protobuf) =>
+        {
+            failure.response_in_protobuf()
         }
         _ => failure.response(),
     }

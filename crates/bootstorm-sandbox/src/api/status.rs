@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::payload::Body;
-use super::{accept, protobuf};
+use super::protobuf;
 use crate::value::{Map, Value, json};
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -83,7 +83,7 @@ impl Failure {
         let mut message =
             "only the following media types are accepted: application/json, application/yaml".to_owned();
         if protobuf {
-            message = format!("{message}, {}", accept::PROTOBUF);
+            message = format!("{message}, {}", protobuf::MEDIA_TYPE);
         }
         Self::new(406, "NotAcceptable", message)
     }
@@ -207,11 +207,13 @@ impl Failure {
         status
     }
 
-    /// The answer as sent to a client that accepts this form.
-    pub(super) fn response_in(&self, form: accept::Form) -> Response<Body> {
+    /// The answer as sent to a client that prefers protocol buffers.
+    pub(super) fn response_in_protobuf(&self) -> Response<Body> {
         let mut response = self.response();
-        if form == accept::Form::Protobuf && self.form == Form::Status {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(accept::PROTOBUF));
+        if self.form == Form::Status {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(protobuf::MEDIA_TYPE));
             *response.body_mut() = super::payload::full(protobuf::whole(&self.status()));
         }
         response

@@ -11,6 +11,8 @@ use crate::model::clock::{micro_stamp, stamp};
 use crate::store::{Kind, Object};
 use crate::value::{Map, Value, json};
 
+/// Media type of an object or a list in this form
+pub(super) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// Prefix of every object with its type.
 const MAGIC: &[u8] = b"k8s\0";
 
