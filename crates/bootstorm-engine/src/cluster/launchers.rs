@@ -195,9 +195,9 @@ impl Watched for Pod {
 impl<'a> Message<'a> for Text<'a> {
     fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
         match number {
-            1 => self.metadata = value.message()?,
-            2 => self.spec = value.message()?,
-            3 => self.status = value.message()?,
+            1 => value.merge(&mut self.metadata)?,
+            2 => value.merge(&mut self.spec)?,
+            3 => value.merge(&mut self.status)?,
             _ => {}
         }
         Ok(())
@@ -213,11 +213,14 @@ impl<'a> Message<'a> for PodMetadata<'a> {
             6 => self.resource_version = value.text()?,
             8 => self.creation_timestamp = value.time()?,
             9 => self.deletion_timestamp = value.time()?,
-            11 => match value.pair()? {
-                (key, value) if key == CREATED_BY => self.labels.created_by = Some(value.into_owned()),
-                (key, value) if key == MIGRATION => self.labels.migration = Some(value.into_owned()),
-                _ => {}
-            },
+            11 => {
+                let label = value.pair()?;
+                if let Some(instance) = label.of(CREATED_BY)? {
+                    self.labels.created_by = Some(instance);
+                } else if let Some(migration) = label.of(MIGRATION)? {
+                    self.labels.migration = Some(migration);
+                }
+            }
             13 => self.owner_references.push(value.message()?),
             _ => {}
         }
@@ -312,7 +315,7 @@ impl<'a> Message<'a> for Container<'a> {
     fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
         match number {
             1 => self.name = value.text()?,
-            2 => self.state = value.message()?,
+            2 => value.merge(&mut self.state)?,
             4 => self.ready = value.flag()?,
             _ => {}
         }

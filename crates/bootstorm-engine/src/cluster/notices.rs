@@ -91,8 +91,8 @@ impl Watched for CoreEvent {
 impl<'a> Message<'a> for Text<'a> {
     fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
         match number {
-            1 => self.metadata = value.message()?,
-            2 => self.involved_object = value.message()?,
+            1 => value.merge(&mut self.metadata)?,
+            2 => value.merge(&mut self.involved_object)?,
             3 => self.reason = value.text()?,
             4 => self.message = value.text()?,
             7 => self.last_timestamp = value.time()?,

@@ -54,20 +54,31 @@ pub(super) trait Message<'a>: Default {
 }
 
 /// Reads a message.
-pub(super) fn read<'a, M: Message<'a>>(mut bytes: &'a [u8]) -> Result<M, Malformed> {
+pub(super) fn read<'a, M: Message<'a>>(bytes: &'a [u8]) -> Result<M, Malformed> {
     let mut message = M::default();
-    while let Some((number, value)) = field(&mut bytes)? {
-        message.take(number, value)?;
-    }
+    fill(&mut message, bytes)?;
     Ok(message)
 }
 
+fn fill<'a, M: Message<'a>>(message: &mut M, mut bytes: &'a [u8]) -> Result<(), Malformed> {
+    while let Some((number, value)) = field(&mut bytes)? {
+        message.take(number, value)?;
+    }
+    Ok(())
+}
+
 /// The next field of a message; `None` at its end.
+#[allow(clippy::inline_always, reason = "reading a pod takes twice as long without")]
+#[inline(always)]
 pub(super) fn field<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u64, Part<'a>)>, Malformed> {
     if bytes.is_empty() {
         return Ok(None);
     }
     let key = varint(bytes)?;
+    if key < 8 {
+        // No field has the number 0.
+        return Err(Malformed::WrongType);
+    }
     let value = match key & 7 {
         0 => Part::Number(varint(bytes)?),
         1 => split(bytes, 8).map(|_| Part::Fixed)?,
@@ -88,7 +99,18 @@ fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed>
 }
 
 /// A variable-length number, seven bits per byte, the lowest first.
+#[allow(clippy::inline_always, reason = "reading a pod takes twice as long without")]
+#[inline(always)]
 fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    // Nearly all have one byte.
+    if let Some((byte @ ..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Ok(u64::from(*byte));
+    }
+    long_varint(bytes)
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0_u64;
     for place in 0..10 {
         let (byte, rest) = bytes.split_first().ok_or(Malformed::CutOff)?;
@@ -136,10 +158,14 @@ impl<'a> Part<'a> {
         read(self.bytes()?)
     }
 
+    /// Reads the message into one that is there, as the format demands of a field that comes twice.
+    pub(super) fn merge<M: Message<'a>>(self, message: &mut M) -> Result<(), Malformed> {
+        fill(message, self.bytes()?)
+    }
+
     /// Key and value of an entry of a map of texts.
-    pub(super) fn pair(self) -> Result<(Cow<'a, str>, Cow<'a, str>), Malformed> {
-        let Pair { key, value } = self.message()?;
-        Ok((key, value))
+    pub(super) fn pair(self) -> Result<Pair<'a>, Malformed> {
+        self.message()
     }
 
     /// The number; negative ones are in two's complement.
@@ -181,17 +207,29 @@ impl Message<'_> for Time {
     }
 }
 
+/// An entry of a map of texts
 #[derive(Default)]
-struct Pair<'a> {
-    key: Cow<'a, str>,
-    value: Cow<'a, str>,
+pub(super) struct Pair<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl Pair<'_> {
+    /// The value, if this is its key. Other entries are not looked into.
+    pub(super) fn of(&self, key: &str) -> Result<Option<String>, Malformed> {
+        if self.key != key.as_bytes() {
+            return Ok(None);
+        }
+        let value = Part::Bytes(self.value).text()?;
+        Ok(Some(value.into_owned()))
+    }
 }
 
 impl<'a> Message<'a> for Pair<'a> {
     fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
         match number {
-            1 => self.key = value.text()?,
-            2 => self.value = value.text()?,
+            1 => self.key = value.bytes()?,
+            2 => self.value = value.bytes()?,
             _ => {}
         }
         Ok(())
