@@ -23,6 +23,8 @@ pub type Object = Arc<Stored>;
 pub struct Stored {
     value: OnceLock<Value>,
     json: OnceLock<Text>,
+    /// A second encoding, if it was asked for.
+    encoded: OnceLock<Bytes>,
     packed: Option<Packed>,
     namespace: Box<str>,
     name: Box<str>,
@@ -84,6 +86,7 @@ impl Stored {
         Self {
             value: OnceLock::from(value),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: None,
             namespace,
             name,
@@ -143,6 +146,7 @@ impl Stored {
         Self {
             value: OnceLock::new(),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: Some(packed),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -179,6 +183,14 @@ impl Stored {
             Some(packed) => packed.text().into(),
             None => self.json.get_or_init(|| Text::new(self.value(), None)).bytes().clone(),
         }
+    }
+
+    /// The object in another encoding, always the same one; like [`Stored::json`], encoded once.
+    pub fn encoded(&self, encode: impl FnOnce(&Value) -> Vec<u8>) -> Bytes {
+        if self.packed.is_some() {
+            return self.read(encode).into();
+        }
+        self.encoded.get_or_init(|| encode(self.value()).into()).clone()
     }
 
     /// Serialises the object, as far as it differs from the version before. Watches and the log need the text anyway;
