@@ -1,5 +1,5 @@
-//! Objects in Kubernetes' protocol buffers, which API servers send for built-in kinds to clients that ask for it: half
-//! as many bytes as JSON, and quicker to read.
+//! Objects in Kubernetes' protocol buffers, which API servers send for built-in kinds to clients that ask for it: fewer
+//! bytes than JSON, and quicker to read.
 //!
 //! Messages are read in place into the same borrowed forms as JSON, and only the fields that these have.
 
