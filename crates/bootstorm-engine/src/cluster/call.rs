@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{DATE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::response::Parts;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use rand::RngExt;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{ClusterError, Kind};
-use super::{Cluster, decode, names};
+use super::{Cluster, decode, names, protobuf};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now, wall_now};
 
 /// Maximum number of attempts for an untimed request to a server that has not answered yet.
@@ -37,6 +37,8 @@ pub struct Answer {
     pub version: http::Version,
     /// The whole body.
     pub body: Bytes,
+    /// Whether it is in protocol buffers, which only a request for them gets.
+    pub protobuf: bool,
 }
 
 impl Answer {
@@ -105,7 +107,8 @@ impl Cluster {
             if head.status.is_success() {
                 self.shared.proved.store(true, Ordering::Relaxed);
                 self.shared.let_in.store(true, Ordering::Relaxed);
-                return Ok(Answer { code: head.status, version: head.version, body });
+                let protobuf = protobuf::is_announced_by(head.headers.get(CONTENT_TYPE));
+                return Ok(Answer { code: head.status, version: head.version, body, protobuf });
             }
             Err(self.refused(doing, &head, &body))
         };
@@ -119,7 +122,11 @@ impl Cluster {
     }
 
     /// Sends one request, once, whose answer is read incrementally.
-    pub(super) async fn open(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Body, ClusterError> {
+    pub(super) async fn open(
+        &self,
+        doing: &str,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Body>, ClusterError> {
         let response = self
             .transport()
             .streams
@@ -128,7 +135,7 @@ impl Cluster {
             .map_err(|error| ClusterError::from_client(doing, &error))?;
         let (head, body) = response.into_parts();
         if head.status.is_success() {
-            return Ok(body);
+            return Ok(Response::from_parts(head, body));
         }
         let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| unread(doing, &*error))?;
         Err(self.refused(doing, &head, &body.to_bytes()))

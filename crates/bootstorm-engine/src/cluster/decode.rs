@@ -1,5 +1,6 @@
 //! Lenient decoding of JSON objects: null counts as absent, and undecodable objects are named.
 
+use kube::core::Status;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -86,28 +87,84 @@ fn remove_nulls(value: &mut Value) {
     }
 }
 
+/// What a watch delivers at once
+#[derive(Debug)]
+pub(super) enum Heard<T> {
+    /// A change of an object.
+    Changed {
+        /// Object.
+        object: T,
+        /// Whether it was deleted.
+        removed: bool,
+    },
+    /// A change of an object with an unexpected form.
+    Unreadable(Undecodable),
+    /// The version up to which everything was delivered.
+    Bookmark(String),
+    /// The end of the watch.
+    Refused {
+        /// Whether its version is too old.
+        expired: bool,
+    },
+}
+
 /// A line of a watch, with its object still in JSON
 #[derive(Debug, Deserialize)]
-pub(super) struct Line<'a> {
+struct Line<'a> {
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
-    pub(super) r#type: &'a str,
+    r#type: &'a str,
     /// The object, or a `Status`.
     #[serde(borrow)]
-    pub(super) object: &'a RawValue,
+    object: &'a RawValue,
 }
 
 /// A line of a watch whose object has the expected form, as nearly all do: decoded in one pass
 #[derive(Debug, Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
-pub(super) struct Typed<'a, T> {
+struct Typed<'a, T> {
     /// `ADDED`, `MODIFIED` or `DELETED`.
-    pub(super) r#type: &'a str,
+    r#type: &'a str,
     /// Object.
-    pub(super) object: T,
+    object: T,
+}
+
+/// The object of a bookmark
+#[derive(Deserialize)]
+struct Bookmark {
+    metadata: BookmarkMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookmarkMeta {
+    resource_version: String,
+}
+
+/// Reads a line of a watch; `None` if it is none.
+pub(super) fn heard<T: DeserializeOwned>(line: &[u8]) -> Option<Heard<T>> {
+    if let Some(Typed { r#type, object }) = typed::<T>(line) {
+        return Some(Heard::Changed { object, removed: r#type == "DELETED" });
+    }
+    let Line { r#type, object } = serde_json::from_slice(line).ok()?;
+    Some(match r#type {
+        "BOOKMARK" => {
+            let Bookmark { metadata } = serde_json::from_str(object.get()).ok()?;
+            Heard::Bookmark(metadata.resource_version)
+        }
+        "ERROR" => {
+            let status: Option<Status> = serde_json::from_str(object.get()).ok();
+            tracing::debug!(?status, "watch ended by the server");
+            Heard::Refused { expired: status.is_some_and(|status| status.code == 410) }
+        }
+        _ => match self::object(object.get()) {
+            Ok(object) => Heard::Changed { object, removed: r#type == "DELETED" },
+            Err(fault) => Heard::Unreadable(fault),
+        },
+    })
 }
 
 /// Decodes a line about a change of an object; `None` for any other line, and if the object has an unexpected form.
-pub(super) fn typed<T: DeserializeOwned>(line: &[u8]) -> Option<Typed<'_, T>> {
+fn typed<T: DeserializeOwned>(line: &[u8]) -> Option<Typed<'_, T>> {
     serde_json::from_slice(line)
         .ok()
         .filter(|line: &Typed<'_, T>| matches!(line.r#type, "ADDED" | "MODIFIED" | "DELETED"))

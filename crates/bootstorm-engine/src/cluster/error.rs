@@ -1,11 +1,13 @@
 //! Errors of requests, classified by the required reaction.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::time::Duration;
 
 use kube::core::Status;
 use thiserror::Error;
 
+use super::protobuf;
 use bootstorm_model::failure::Failure;
 
 /// Kind of error
@@ -76,16 +78,22 @@ impl ClusterError {
 
     /// Error of an answer that is not a success.
     pub fn from_answer(doing: &str, code: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
-        let status: Option<Status> = serde_json::from_slice(body).ok();
-        let reason = status.as_ref().map(|s| s.reason.clone()).unwrap_or_default();
-        let message = status.map(|s| clip(s.message.trim(), LONGEST)).filter(|m| !m.is_empty());
+        // A server that was asked for protocol buffers refuses in that form, too.
+        let binary = protobuf::is_object(body);
+        let (reason, message) = if binary {
+            protobuf::status(body).map(|s| (s.reason.into_owned(), s.message.into_owned()))
+        } else {
+            serde_json::from_slice(body).ok().map(|s: Status| (s.reason, s.message))
+        }
+        .unwrap_or_default();
+        let message = Some(clip(message.trim(), LONGEST)).filter(|m| !m.is_empty());
         let page = if message.is_none() { page_title(body) } else { None };
         let is_page = page.is_some();
         let message = message.unwrap_or_else(|| {
             if let Some(title) = page {
                 return page_message(code, &title);
             }
-            let text = String::from_utf8_lossy(body);
+            let text = if binary { Cow::default() } else { String::from_utf8_lossy(body) };
             // Bodies of proxies can be large; one line is enough.
             let line = text.trim().lines().next().unwrap_or_default();
             if line.is_empty() { format!("HTTP {code}") } else { clip(line, LONGEST_LINE) }
@@ -369,6 +377,21 @@ mod tests {
             let error = ClusterError::from_answer("x", code, body.as_bytes(), None);
             assert_eq!((error.kind, error.is_transient()), (kind, transient), "{code} {body}");
         }
+    }
+
+    #[test]
+    fn refusals_in_protocol_buffers_are_understood() {
+        use super::super::scripted::wire::{field, number, object};
+        let status = |reason: &str| {
+            let fields = [field(3, b"no"), field(4, reason.as_bytes()), number(6, 409)];
+            object("Status", &fields.concat())
+        };
+        let error = ClusterError::from_answer("x", 409, &status("AlreadyExists"), None);
+        assert_eq!((error.kind, error.message.as_str()), (Kind::AlreadyExists, "no"));
+        let error = ClusterError::from_answer("x", 410, &status("Expired"), None);
+        assert_eq!(error.kind, Kind::Expired);
+        let error = ClusterError::from_answer("x", 409, &status("AlreadyExists")[..20], None);
+        assert_eq!((error.kind, error.message.as_str()), (Kind::Conflict, "HTTP 409"), "a damaged one");
     }
 
     #[test]

@@ -6,12 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::error::clip;
-use super::metadata::{BorrowedCondition, Watched};
+use super::metadata::{BorrowedCondition, Decoder, Watched};
+use super::protobuf::{self, Malformed, Message, Part};
 use bootstorm_model::observe::{Launcher, Milestone};
 use bootstorm_model::plan::Target;
 
 /// Label selector for all launcher pods
 pub(super) const LAUNCHERS: &str = "kubevirt.io=virt-launcher";
+/// Labels that are read.
+const CREATED_BY: &str = "kubevirt.io/created-by";
+const MIGRATION: &str = "kubevirt.io/migrationJobUID";
 /// The container in which the guest runs.
 const COMPUTE: &str = "compute";
 /// Maximum length of a state.
@@ -46,8 +50,10 @@ impl<'de> Deserialize<'de> for Pod {
     }
 }
 
-/// The text of a pod
-#[derive(Debug, Deserialize)]
+/// The text of a pod, of either form
+///
+/// The numbers of its fields in protocol buffers are those of `generated.proto` in `k8s.io/api/core/v1`.
+#[derive(Debug, Deserialize, Default)]
 struct Text<'a> {
     #[serde(borrow)]
     metadata: PodMetadata<'a>,
@@ -78,10 +84,10 @@ struct PodMetadata<'a> {
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct Labels {
-    /// UID of the pod's VMI.
+    /// UID of the pod's VMI, [`CREATED_BY`].
     #[serde(rename = "kubevirt.io/created-by")]
     created_by: Option<String>,
-    /// UID of the live migration, for a target pod.
+    /// UID of the live migration, for a target pod, [`MIGRATION`].
     #[serde(rename = "kubevirt.io/migrationJobUID")]
     migration: Option<String>,
 }
@@ -178,8 +184,185 @@ struct Terminated<'a> {
 }
 
 impl Watched for Pod {
+    const DECODER: Option<Decoder<Self>> =
+        Some(|message| protobuf::read(message).map(|text: Text<'_>| text.into()));
+
     fn resource_version(&self) -> &str {
         &self.version
+    }
+}
+
+impl<'a> Message<'a> for Text<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => value.merge(&mut self.metadata)?,
+            2 => value.merge(&mut self.spec)?,
+            3 => value.merge(&mut self.status)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for PodMetadata<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.name = value.text()?,
+            3 => self.namespace = value.text()?,
+            5 => self.uid = value.text()?,
+            6 => self.resource_version = value.text()?,
+            8 => self.creation_timestamp = value.time()?,
+            9 => self.deletion_timestamp = value.time()?,
+            11 => {
+                let label = value.pair()?;
+                if let Some(instance) = label.of(CREATED_BY)? {
+                    self.labels.created_by = Some(instance);
+                } else if let Some(migration) = label.of(MIGRATION)? {
+                    self.labels.migration = Some(migration);
+                }
+            }
+            13 => self.owner_references.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Owner<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.kind = value.text()?,
+            3 => self.name = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Spec<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.volumes.push(value.message()?),
+            10 => self.node_name = value.some_text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Its source is a message of its own, whose fields JSON shows as those of the volume.
+impl<'a> Message<'a> for Volume<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 2 {
+            self.persistent_volume_claim = value.message::<Source<'a>>()?.0;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Source<'a>(Option<Claim<'a>>);
+
+impl<'a> Message<'a> for Source<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 10 {
+            self.0 = Some(value.message()?);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Claim<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.claim_name = value.text()?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Status<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.phase = value.text()?,
+            2 => self.conditions.push(value.message()?),
+            3 => self.message = value.text()?,
+            4 => self.reason = value.text()?,
+            8 => self.container_statuses.push(value.message()?),
+            10 => self.init_container_statuses.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// As in `PodCondition`.
+impl<'a> Message<'a> for BorrowedCondition<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.r#type = value.text()?,
+            2 => self.status = value.text()?,
+            4 => self.since = value.time()?,
+            5 => self.reason = value.text()?,
+            6 => self.message = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Container<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.name = value.text()?,
+            2 => value.merge(&mut self.state)?,
+            4 => self.ready = value.flag()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for State<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.waiting = Some(value.message()?),
+            2 => self.running = Some(value.message()?),
+            3 => self.terminated = Some(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Message<'_> for Running {
+    fn take(&mut self, number: u64, value: Part<'_>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.started_at = value.time()?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Waiting<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.reason = value.text()?,
+            2 => self.message = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Terminated<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.exit_code = value.integer()?,
+            3 => self.reason = value.text()?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::header::ACCEPT;
+use http::{HeaderValue, Request};
 use kube::api::ListParams;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use super::call::{Answer, built, on};
 use super::decode::{self, Undecodable};
-use super::metadata::Object;
-use super::{Cluster, ClusterError, Kind};
+use super::metadata::{Object, Watched};
+use super::protobuf::{self, Malformed, Message, Part};
+use super::{Cluster, ClusterError, Kind, messages};
 
 /// Maximum number of restarts of a list whose continuation has expired.
 pub(super) const EXPIRED: u32 = 5;
@@ -133,7 +134,7 @@ pub(super) type Readable<T> = (Vec<Result<T, Undecodable>>, String);
 
 /// Lists the current contents of a collection. Sends no request twice; each is answered within `limit`, or the list
 /// fails.
-pub(super) async fn list_once<T: DeserializeOwned>(
+pub(super) async fn list_once<T: Watched>(
     cluster: &Cluster,
     doing: &str,
     path: &str,
@@ -143,24 +144,89 @@ pub(super) async fn list_once<T: DeserializeOwned>(
     let mut params = ListParams::default().labels(selector).limit(PAGE);
     let mut items = Vec::new();
     for _ in 0..MOST_PAGES {
-        let request = built(doing, on(path).list(&params))?;
+        let request = preferring::<T>(built(doing, on(path).list(&params))?);
         let late =
             |_| ClusterError::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
         let answer = tokio::time::timeout(limit, cluster.call(doing, request)).await.map_err(late)??;
-        let page = page(doing, &answer)?;
-        items.extend(page.items.unwrap_or_default().into_iter().map(|item| decode::object(item.get())));
-        if page.metadata.next.is_empty() {
-            return Ok((items, page.metadata.resource_version));
+        let (page, metadata) = readable::<T>(doing, &answer)?;
+        items.extend(page);
+        if metadata.next.is_empty() {
+            return Ok((items, metadata.resource_version));
         }
-        params = params.continue_token(&page.metadata.next);
+        params = params.continue_token(&metadata.next);
     }
     Err(endless(doing))
 }
 
 /// The current version of a collection, to watch from; requests only one of its objects.
-pub(super) async fn version_of(cluster: &Cluster, doing: &str, path: &str) -> Result<String, ClusterError> {
-    let request = built(doing, on(path).list(&ListParams::default().limit(1)))?;
-    cluster.ask_for(doing, &request, |answer| Ok(page(doing, &answer)?.metadata.resource_version)).await
+pub(super) async fn version_of<T: Watched>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+) -> Result<String, ClusterError> {
+    let request = preferring::<T>(built(doing, on(path).list(&ListParams::default().limit(1)))?);
+    cluster.ask_for(doing, &request, |answer| Ok(readable::<T>(doing, &answer)?.1.resource_version)).await
+}
+
+/// Requests protocol buffers, if the kind has a decoder.
+fn preferring<T: Watched>(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+    if T::DECODER.is_some() {
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(protobuf::ACCEPTED));
+    }
+    request
+}
+
+/// The objects of a page in either form, and its metadata.
+fn readable<T: Watched>(
+    doing: &str,
+    answer: &Answer,
+) -> Result<(Vec<Result<T, Undecodable>>, PageMeta), ClusterError> {
+    let Some(decoder) = T::DECODER.filter(|_| answer.protobuf) else {
+        let Page { metadata, items } = page(doing, answer)?;
+        let items = items.unwrap_or_default().into_iter().map(|item| decode::object(item.get()));
+        return Ok((items.collect(), metadata));
+    };
+    let unread = |kind: Kind| {
+        move |error: Malformed| ClusterError::new(doing, kind, format!("the answer cannot be read: {error}"))
+    };
+    // Nearly all of a list is one field of its envelope, so a list that was truncated has no whole envelope.
+    let opened = protobuf::opened(&answer.body);
+    let message = opened.map_err(|error| match error {
+        Malformed::CutOff => unread(Kind::CutShort)(error),
+        _ => unread(Kind::Other)(error),
+    })?;
+    let Messages { metadata, items } = protobuf::read(message).map_err(unread(Kind::Other))?;
+    Ok((items.into_iter().map(|item| messages::item(item, decoder)).collect(), metadata))
+}
+
+/// A page of a list, with its objects still in protocol buffers.
+#[derive(Default)]
+struct Messages<'a> {
+    metadata: PageMeta,
+    items: Vec<&'a [u8]>,
+}
+
+impl<'a> Message<'a> for Messages<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.metadata = value.message()?,
+            2 => self.items.push(value.bytes()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Message<'_> for PageMeta {
+    fn take(&mut self, number: u64, value: Part<'_>) -> Result<(), Malformed> {
+        match number {
+            2 => self.resource_version = value.text()?.into_owned(),
+            3 => self.next = value.text()?.into_owned(),
+            4 => self.remaining_item_count = Some(value.integer()?),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Number of objects in a collection; `None` if the server does not count undelivered ones.

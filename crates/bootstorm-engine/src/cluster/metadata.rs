@@ -8,12 +8,20 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::names;
+use super::protobuf::{Malformed, Message, Part};
 
 /// An object, as far as a watch depends on it
 pub trait Watched: DeserializeOwned + Clone + Send + 'static {
+    /// Decoder of the kind's message in protocol buffers; none for kinds that are read as JSON only, as all custom
+    /// resources are.
+    const DECODER: Option<Decoder<Self>> = None;
+
     /// `metadata.resourceVersion`.
     fn resource_version(&self) -> &str;
 }
+
+/// Decodes an object from its message, without its type
+pub type Decoder<T> = fn(&[u8]) -> Result<T, Malformed>;
 
 /// `metadata`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -52,7 +60,7 @@ impl Metadata {
     }
 }
 
-/// `metadata` as far as a watch on many objects needs it, borrowed from the text; the rest is skipped
+/// `metadata` as far as a watch on many objects needs it, borrowed from what was received; the rest is skipped
 #[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Borrowed<'a> {
@@ -66,6 +74,21 @@ pub(super) struct Borrowed<'a> {
     pub(super) resource_version: Cow<'a, str>,
     pub(super) creation_timestamp: Option<Timestamp>,
     pub(super) deletion_timestamp: Option<Timestamp>,
+}
+
+impl<'a> Message<'a> for Borrowed<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.name = value.text()?,
+            3 => self.namespace = value.text()?,
+            5 => self.uid = value.text()?,
+            6 => self.resource_version = value.text()?,
+            8 => self.creation_timestamp = value.time()?,
+            9 => self.deletion_timestamp = value.time()?,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// One of `status.conditions`, borrowed from the text

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::error::clip;
-use super::metadata::{Borrowed, Watched};
+use super::metadata::{Borrowed, Decoder, Watched};
+use super::protobuf::{self, Malformed, Message, Part};
 use bootstorm_model::duration;
 use bootstorm_model::observe::{Notice, NoticeKind, Offset};
 
@@ -26,12 +27,19 @@ pub struct CoreEvent {
 
 impl<'de> Deserialize<'de> for CoreEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        Ok(Self { version: (&*text.metadata.resource_version).into(), notice: text.notice() })
+        Text::deserialize(deserializer).map(Self::from)
     }
 }
 
-/// The text of an event
+impl From<Text<'_>> for CoreEvent {
+    fn from(text: Text<'_>) -> Self {
+        Self { version: (&*text.metadata.resource_version).into(), notice: text.notice() }
+    }
+}
+
+/// The text of an event, of either form
+///
+/// The numbers of its fields in protocol buffers are those of `generated.proto` in `k8s.io/api/core/v1`.
 #[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Text<'a> {
@@ -72,8 +80,53 @@ struct Series {
 }
 
 impl Watched for CoreEvent {
+    const DECODER: Option<Decoder<Self>> =
+        Some(|message| protobuf::read(message).map(|text: Text<'_>| text.into()));
+
     fn resource_version(&self) -> &str {
         &self.version
+    }
+}
+
+impl<'a> Message<'a> for Text<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => value.merge(&mut self.metadata)?,
+            2 => value.merge(&mut self.involved_object)?,
+            3 => self.reason = value.text()?,
+            4 => self.message = value.text()?,
+            7 => self.last_timestamp = value.time()?,
+            8 => self.count = Some(value.integer()?),
+            9 => self.r#type = value.text()?,
+            10 => self.event_time = value.time()?,
+            11 => self.series = Some(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Message<'a> for Involved<'a> {
+    fn take(&mut self, number: u64, value: Part<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.kind = value.text()?,
+            2 => self.namespace = value.text()?,
+            3 => self.name = value.text()?,
+            4 => self.uid = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Message<'_> for Series {
+    fn take(&mut self, number: u64, value: Part<'_>) -> Result<(), Malformed> {
+        match number {
+            1 => self.count = value.integer()?,
+            2 => self.last_observed_time = value.time()?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 

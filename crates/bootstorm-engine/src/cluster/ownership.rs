@@ -100,8 +100,9 @@ impl Estate {
         let (plan, made) = (&record.plan, &record.made);
         let boxed = |uid: &str| Some(uid.into());
         let targets = if plan.lists_vms() { Vec::new() } else { plan.targets() };
-        let machines = targets.into_iter().enumerate();
-        let machines = machines.map(|(at, target)| (target, record.machine_uid(at).and_then(boxed)));
+        let uids = if targets.is_empty() { Vec::new() } else { record.machine_uids() };
+        let uids = uids.into_iter().chain(std::iter::repeat(None));
+        let machines = targets.into_iter().zip(uids);
         let places = if plan.makes_namespaces() { plan.namespaces() } else { Vec::new() };
         let uid = |uids: &BTreeMap<String, String>, name: &str| uids.get(name).and_then(|uid| boxed(uid));
         let namespaces = places.into_iter().map(|name| {
@@ -117,8 +118,7 @@ impl Estate {
         });
         let mut instances = BTreeSet::new();
         for phase in record.phases.iter().filter(|_| !plan.lists_vms()) {
-            let timelines = phase.timelines.read();
-            instances.extend(timelines.iter().filter_map(|one| one.instance_uid.as_deref()).map(Into::into));
+            instances.extend(phase.timelines.uids().into_iter().filter_map(|uids| uids.instance_uid));
         }
         Self {
             prefix: plan.prefix.clone(),

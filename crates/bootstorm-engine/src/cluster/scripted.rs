@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -17,8 +18,10 @@ use kube::client::Body;
 use tower::service_fn;
 
 use super::changes::{ChangeEvent, Changes};
+use super::launchers::Pod;
 use super::scope::Scope;
 use super::transport::Transport;
+use super::watch::{Watch, WatchEvent};
 use super::{Cluster, Connection, Kind};
 use bootstorm_model::observe::Change;
 use bootstorm_model::observe::clock::{Simulated, simulate};
@@ -31,6 +34,10 @@ pub(crate) enum Reply {
     Answer(u16, String),
     /// A stream of lines; afterwards the connection ends, or stays open.
     Lines(Vec<String>, bool),
+    /// An answer in protocol buffers.
+    Object(u16, Vec<u8>),
+    /// A stream of frames in protocol buffers; afterwards the connection ends, or stays open.
+    Frames(Vec<Vec<u8>>, bool),
     /// A broken connection.
     Broken,
     /// A panic of the task that waits for the answer.
@@ -65,17 +72,29 @@ pub(crate) fn cluster(script: impl Fn(&Request<Vec<u8>>) -> Reply + Send + Sync 
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes().to_vec();
-            let (code, lines, open) = match script(&Request::from_parts(head, body)) {
-                Reply::Broken => return Err(std::io::ErrorKind::ConnectionReset.into()),
-                Reply::Panic => panic!("as the script says"),
-                Reply::Answer(code, text) => (code, vec![text], false),
-                Reply::Lines(lines, open) => (200, lines, open),
-            };
-            let frame = |line: String| Ok::<_, std::io::Error>(Frame::data(Bytes::from(line + "\n")));
+            let lines = |lines: Vec<String>| lines.into_iter().map(|line| (line + "\n").into()).collect();
+            let (code, media, pieces, open): (_, _, Vec<Vec<u8>>, _) =
+                match script(&Request::from_parts(head, body)) {
+                    Reply::Broken => return Err(std::io::ErrorKind::ConnectionReset.into()),
+                    Reply::Panic => panic!("as the script says"),
+                    Reply::Answer(code, text) => (code, "application/json", lines(vec![text]), false),
+                    Reply::Lines(all, open) => (200, "application/json", lines(all), open),
+                    Reply::Object(code, body) => {
+                        (code, "application/vnd.kubernetes.protobuf", vec![body], false)
+                    }
+                    Reply::Frames(all, open) => {
+                        let counted = all
+                            .into_iter()
+                            .map(|frame| [&(frame.len() as u32).to_be_bytes()[..], &frame].concat());
+                        (200, "application/vnd.kubernetes.protobuf;stream=watch", counted.collect(), open)
+                    }
+                };
+            let frame = |piece: Vec<u8>| Ok::<_, std::io::Error>(Frame::data(Bytes::from(piece)));
             let rest: BoxStream<'static, _> =
                 if open { stream::pending().boxed() } else { stream::empty().boxed() };
-            let all = stream::iter(lines).map(frame).chain(rest);
-            Response::builder().status(code).body(StreamBody::new(all)).map_err(std::io::Error::other)
+            let all = stream::iter(pieces).map(frame).chain(rest);
+            let answer = Response::builder().status(code).header(CONTENT_TYPE, media);
+            answer.body(StreamBody::new(all)).map_err(std::io::Error::other)
         }
     });
     let connection = Connection { patience: Duration::from_secs(20), ..Connection::default() };
@@ -257,4 +276,182 @@ async fn a_panic_in_one_save_does_not_end_the_later_ones() {
     record.put_phase(phase);
     assert_eq!(saver.finish(&record, &BTreeSet::new()).await, Ok(()), "and what the first one was about");
     assert_eq!(puts.load(Ordering::Relaxed), 6, "the second one met the version of the first");
+}
+
+/// Messages of a server that speaks protocol buffers
+pub(crate) mod wire {
+    fn varint(mut value: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        while value >= 0x80 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+        out
+    }
+
+    pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
+        [varint(field << 3), varint(value)].concat()
+    }
+
+    pub(crate) fn field(field: u64, bytes: &[u8]) -> Vec<u8> {
+        [&varint(field << 3 | 2), &varint(bytes.len() as u64), bytes].concat()
+    }
+
+    /// An object with its type.
+    pub(crate) fn object(kind: &str, message: &[u8]) -> Vec<u8> {
+        let kind = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
+        [b"k8s\0".to_vec(), field(1, &kind), field(2, message), field(3, b""), field(4, b"")].concat()
+    }
+
+    /// An event of a watch, without its length.
+    pub(crate) fn event(kind: &str, object: &[u8]) -> Vec<u8> {
+        [field(1, kind.as_bytes()), field(2, &field(1, object))].concat()
+    }
+
+    /// A pod that a VMI owns.
+    pub(crate) fn pod(name: &str, version: u32) -> Vec<u8> {
+        let label = [field(1, b"kubevirt.io/created-by"), field(2, b"i")].concat();
+        let owner = [field(1, b"VirtualMachineInstance"), field(3, b"vm"), field(4, b"i")].concat();
+        let metadata = [
+            field(1, name.as_bytes()),
+            field(3, b"p-1"),
+            field(6, version.to_string().as_bytes()),
+            field(8, &[number(1, 1_767_225_601), number(2, 0)].concat()),
+            field(11, &label),
+            field(13, &owner),
+        ];
+        [field(1, &metadata.concat()), field(2, &field(10, b"")), field(3, &field(1, b"Pending"))].concat()
+    }
+
+    pub(crate) fn list(version: u32, next: &str, items: &[Vec<u8>]) -> Vec<u8> {
+        let metadata = [field(2, version.to_string().as_bytes()), field(3, next.as_bytes())].concat();
+        let items: Vec<u8> = items.iter().flat_map(|item| field(2, item)).collect();
+        object("PodList", &[field(1, &metadata), items].concat())
+    }
+}
+
+/// What a watch on pods delivers in half a minute, one word each, and the queries of its requests.
+async fn heard_of_pods(
+    script: impl Fn(usize, &Request<Vec<u8>>) -> Reply + Send + Sync + 'static,
+) -> (Vec<String>, Vec<String>) {
+    let queries: Arc<Mutex<Vec<String>>> = Arc::default();
+    let asked = Arc::clone(&queries);
+    let cluster = cluster(move |request| {
+        assert_eq!(request.headers()[ACCEPT], "application/vnd.kubernetes.protobuf,application/json");
+        let mut asked = asked.lock().unwrap();
+        asked.push(request.uri().query().unwrap_or_default().to_owned());
+        script(asked.len(), request)
+    });
+    let opened = Watch::<Pod>::open(&cluster, "watch pods", "/api/v1/pods".into(), String::new());
+    let mut watch = opened.await.unwrap();
+    let name = |pod: Pod| pod.launcher(false).map(|launcher| launcher.name).unwrap_or_default();
+    let mut heard = Vec::new();
+    let end = tokio::time::Instant::now() + Duration::from_secs(30);
+    while let Ok(Some(delivery)) = tokio::time::timeout_at(end, watch.next()).await {
+        heard.push(match delivery.event {
+            WatchEvent::Listed(pods) => {
+                pods.into_iter().map(name).fold("listed".into(), |text, name| format!("{text} {name}"))
+            }
+            WatchEvent::Changed(pod) => format!("changed {}", name(pod)),
+            WatchEvent::Removed(pod) => format!("removed {}", name(pod)),
+            WatchEvent::Unreadable(fault) => fault.to_string(),
+            WatchEvent::Interrupted { .. } => "interrupted".to_owned(),
+            WatchEvent::Restored => "restored".to_owned(),
+            WatchEvent::Complaint(error) => error.to_string(),
+        });
+    }
+    let queries = queries.lock().unwrap().clone();
+    (heard, queries)
+}
+
+/// The versions from which watches were requested.
+fn versions(queries: &[String]) -> Vec<&str> {
+    let pairs = queries.iter().flat_map(|query| query.split('&'));
+    pairs.filter_map(|pair| pair.strip_prefix("resourceVersion=")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_in_protocol_buffers_goes_on_and_lists_again_like_one_in_json() {
+    use wire::{event, field, list, number, object, pod};
+    let (heard, queries) = heard_of_pods(|request, _| match request {
+        1 => Reply::Object(200, list(5, "next", &[pod("a", 3)])),
+        2 => Reply::Object(200, list(5, "", &[pod("b", 4), field(1, &number(1, 1))])),
+        3 => {
+            let odd = [pod("odd", 7), field(3, &number(2, 1))].concat();
+            let events = vec![
+                event("ADDED", &object("Pod", &pod("c", 6))),
+                event("MODIFIED", &object("Pod", &odd)),
+                event("BOOKMARK", &object("Pod", &field(1, &field(6, b"8")))),
+            ];
+            Reply::Frames(events, false)
+        }
+        4 => {
+            let events = vec![event("DELETED", &object("Pod", &pod("c", 9)))];
+            Reply::Frames(events, false)
+        }
+        5 => {
+            let expired = object("Status", &[field(3, b"too old resource version"), number(6, 410)].concat());
+            Reply::Frames(vec![event("ERROR", &expired)], false)
+        }
+        6 => Reply::Object(200, list(20, "", &[pod("d", 11)])),
+        _ => Reply::Frames(Vec::new(), true),
+    })
+    .await;
+    let expected = [
+        "listed a b",
+        "an object cannot be read: a field has an unexpected type",
+        "changed c",
+        "p-1/odd cannot be read: a field has an unexpected type",
+        "interrupted",
+        "restored",
+        "removed c",
+        "interrupted",
+        "restored",
+        "interrupted",
+        "listed d",
+        "restored",
+    ];
+    assert_eq!(heard, expected, "{queries:?}");
+    assert_eq!(versions(&queries), ["5", "8", "9", "20"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_in_protocol_buffers_is_one_and_each_answer_may_have_another_form() {
+    use wire::{event, field, list, number, object, pod};
+    let (heard, queries) = heard_of_pods(|request, _| match request {
+        1 => Reply::Object(200, list(5, "", &[])),
+        2 => Reply::Object(410, object("Status", &[field(4, b"Expired"), number(6, 410)].concat())),
+        // A proxy, or a server that has nothing else.
+        3 => Reply::Answer(200, r#"{"metadata": {"resourceVersion": "6"}, "items": null}"#.to_owned()),
+        4 => {
+            let metadata = r#"{"name":"a","resourceVersion":"7","labels":{"kubevirt.io/created-by":"i"},"ownerReferences":[{"kind":"VirtualMachineInstance","name":"vm"}]}"#;
+            Reply::Lines(vec![format!(r#"{{"type":"ADDED","object":{{"metadata":{metadata}}}}}"#)], false)
+        }
+        5 => Reply::Frames(vec![event("ADDED", &object("Pod", &pod("b", 8)))], false),
+        _ => Reply::Frames(Vec::new(), true),
+    })
+    .await;
+    let expected =
+        ["listed", "listed", "changed a", "interrupted", "restored", "changed b", "interrupted", "restored"];
+    assert_eq!(heard, expected, "{queries:?}");
+    assert_eq!(versions(&queries), ["5", "6", "7", "8"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_truncated_list_in_protocol_buffers_is_requested_again() {
+    use wire::{list, pod};
+    // The type ends after 19 bytes, and with it the last whole field.
+    for cut in [0, 3, 10, 19, 40] {
+        let (heard, _) = heard_of_pods(move |request, _| {
+            let whole = list(5, "", &[pod("a", 3)]);
+            match request {
+                1 => Reply::Object(200, whole[..cut].to_vec()),
+                2 => Reply::Object(200, whole),
+                _ => Reply::Frames(Vec::new(), true),
+            }
+        })
+        .await;
+        assert_eq!(heard, ["listed a"], "{cut}");
+    }
 }

@@ -3,22 +3,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use kube::api::WatchParams;
-use kube::core::Status;
-use serde::Deserialize;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 
 use super::call::{built, on, wait};
-use super::decode::{self, Line, Typed, Undecodable};
-use super::lines::Lines;
+use super::decode::{self, Heard, Undecodable};
+use super::frames::{Frames, Framing};
 use super::list::{EXPIRED, list_once, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
 use super::stall::{CATCHING_UP, Pulse};
-use super::{Cluster, ClusterError, Kind};
+use super::{Cluster, ClusterError, Kind, messages, protobuf};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
 /// Seconds after which the server is requested to end a watch, so that watches are spread over servers again.
@@ -205,7 +203,7 @@ impl<T: Watched> Follower<T> {
     async fn list(&mut self, late: bool) -> Result<(), ClusterError> {
         let (doing, path) = (&self.doing, &self.view.path);
         if self.view.only_new {
-            self.version = version_of(&self.cluster, doing, path).await?;
+            self.version = version_of::<T>(&self.cluster, doing, path).await?;
             self.tell(WatchEvent::Listed(Vec::new()), late);
             return Ok(());
         }
@@ -223,7 +221,7 @@ impl<T: Watched> Follower<T> {
     }
 
     /// Lists and connects, with retries; relists if the version has expired by then.
-    async fn begin(&mut self) -> Result<Lines, ClusterError> {
+    async fn begin(&mut self) -> Result<Frames, ClusterError> {
         let began = monotonic_now();
         let mut attempt = 1;
         loop {
@@ -239,7 +237,7 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect(&self) -> Result<Lines, ClusterError> {
+    async fn connect(&self) -> Result<Frames, ClusterError> {
         let mut params = WatchParams::default().labels(&self.view.labels).timeout(WATCH_SECONDS);
         if !self.view.fields.is_empty() {
             params = params.fields(&self.view.fields);
@@ -247,6 +245,9 @@ impl<T: Watched> Follower<T> {
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
         // A server may compress each event separately, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if T::DECODER.is_some() {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(protobuf::ACCEPTED));
+        }
         self.cluster.renew_when_expired().await;
         let generation = self.cluster.generation();
         match self.connect_once(request.clone()).await {
@@ -259,10 +260,14 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Lines, ClusterError> {
+    async fn connect_once(&self, request: Request<Vec<u8>>) -> Result<Frames, ClusterError> {
         let limit = self.cluster.opening_limit();
         match tokio::time::timeout(limit, self.cluster.open(&self.doing, request)).await {
-            Ok(opened) => opened.map(Lines::new),
+            Ok(opened) => opened.map(|answer| {
+                let counted = protobuf::is_announced_by(answer.headers().get(CONTENT_TYPE));
+                let framing = if counted { Framing::Lengths } else { Framing::Lines };
+                Frames::new(framing, answer.into_body())
+            }),
             Err(_) => {
                 let message = format!("the watch was not opened in {}s", limit.as_secs_f64());
                 Err(ClusterError::new(&self.doing, Kind::TimedOut, message))
@@ -270,7 +275,7 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn follow(&mut self, first: Lines) {
+    async fn follow(&mut self, first: Frames) {
         let mut events = Some(first);
         let (mut resumable, mut complained) = (true, false);
         // Consecutive failed attempts.
@@ -352,13 +357,13 @@ impl<T: Watched> Follower<T> {
         }
     }
 
-    async fn read(&mut self, lines: &mut Lines) -> End {
+    async fn read(&mut self, frames: &mut Frames) -> End {
         let dead = sleep_until((self.last_heard + DEAD_AFTER).into());
         tokio::pin!(dead);
         loop {
             tokio::select! {
                 biased;
-                received = lines.receive() => match received {
+                received = frames.receive() => match received {
                     Ok(true) => {}
                     Ok(false) => {
                         // A server that ends the watch was connected until this moment.
@@ -390,9 +395,9 @@ impl<T: Watched> Follower<T> {
             let now = monotonic_now();
             let late = self.late_until.is_some_and(|until| now < until);
             let mut heard = false;
-            while let Some(line) = lines.take() {
+            while let Some(piece) = frames.take() {
                 heard = true;
-                if let Err(end) = self.take(&line, now, late) {
+                if let Err(end) = self.take(&piece, frames.framing(), now, late) {
                     return end;
                 }
             }
@@ -409,53 +414,33 @@ impl<T: Watched> Follower<T> {
         self.tell(if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) }, late);
     }
 
-    /// Delivers a line of the watch.
-    fn take(&mut self, line: &[u8], now: Instant, late: bool) -> Result<(), End> {
-        if let Some(Typed { r#type, object }) = decode::typed::<T>(line) {
-            self.changed(object, r#type == "DELETED", now, late);
-            return Ok(());
-        }
-        let Ok(Line { r#type, object }) = serde_json::from_slice(line) else {
-            tracing::debug!(bytes = line.len(), "a line of a watch cannot be read");
-            return Err(End::Unresumable);
+    /// Delivers a line or a frame of the watch.
+    fn take(&mut self, piece: &[u8], framing: Framing, now: Instant, late: bool) -> Result<(), End> {
+        let heard = match (framing, T::DECODER) {
+            (Framing::Lines, _) => decode::heard(piece),
+            (Framing::Lengths, Some(decoder)) => messages::heard(piece, decoder),
+            // Nobody asked for it.
+            (Framing::Lengths, None) => None,
         };
-        match r#type {
-            "BOOKMARK" => {
-                let Ok(Bookmark { metadata }) = serde_json::from_str(object.get()) else {
-                    return Err(End::Unresumable);
-                };
-                self.version = metadata.resource_version;
-            }
-            "ERROR" => {
-                let status: Option<Status> = serde_json::from_str(object.get()).ok();
-                tracing::debug!(?status, "watch ended by the server");
-                let expired = status.is_some_and(|status| status.code == 410);
+        match heard {
+            Some(Heard::Changed { object, removed }) => self.changed(object, removed, now, late),
+            Some(Heard::Bookmark(version)) => self.version = version,
+            Some(Heard::Refused { expired }) => {
                 return Err(if expired { End::Unresumable } else { End::Broken });
             }
-            _ => match decode::object::<T>(object.get()) {
-                Ok(object) => self.changed(object, r#type == "DELETED", now, late),
-                Err(fault) => {
-                    let version = fault.version.clone();
-                    self.tell(WatchEvent::Unreadable(fault), late);
-                    if version.is_empty() {
-                        return Err(End::Unresumable);
-                    }
-                    self.version = version;
+            Some(Heard::Unreadable(fault)) => {
+                let version = fault.version.clone();
+                self.tell(WatchEvent::Unreadable(fault), late);
+                if version.is_empty() {
+                    return Err(End::Unresumable);
                 }
-            },
+                self.version = version;
+            }
+            None => {
+                tracing::debug!(bytes = piece.len(), ?framing, "a piece of a watch cannot be read");
+                return Err(End::Unresumable);
+            }
         }
         Ok(())
     }
-}
-
-/// The object of a bookmark
-#[derive(Deserialize)]
-struct Bookmark {
-    metadata: BookmarkMeta,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BookmarkMeta {
-    resource_version: String,
 }

@@ -125,6 +125,7 @@ mod tests {
             code: http::StatusCode::OK,
             version: http::Version::HTTP_11,
             body: body.to_owned().into(),
+            protobuf: false,
         };
         assert_eq!(
             version(&answer(r#"{"spec":{},"metadata":{"name":"a","resourceVersion":"17","uid":"u"}}"#)),

@@ -299,7 +299,9 @@ pub(super) fn old_instances(
 ) -> HashSet<String> {
     let mut old: HashSet<String> = HashSet::new();
     for earlier in record.phases.iter().filter(|earlier| earlier.name != phase.name) {
-        old.extend(earlier.timelines.read().iter().filter_map(|timeline| timeline.instance_uid.clone()));
+        old.extend(
+            earlier.timelines.uids().into_iter().filter_map(|uids| uids.instance_uid).map(String::from),
+        );
     }
     old.extend(
         phase.timelines.iter().filter_map(|timeline| timeline.old_instance.as_deref().map(str::to_owned)),

@@ -157,6 +157,8 @@ impl Dispatcher {
                 continue;
             };
             last_sent = monotonic_now();
+            // A task keeps its memory until it is joined.
+            while tasks.try_join_next().is_some() {}
             tasks.spawn(self.send(scheduled, seat));
             if place == 0 {
                 // If several clusters start together, the first request of each is sent before the second of any.

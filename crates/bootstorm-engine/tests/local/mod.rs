@@ -16,7 +16,7 @@ use bootstorm_sandbox::faults::Action;
 use bootstorm_sandbox::store::{DeleteOptions, kind};
 use bootstorm_sandbox::{LocalSandbox, Options, profile};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request};
 use http_body::Frame;
 use hyper::body::Incoming;
@@ -62,6 +62,8 @@ pub(crate) struct Wire {
     garbled_until: Mutex<Option<tokio::time::Instant>>,
     /// How long watch events are held back, in milliseconds.
     lag: AtomicU64,
+    /// Number of watches in protocol buffers.
+    counted: AtomicU64,
 }
 
 impl Wire {
@@ -76,6 +78,11 @@ impl Wire {
     /// From now on, events arrive this much later.
     pub(crate) fn lag(&self, time: Duration) {
         self.lag.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Number of watches that were in protocol buffers.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
     }
 
     fn is_garbled(&self) -> bool {
@@ -100,10 +107,10 @@ impl Carried {
         }
         let garbled = self.watch && self.wire.is_garbled();
         Poll::Ready(Some(Ok(frame.map_data(|data| {
-            if garbled {
-                Bytes::from(String::from_utf8_lossy(&data).replace(r#""phase":"Running""#, r#""phase":7"#))
-            } else {
-                data
+            match std::str::from_utf8(&data) {
+                Ok(text) if garbled => text.replace(r#""phase":"Running""#, r#""phase":7"#).into(),
+                // What is not text has its lengths within.
+                _ => data,
             }
         }))))
     }
@@ -175,6 +182,15 @@ impl Local {
 
     /// A new process's connection.
     pub(crate) fn cluster(&self) -> Cluster {
+        self.connect(false)
+    }
+
+    /// A connection over which every request asks for JSON.
+    pub(crate) fn plain_cluster(&self) -> Cluster {
+        self.connect(true)
+    }
+
+    fn connect(&self, plain: bool) -> Cluster {
         let (sandbox, wire) = (Arc::clone(&self.sandbox), Arc::clone(&self.wire));
         let service = service_fn(move |mut request: Request<Body>| {
             let (sandbox, wire) = (Arc::clone(&sandbox), Arc::clone(&wire));
@@ -188,9 +204,16 @@ impl Local {
                 let token = format!("Bearer {}", sandbox.server().current_token());
                 request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(&token).unwrap());
                 request.headers_mut().insert(HOST, HeaderValue::from_static("sandbox"));
+                if plain {
+                    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+                }
                 let watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
                 let response = sender.send_request(request).await.map_err(broken)?;
                 let generation = wire.silent.load(Ordering::Relaxed);
+                let form = response.headers().get(CONTENT_TYPE);
+                if form.is_some_and(|form| form == "application/vnd.kubernetes.protobuf;stream=watch") {
+                    wire.counted.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok::<_, std::io::Error>(response.map(|inner| Carried {
                     inner,
                     wire,

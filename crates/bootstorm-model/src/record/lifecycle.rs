@@ -197,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn vms_created_halted_keep_the_uid_of_their_creation() {
+        let mut record = record(&[("create", PhaseState::Done), ("storm-1", PhaseState::Done)]);
+        record.phases[0].settings.halted = true;
+        record.phases[0].timelines[1].machine_uid = Some("m".into());
+        assert_eq!(record.baseline().map(|phase| phase.name.to_string()).as_deref(), Some("storm-1"));
+        assert_eq!(record.machine_uids(), [None, Some("m".into())]);
+    }
+
+    #[test]
     fn a_restart_is_of_running_vms_and_no_other_kind_continues_it() {
         use PhaseState::{Done, Open};
         let restart = |record: &RunRecord| match next_of(record, PhaseKind::Storm, StormKind::Restart) {

@@ -32,7 +32,7 @@ pub use phase::{
 
 pub use series::{Series, SeriesKind};
 pub use storm_kind::StormKind;
-pub use timelines::Timelines;
+pub use timelines::{Timelines, Uids};
 
 use crate::observe::{Milestone, Outcome, Timeline};
 use crate::outage::Observation;
@@ -162,9 +162,11 @@ impl RunRecord {
         self.phases.iter().find(|phase| phase.name == name)
     }
 
-    /// UID of the VM at a position of the plan, as of its creation by the run; `None` if unknown.
-    pub fn machine_uid(&self, position: usize) -> Option<&str> {
-        self.baseline()?.timelines.get(position)?.machine_uid.as_deref()
+    /// UIDs of the VMs in the order of the plan, as of their creation by the run; empty if it has created none, and
+    /// `None` for a VM whose UID is unknown.
+    pub fn machine_uids(&self) -> Vec<Option<Box<str>>> {
+        let uids = self.last_of(PhaseKind::Create).map(|create| create.timelines.uids()).unwrap_or_default();
+        uids.into_iter().map(|uids| uids.machine_uid).collect()
     }
 
     /// The phase with that name, for changes.

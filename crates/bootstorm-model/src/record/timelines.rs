@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
 use flate2::read::GzDecoder;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::at_most;
@@ -39,12 +40,40 @@ struct Packed {
 
 /// The part of a stored phase that is read again
 #[derive(Deserialize)]
-struct TimelinesOnly {
-    timelines: Vec<Timeline>,
+struct TimelinesOnly<T> {
+    timelines: Vec<T>,
+}
+
+/// What identifies a VM in a phase
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Uids {
+    target: u32,
+    /// [`Timeline::machine_uid`]
+    pub machine_uid: Option<Box<str>>,
+    /// [`Timeline::instance_uid`]
+    pub instance_uid: Option<Box<str>>,
+}
+
+/// An entry of a list in the order of the plan's targets
+trait OfTarget {
+    fn target(&self) -> u32;
+}
+
+impl OfTarget for Timeline {
+    fn target(&self) -> u32 {
+        self.target
+    }
+}
+
+impl OfTarget for Uids {
+    fn target(&self) -> u32 {
+        self.target
+    }
 }
 
 impl Packed {
-    fn unpack(&self) -> Vec<Timeline> {
+    fn unpack<T: OfTarget + DeserializeOwned>(&self) -> Vec<T> {
         let mut all = Vec::new();
         for piece in &*self.pieces {
             let mut json = Vec::new();
@@ -61,13 +90,13 @@ impl Packed {
 }
 
 /// Replaces earlier timelines by later ones; all of them must exist already.
-fn change(known: &mut Vec<Timeline>, count: usize, later: Vec<Timeline>) -> Result<(), String> {
+fn change<T: OfTarget>(known: &mut Vec<T>, count: usize, later: Vec<T>) -> Result<(), String> {
     if known.is_empty() && later.len() == count {
         *known = later;
         return Ok(());
     }
     for timeline in later {
-        let place = timeline.target as usize;
+        let place = timeline.target() as usize;
         *known.get_mut(place).ok_or_else(|| format!("it changes VM {} of {count}", place + 1))? = timeline;
     }
     Ok(())
@@ -103,6 +132,15 @@ impl Timelines {
         }
     }
 
+    /// The UIDs in the timelines, in the order of the plan's targets; packed ones stay packed, and nothing else of them
+    /// is decoded.
+    pub fn uids(&self) -> Vec<Uids> {
+        match (&self.packed, self.open.get()) {
+            (Some(packed), None) => packed.unpack(),
+            _ => self.iter().map(Uids::from).collect(),
+        }
+    }
+
     /// Number of timelines.
     pub fn len(&self) -> usize {
         self.packed.as_ref().map_or_else(|| self.open.get().map_or(0, Vec::len), |packed| packed.count)
@@ -111,6 +149,16 @@ impl Timelines {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<&Timeline> for Uids {
+    fn from(timeline: &Timeline) -> Self {
+        Self {
+            target: timeline.target,
+            machine_uid: timeline.machine_uid.clone(),
+            instance_uid: timeline.instance_uid.as_deref().map(Into::into),
+        }
     }
 }
 
@@ -225,6 +273,20 @@ mod tests {
         assert_eq!(loaded.timelines[1].node.as_deref(), Some("node-1"));
         assert!(loaded.timelines.are_open());
         assert!(!loaded.clone().timelines.are_open(), "a clone has the packed form alone");
+    }
+
+    #[test]
+    fn uids_are_read_from_packed_and_open_timelines_alike() {
+        let (mut phase, _) = settled();
+        phase.timelines[0].machine_uid = Some("m".into());
+        phase.timelines[2].instance_uid = Some("i".into());
+        let pieces = StoredPhase::new(&phase).packed();
+        let mut loaded = codec::decode_phase(phase.name, &pieces).unwrap();
+        codec::settle(&mut loaded, pieces);
+        let uids = loaded.timelines.uids();
+        assert!(!loaded.timelines.are_open());
+        assert_eq!(uids, phase.timelines.uids());
+        assert_eq!((uids[0].machine_uid.as_deref(), uids[2].instance_uid.as_deref()), (Some("m"), Some("i")));
     }
 
     #[test]

@@ -2,37 +2,48 @@
 
 use http::{HeaderMap, header};
 
+use super::protobuf;
 use super::status::Failure;
+use crate::store::Kind;
 
 /// Form of a response
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// The object itself.
     Object,
+    /// The object itself, in protocol buffers.
+    Protobuf,
     /// Rows for display.
     Table,
     /// Metadata only.
     Metadata,
 }
 
-/// The first form accepted by the client that the server can produce.
-pub(super) fn form(headers: &HeaderMap) -> Result<Form, Failure> {
+/// The first form accepted by the client in which the server can send this kind.
+pub(super) fn form(headers: &HeaderMap, kind: &Kind) -> Result<Form, Failure> {
     let Some(accept) = text(headers) else { return Ok(Form::Object) };
     for media in accept.split(',') {
         let mut parts = media.split(';').map(str::trim);
-        let known = matches!(parts.next(), Some("application/json" | "application/*" | "*/*" | ""));
-        if !known {
+        let binary = match parts.next() {
+            Some("application/json" | "application/*" | "*/*" | "") => false,
+            Some(protobuf::MEDIA_TYPE) => true,
+            _ => continue,
+        };
+        let shown = parts.find_map(|part| part.strip_prefix("as="));
+        if binary {
+            if shown.is_none() && protobuf::serves(kind) {
+                return Ok(Form::Protobuf);
+            }
             continue;
         }
-        let kind = parts.find_map(|part| part.strip_prefix("as="));
-        match kind {
+        match shown {
             None => return Ok(Form::Object),
             Some("Table") => return Ok(Form::Table),
             Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
             Some(_) => {}
         }
     }
-    Err(Failure::not_acceptable())
+    Err(Failure::not_acceptable(protobuf::serves(kind)))
 }
 
 /// Whether the client wants all of discovery in one document, and in which version.
@@ -60,6 +71,7 @@ pub(super) fn text(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::kind::{CUSTOM_RESOURCE_DEFINITIONS, EVENTS, PODS, VIRTUAL_MACHINES};
 
     fn accepting(text: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(header::ACCEPT, text.parse().unwrap())])
@@ -68,13 +80,26 @@ mod tests {
     #[test]
     fn the_first_known_form_wins() {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(form(&accepting(kubectl)), Ok(Form::Table));
+        assert_eq!(form(&accepting(kubectl), &PODS), Ok(Form::Table));
+        assert_eq!(form(&HeaderMap::new(), &PODS), Ok(Form::Object));
+        assert!(form(&accepting("text/html"), &PODS).is_err());
+    }
+
+    #[test]
+    fn protocol_buffers_are_for_built_in_kinds_that_are_described() {
+        let client_go = accepting("application/vnd.kubernetes.protobuf,application/json");
+        assert_eq!(form(&client_go, &PODS), Ok(Form::Protobuf));
+        assert_eq!(form(&client_go, &VIRTUAL_MACHINES), Ok(Form::Object));
+        assert_eq!(form(&client_go, &CUSTOM_RESOURCE_DEFINITIONS), Ok(Form::Object));
+        let watching = "application/vnd.kubernetes.protobuf;stream=watch, */*";
+        assert_eq!(form(&accepting(watching), &EVENTS), Ok(Form::Protobuf));
+        let metadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        assert_eq!(form(&accepting(metadata), &PODS), Ok(Form::Metadata));
         assert_eq!(
-            form(&accepting("application/vnd.kubernetes.protobuf,application/json")),
+            form(&accepting("application/json,application/vnd.kubernetes.protobuf"), &PODS),
             Ok(Form::Object)
         );
-        assert_eq!(form(&HeaderMap::new()), Ok(Form::Object));
-        assert!(form(&accepting("text/html")).is_err());
+        assert!(form(&accepting(protobuf::MEDIA_TYPE), &VIRTUAL_MACHINES).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::accept::Form;
-use super::{payload, table};
+use super::{payload, protobuf, table};
 use crate::store::{Kind, Object};
 
 /// Metadata of a list
@@ -43,25 +43,43 @@ pub(super) fn value(code: StatusCode, value: &Value) -> Response<Body> {
     json(code, value.to_string())
 }
 
-/// One object in the requested form.
-pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns: table::Include) -> Value {
-    match form {
-        Form::Object => object.clone(),
-        Form::Metadata => payload::metadata(object),
-        Form::Table => table::of(
-            kind,
-            [object],
-            &ListMeta { revision: revision(object), ..ListMeta::default() }.value(),
-            columns,
-        ),
+/// A body in the requested form.
+pub(super) fn sent(code: StatusCode, form: Form, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = json(code, body);
+    if form == Form::Protobuf {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(protobuf::MEDIA_TYPE));
     }
+    response
+}
+
+/// A `Status`, which is protocol buffers if the object would be, and JSON otherwise.
+pub(super) fn status(code: StatusCode, form: Form, status: &Value) -> Response<Body> {
+    match form {
+        Form::Protobuf => sent(code, form, protobuf::whole(status)),
+        _ => value(code, status),
+    }
+}
+
+/// One object in the requested form.
+pub(super) fn rendered(kind: &'static Kind, object: &Value, form: Form, columns: table::Include) -> Bytes {
+    let shown = match form {
+        Form::Protobuf => return protobuf::whole(object),
+        Form::Object => object.to_string(),
+        Form::Metadata => payload::metadata(object).to_string(),
+        Form::Table => {
+            let meta = ListMeta { revision: revision(object), ..ListMeta::default() };
+            table::of(kind, [object], &meta.value(), columns).to_string()
+        }
+    };
+    shown.into()
 }
 
 /// One stored object, avoiding reserialisation if possible.
 pub(super) fn text(kind: &'static Kind, object: &Object, form: Form, columns: table::Include) -> Bytes {
     match form {
         Form::Object => object.json(),
-        _ => Bytes::from(rendered(kind, object.value(), form, columns).to_string()),
+        Form::Protobuf => protobuf::stored(kind, object),
+        _ => rendered(kind, object.value(), form, columns),
     }
 }
 
@@ -74,6 +92,7 @@ pub(super) fn list(
     columns: table::Include,
 ) -> Response<Body> {
     let body = match form {
+        Form::Protobuf => protobuf::list(kind, &meta.value(), objects),
         Form::Object => joined(&kind.api_version(), &format!("{}List", kind.kind), meta, objects),
         Form::Table => {
             let values = objects.iter().map(|object| object.value());
@@ -85,7 +104,7 @@ pub(super) fn list(
             Bytes::from(list.to_string())
         }
     };
-    json(StatusCode::OK, body)
+    sent(StatusCode::OK, form, body)
 }
 
 fn revision(object: &Value) -> u64 {

@@ -19,8 +19,8 @@ pub(super) struct Identity {
     server_der: Vec<u8>,
 }
 
-/// Creates an authority and a server certificate for loopback.
-pub(super) fn create() -> Result<Identity, Error> {
+/// Creates an authority and a server certificate for loopback, and offers HTTP/2 beside HTTP/1.1 if that is wanted.
+pub(super) fn create(http2: bool) -> Result<Identity, Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
     authority.distinguished_name.push(DnType::CommonName, "bootstorm-sandbox");
@@ -46,7 +46,8 @@ pub(super) fn create() -> Result<Identity, Error> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { Vec::new() };
+    config.alpn_protocols.push(b"http/1.1".to_vec());
     Ok(Identity {
         config: Arc::new(config),
         ca_pem: authority_certificate.pem(),
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_servers_certificate_names_its_authoritys_key() {
-        let identity = create().unwrap();
+        let identity = create(true).unwrap();
         ServerConnection::new(identity.config.clone()).unwrap();
         // The authority's own key identifier, 2.5.29.14, must be repeated in 2.5.29.35 of the server's certificate.
         let body: String = identity.ca_pem.lines().filter(|line| !line.starts_with("---")).collect();

@@ -35,9 +35,12 @@ pub(super) fn one(request: &Request<'_>) -> Result<Response<Body>, Failure> {
     let columns = table::Include::parse(request.query.get("includeObject"));
     Ok(match &deleted {
         Deleted::Removed(object) if !returns_object(kind) => {
-            answer::value(StatusCode::OK, &success(kind, object))
+            answer::status(StatusCode::OK, request.form, &success(kind, object))
         }
-        other => answer::json(StatusCode::OK, answer::text(kind, other.object(), request.form, columns)),
+        other => {
+            let shown = answer::text(kind, other.object(), request.form, columns);
+            answer::sent(StatusCode::OK, request.form, shown)
+        }
     })
 }
 

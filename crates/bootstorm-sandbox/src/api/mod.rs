@@ -39,4 +39,6 @@ mod watching;
 mod write;
 
 pub(crate) use self::power::KUBEVIRT_VERSION;
+#[cfg(test)]
+pub(crate) use self::protobuf::{object as from_protobuf, opened, whole as to_protobuf};
 pub use self::server::{Local, Running, Server, ServerOptions, StartError};

@@ -56,7 +56,7 @@ pub(super) async fn serve(
     call.with_subject(|request| api.ledger.receive(request, &call.user, call.asked(), call.body.len()));
     let fate = fault_injection::strike(&api, &call).await;
     let (lost, truncated) = match fate {
-        Fate::Answered(failure) => return Ok(audited(failure.response())),
+        Fate::Answered(failure) => return Ok(audited(refusal(&call, &failure))),
         Fate::Cut => return Err(Cut),
         Fate::Served { lost, truncated } => (lost, truncated),
     };
@@ -73,8 +73,20 @@ pub(super) async fn serve(
     if lost {
         return Err(Cut);
     }
-    let response = audited(done.unwrap_or_else(|failure| failure.response()));
+    let response = audited(done.unwrap_or_else(|failure| refusal(&call, &failure)));
     Ok(if truncated { fault_injection::truncate(response) } else { response })
+}
+
+/// A refusal in the form in which the object would be sent.
+fn refusal(call: &Call, failure: &Failure) -> Response<Body> {
+    match &call.target {
+        Target::Resource(target)
+            if accept::form(&call.headers, target.kind) == Ok(accept::Form::Protobuf) =>
+        {
+            failure.response_in_protobuf()
+        }
+        _ => failure.response(),
+    }
 }
 
 fn audited(mut response: Response<Body>) -> Response<Body> {
@@ -191,7 +203,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
         Some("status") if target.kind.has_status => {}
         Some(_) => return Err(Failure::page_not_found()),
     }
-    let form = accept::form(&call.headers)?;
+    let form = accept::form(&call.headers, target.kind)?;
     let columns = table::Include::parse(call.query.get("includeObject"));
     let request = write::Request {
         store: &api.store,
@@ -222,7 +234,7 @@ async fn resource(api: &Api, call: &Call, target: &Resource) -> Result<Response<
             let name = target.name.as_deref().unwrap_or_default();
             let found = api.store.get(target.kind, target.space(), name);
             let object = found.ok_or_else(|| Failure::not_found(target.kind, name))?;
-            Ok(answer::json(StatusCode::OK, answer::text(target.kind, &object, form, columns)))
+            Ok(answer::sent(StatusCode::OK, form, answer::text(target.kind, &object, form, columns)))
         }
         "list" => {
             reach(&api.store, &call.query).await?;

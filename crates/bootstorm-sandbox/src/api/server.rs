@@ -49,6 +49,8 @@ const LOCAL_BUFFER: usize = 256 * 1024;
 pub struct ServerOptions {
     /// Port on 127.0.0.1; 0 means any free one.
     pub port: u16,
+    /// Whether it speaks HTTP/2 beside HTTP/1.1, as kube-apiserver does, but not every proxy before one.
+    pub http2: bool,
     /// Time that virt-api takes between reading a machine and writing it.
     pub virt_api_latency: Duration,
     /// Cost of writes; without it they are admitted at once.
@@ -65,6 +67,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             port: 0,
+            http2: true,
             virt_api_latency: Duration::from_millis(5),
             admission: None,
             network: Arc::new(Nobody),
@@ -116,7 +119,7 @@ impl Server {
         let listener = listen_on(options.port).map_err(listen)?;
         let url = format!("https://{}", listener.local_addr().map_err(listen)?);
         // Creating keys takes a moment that other tasks of this thread should not have to wait for.
-        let made = tokio::task::spawn_blocking(certificate::create).await;
+        let made = tokio::task::spawn_blocking(move || certificate::create(options.http2)).await;
         let identity =
             made.map_err(|error| StartError::Certificate(error.into()))?.map_err(StartError::Certificate)?;
         let Assembled { api, hand, ledger, stop, stopping } =

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::payload::Body;
+use super::protobuf;
 use crate::value::{Map, Value, json};
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -78,12 +79,13 @@ impl Failure {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     }
 
-    pub(super) fn not_acceptable() -> Self {
-        Self::new(
-            406,
-            "NotAcceptable",
-            "only the following media types are accepted: application/json, application/yaml",
-        )
+    pub(super) fn not_acceptable(protobuf: bool) -> Self {
+        let mut message =
+            "only the following media types are accepted: application/json, application/yaml".to_owned();
+        if protobuf {
+            message = format!("{message}, {}", protobuf::MEDIA_TYPE);
+        }
+        Self::new(406, "NotAcceptable", message)
     }
 
     pub(super) fn unsupported(accepted: &str) -> Self {
@@ -203,6 +205,18 @@ impl Failure {
             status["details"] = details.into();
         }
         status
+    }
+
+    /// The answer as sent to a client that prefers protocol buffers.
+    pub(super) fn response_in_protobuf(&self) -> Response<Body> {
+        let mut response = self.response();
+        if self.form == Form::Status {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(protobuf::MEDIA_TYPE));
+            *response.body_mut() = super::payload::full(protobuf::whole(&self.status()));
+        }
+        response
     }
 
     /// The answer as sent.

@@ -1,4 +1,4 @@
-//! Watches: changes as a stream of lines.
+//! Watches: changes as a stream of lines, or of frames in protocol buffers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,18 +8,21 @@ use std::time::Duration;
 use super::payload::Body;
 use crate::value::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::accept::Form;
-use super::answer;
 use super::query::Query;
 use super::selector::Selector;
 use super::status::Failure;
 use super::table;
+use super::{answer, protobuf};
 use crate::ledger::Ledger;
 use crate::store::{Action, Entry, Kind, Object, Store, TooOld, Watcher};
+
+/// Media type of a watch in protocol buffers; that of one in JSON has no parameter.
+const FRAMES: &str = "application/vnd.kubernetes.protobuf;stream=watch";
 
 /// Reasons for an early end of a watch
 #[derive(Debug, Clone)]
@@ -87,7 +90,7 @@ pub(super) fn open(
     let from = if initial {
         let (objects, revision) = store.list(kind, namespace);
         for object in objects.iter().filter(|object| stream.selector.fits(object)) {
-            let line = event("ADDED", &answer::text(kind, object, form, columns));
+            let line = event(form, "ADDED", &answer::text(kind, object, form, columns));
             stream.queue.push_back(line);
         }
         if bookmarks {
@@ -99,13 +102,16 @@ pub(super) fn open(
     };
     match store.watch(kind, namespace, from) {
         Ok(watcher) => stream.watcher = Some(watcher),
-        Err(error) => stream.queue.push_back(gone(error)),
+        Err(error) => stream.queue.push_back(gone(form, error)),
     }
     let lines = futures::stream::unfold(stream, |mut stream| async {
         let chunk = stream.next().await?;
         Some((chunk, stream))
     });
-    let mut response = answer::json(StatusCode::OK, Bytes::new());
+    let mut response = answer::sent(StatusCode::OK, form, Bytes::new());
+    if form == Form::Protobuf {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAMES));
+    }
     *response.body_mut() = super::payload::streamed(lines);
     Ok(response)
 }
@@ -137,7 +143,7 @@ impl Stream {
                     Ok(entries) => self.take(&entries),
                     Err(error) => {
                         self.watcher = None;
-                        self.queue.push_back(gone(error));
+                        self.queue.push_back(gone(self.form, error));
                     }
                 },
                 _ = self.ends.cut.changed() => return Some(Err(io::ErrorKind::ConnectionReset.into())),
@@ -190,9 +196,9 @@ impl Stream {
             let mut object = previous.value().clone();
             object["metadata"]["resourceVersion"] = json!(entry.revision.to_string());
             let shown = answer::rendered(self.kind, &object, self.form, self.columns);
-            return Some(event(name, shown.to_string().as_bytes()));
+            return Some(event(self.form, name, &shown));
         }
-        Some(event(name, &answer::text(self.kind, &entry.object, self.form, self.columns)))
+        Some(event(self.form, name, &answer::text(self.kind, &entry.object, self.form, self.columns)))
     }
 
     fn remind(&mut self) {
@@ -212,7 +218,7 @@ impl Stream {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let (kind, version) = match self.form {
-            Form::Object => (self.kind.kind.to_owned(), self.kind.api_version()),
+            Form::Object | Form::Protobuf => (self.kind.kind.to_owned(), self.kind.api_version()),
             Form::Table => ("Table".to_owned(), "meta.k8s.io/v1".to_owned()),
             Form::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
         };
@@ -221,7 +227,11 @@ impl Stream {
             object["columnDefinitions"] = json!([]);
             object["rows"] = json!([]);
         }
-        event("BOOKMARK", object.to_string().as_bytes())
+        let shown = match self.form {
+            Form::Protobuf => protobuf::whole(&object),
+            _ => object.to_string().into(),
+        };
+        event(self.form, "BOOKMARK", &shown)
     }
 }
 
@@ -229,12 +239,18 @@ fn bookmark_time() -> Instant {
     Instant::now() + Duration::from_millis(rand::random_range(59_300..60_300))
 }
 
-fn gone(error: TooOld) -> Bytes {
+fn gone(form: Form, error: TooOld) -> Bytes {
     let status: Value = Failure::expired(error).status();
-    event("ERROR", status.to_string().as_bytes())
+    match form {
+        Form::Protobuf => event(form, "ERROR", &protobuf::whole(&status)),
+        _ => event(form, "ERROR", status.to_string().as_bytes()),
+    }
 }
 
-fn event(name: &str, object: &[u8]) -> Bytes {
+fn event(form: Form, name: &str, object: &[u8]) -> Bytes {
+    if form == Form::Protobuf {
+        return protobuf::event(name, object);
+    }
     let mut line = BytesMut::with_capacity(object.len() + 40);
     line.put_slice(b"{\"type\":\"");
     line.put_slice(name.as_bytes());
@@ -246,19 +262,20 @@ fn event(name: &str, object: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
     use http_body_util::BodyExt;
 
     use super::*;
     use crate::faults::Faults;
     use crate::store::kind::{CONFIG_MAPS, NAMESPACES};
 
-    async fn watched(store: &Store, query: &str) -> Vec<Value> {
+    async fn answered(store: &Store, query: &str, form: Form) -> (String, Bytes) {
         let query = Query::parse(&format!("/?{query}").parse().unwrap());
         let subject = Subject {
             kind: &CONFIG_MAPS,
             namespace: None,
             selector: Selector::default(),
-            form: Form::Object,
+            form,
             columns: table::Include::default(),
         };
         let (_stopper, stop) = watch::channel(false);
@@ -266,11 +283,52 @@ mod tests {
         let response =
             open(store, subject, &query, Ends { stop, cut: faults.watch_cuts(), ledger: Ledger::default() })
                 .unwrap();
-        let text = response.into_body().collect().await.unwrap().to_bytes();
+        let media = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        (media, response.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    async fn watched(store: &Store, query: &str) -> Vec<Value> {
+        let (media, text) = answered(store, query, Form::Object).await;
+        assert_eq!(media, "application/json");
         text.split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).unwrap())
             .collect()
+    }
+
+    /// The objects of a watch in protocol buffers.
+    async fn framed(store: &Store, query: &str) -> Vec<Value> {
+        let (media, mut rest) = answered(store, query, Form::Protobuf).await;
+        assert_eq!(media, "application/vnd.kubernetes.protobuf;stream=watch");
+        let mut objects = Vec::new();
+        while !rest.is_empty() {
+            let length = rest.get_u32() as usize;
+            let frame = rest.split_to(length);
+            let at = frame.windows(4).position(|four| four == b"k8s\0").unwrap();
+            objects.push(protobuf::object(&frame[at..]).unwrap());
+        }
+        objects
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn protocol_buffers_say_the_same() {
+        let store = Store::new();
+        store.create(&NAMESPACES, json!({"metadata": {"name": "a"}})).unwrap();
+        let revision = store.revision();
+        for name in ["b", "c"] {
+            let made =
+                json!({"metadata": {"namespace": "a", "name": name}, "data": {"long": "x".repeat(500)}});
+            store.create(&CONFIG_MAPS, made).unwrap();
+        }
+        let query = format!("resourceVersion={revision}&timeoutSeconds=70&allowWatchBookmarks=true");
+        let expected: Vec<Value> =
+            watched(&store, &query).await.into_iter().map(|event| event["object"].clone()).collect();
+        assert_eq!(framed(&store, &query).await, expected);
+        assert_eq!(expected.len(), 3);
+        store.expire();
+        store.create(&CONFIG_MAPS, json!({"metadata": {"namespace": "a", "name": "d"}})).unwrap();
+        let gone = framed(&store, &query).await;
+        assert_eq!((&gone[0]["kind"], &gone[0]["code"]), (&json!("Status"), &json!(410)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -58,12 +58,13 @@ impl Request<'_> {
     fn respond(&self, code: StatusCode, object: &Value, warnings: &[String]) -> Response<Body> {
         let columns = table::Include::parse(self.query.get("includeObject"));
         let shown = answer::rendered(self.kind(), object, self.form, columns);
-        warned(answer::value(code, &shown), warnings)
+        warned(answer::sent(code, self.form, shown), warnings)
     }
 
     fn respond_stored(&self, code: StatusCode, object: &Object, warnings: &[String]) -> Response<Body> {
         let columns = table::Include::parse(self.query.get("includeObject"));
-        warned(answer::json(code, answer::text(self.kind(), object, self.form, columns)), warnings)
+        let shown = answer::text(self.kind(), object, self.form, columns);
+        warned(answer::sent(code, self.form, shown), warnings)
     }
 }
 

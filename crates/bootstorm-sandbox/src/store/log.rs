@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::delta::Reference;
 use super::error::TooOld;
-use super::object::{Object, Stored};
+use super::object::Object;
 
 /// Maximum number of changes of one kind that are kept.
 const CAPACITY: usize = 100_000;
@@ -51,7 +51,7 @@ pub struct Entry {
 /// The changes of one kind, oldest first
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: VecDeque<(Instant, Arc<Entry>)>,
+    entries: VecDeque<Kept>,
     /// Lowest revision from which reading may begin.
     floor: u64,
     /// Revision of the newest dropped entry.
@@ -60,6 +60,15 @@ pub(super) struct Log {
     packed: usize,
     /// Common content of texts of this kind.
     dictionary: Dictionary,
+}
+
+/// A change in the log
+#[derive(Debug)]
+struct Kept {
+    at: Instant,
+    /// That of the entry, where a search finds it.
+    revision: u64,
+    entry: Arc<Entry>,
 }
 
 /// Texts relative to which others of their kind are packed
@@ -71,8 +80,11 @@ struct Dictionary {
 }
 
 impl Dictionary {
-    /// Packs a version.
-    fn pack(&mut self, stored: &Stored) -> Stored {
+    /// Packs a version, unless it is packed.
+    fn pack(&mut self, stored: &Object) -> Object {
+        if stored.room().is_some() {
+            return stored.cold().map_or_else(|| stored.clone(), Arc::new);
+        }
         let (count, room, length) = self.packed;
         let old = self.texts.text();
         // Texts with little in common with these begin the next dictionary.
@@ -87,7 +99,7 @@ impl Dictionary {
         let packed = stored.packed(&self.texts);
         let (room, length) = packed.room().unwrap_or_default();
         self.packed = (self.packed.0 + 1, self.packed.1 + room, self.packed.2 + length);
-        packed
+        Arc::new(packed)
     }
 }
 
@@ -99,9 +111,9 @@ impl Log {
 
     /// Appends a change; returns a packed version, old enough that it is probably not read soon.
     pub(super) fn push(&mut self, now: Instant, entry: Arc<Entry>) -> Option<Object> {
-        self.entries.push_back((now, entry));
-        while let Some((at, oldest)) = self.entries.front() {
-            if self.entries.len() <= CAPACITY && now.saturating_duration_since(*at) <= MEMORY {
+        self.entries.push_back(Kept { at: now, revision: entry.revision, entry });
+        while let Some(oldest) = self.entries.front() {
+            if self.entries.len() <= CAPACITY && now.saturating_duration_since(oldest.at) <= MEMORY {
                 break;
             }
             self.dropped = oldest.revision;
@@ -114,31 +126,32 @@ impl Log {
             self.packed += 1;
         }
         let settled = self.entries.len().checked_sub(SETTLED + 1)?;
-        Some(self.entries[settled].1.object.clone())
+        Some(self.entries[settled].entry.object.clone())
     }
 
     /// Packs a change.
     fn shrink(&mut self, place: usize) {
-        let entry = self.entries[place].1.clone();
+        let entry = self.entries[place].entry.clone();
         // The previous version is that of an older change, which is packed already, unless that was dropped.
-        let previous = entry.previous.as_ref().map(|previous| {
-            self.at(previous.revision()).unwrap_or_else(|| Arc::new(self.dictionary.pack(previous)))
-        });
-        let object = Arc::new(self.dictionary.pack(&entry.object));
-        self.entries[place].1 =
+        let previous = entry
+            .previous
+            .as_ref()
+            .map(|previous| self.at(previous.revision()).unwrap_or_else(|| self.dictionary.pack(previous)));
+        let object = self.dictionary.pack(&entry.object);
+        self.entries[place].entry =
             Arc::new(Entry { revision: entry.revision, action: entry.action, object, previous });
     }
 
     /// The version produced by a change in the log.
     fn at(&self, revision: u64) -> Option<Object> {
-        let place = self.entries.partition_point(|(_, entry)| entry.revision < revision);
-        let (_, entry) = self.entries.get(place).filter(|(_, entry)| entry.revision == revision)?;
-        Some(entry.object.clone())
+        let place = self.entries.partition_point(|kept| kept.revision < revision);
+        let kept = self.entries.get(place).filter(|kept| kept.revision == revision)?;
+        Some(kept.entry.object.clone())
     }
 
     /// Forgets everything up to and including `revision`.
     pub(super) fn forget(&mut self, revision: u64) {
-        if let Some((_, newest)) = self.entries.back() {
+        if let Some(newest) = self.entries.back() {
             self.dropped = newest.revision;
         }
         self.entries.clear();
@@ -157,15 +170,15 @@ impl Log {
         if revision < self.dropped {
             return Err(TooOld { asked: revision, oldest: self.floor });
         }
-        let from = self.entries.partition_point(|(_, entry)| entry.revision <= revision);
-        Ok(self.entries.range(from..).take(BATCH).map(|(_, entry)| entry.clone()).collect())
+        let from = self.entries.partition_point(|kept| kept.revision <= revision);
+        Ok(self.entries.range(from..).take(BATCH).map(|kept| kept.entry.clone()).collect())
     }
 
     /// The changes after `revision`, newest first, all of them.
     pub(super) fn back_to(&self, revision: u64) -> Result<impl Iterator<Item = &Arc<Entry>>, TooOld> {
         self.check(revision)?;
-        let from = self.entries.partition_point(|(_, entry)| entry.revision <= revision);
-        Ok(self.entries.range(from..).rev().map(|(_, entry)| entry))
+        let from = self.entries.partition_point(|kept| kept.revision <= revision);
+        Ok(self.entries.range(from..).rev().map(|kept| &kept.entry))
     }
 }
 
@@ -173,6 +186,7 @@ impl Log {
 mod tests {
     use crate::value::json;
 
+    use super::super::object::Stored;
     use super::*;
     use bootstorm_model::observe::clock::monotonic_now;
 

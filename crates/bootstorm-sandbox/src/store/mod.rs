@@ -14,6 +14,7 @@ pub mod quota;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod text;
 mod truth;
 mod watcher;
 
@@ -152,7 +153,7 @@ impl Store {
                 // A generated name that is taken is drawn again; a requested name cannot be.
                 Err(StoreError::AlreadyExists { .. })
                     if generate && rules::generated_name(&object).is_some() => {}
-                result => return result.inspect(|made| made.write()),
+                result => return result.inspect(|made| made.write(None)),
             }
         }
     }
@@ -194,8 +195,9 @@ impl Store {
         name: &str,
         change: impl FnOnce(&Object) -> Result<Value, E>,
     ) -> Result<Object, UpdateError<E>> {
-        let result = self.lock().replace(kind, namespace, name, change);
-        result.inspect(|written| written.write())
+        let (written, before) = self.lock().replace(kind, namespace, name, change)?;
+        written.write(Some(&before));
+        Ok(written)
     }
 
     /// Changes an object if it exists.
@@ -221,7 +223,9 @@ impl Store {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, StoreError> {
-        self.lock().delete(kind, namespace, name, options)
+        let (deleted, before) = self.lock().delete(kind, namespace, name, options)?;
+        deleted.object().write(Some(&before));
+        Ok(deleted)
     }
 
     /// Removes an object unconditionally: the kubelet's final deletion of a pod, the end of a namespace.
@@ -287,6 +291,17 @@ impl Contents {
     ) -> Object {
         self.revision += 1;
         let object = Arc::new(Stored::new(value, self.revision));
+        self.put(kind, action, object, previous)
+    }
+
+    /// Makes a version visible.
+    fn put(
+        &mut self,
+        kind: &'static Kind,
+        action: Action,
+        object: Object,
+        previous: Option<Object>,
+    ) -> Object {
         let entry = self.shelves[place(kind)].commit(action, object.clone(), previous);
         if let Some(truth) = &self.truth {
             truth.record(kind, &entry);
@@ -335,39 +350,49 @@ impl Contents {
         Ok(())
     }
 
+    /// The object afterwards and before.
     fn replace<E>(
         &mut self,
         kind: &'static Kind,
         namespace: &str,
         name: &str,
         change: impl FnOnce(&Object) -> Result<Value, E>,
-    ) -> Result<Object, UpdateError<E>> {
+    ) -> Result<(Object, Object), UpdateError<E>> {
         let Some(before) = self.shelf_mut(kind).fetch(namespace, name) else {
             return Err(UpdateError::NotFound);
         };
         let mut after = change(&before).map_err(UpdateError::Refused)?;
         if !rules::settle(kind, before.value(), &mut after) {
-            return Ok(before);
+            return Ok((before.clone(), before));
         }
         let waits = rules::is_held(kind, &after)
             || after["metadata"]["deletionGracePeriodSeconds"].as_i64() > Some(0);
         if before.is_deleting() && !waits {
-            return Ok(self.take_away(kind, after, before));
+            return Ok((self.take_away(kind, after, before.clone()), before));
         }
-        Ok(self.commit(kind, Action::Modified, after, Some(before)))
+        Ok((self.commit(kind, Action::Modified, after, Some(before.clone())), before))
     }
 
+    /// The result, and the object before.
     fn delete(
         &mut self,
         kind: &'static Kind,
         namespace: &str,
         name: &str,
         options: &DeleteOptions,
-    ) -> Result<Deleted, StoreError> {
-        let Some(before) = self.shelf_mut(kind).fetch(namespace, name) else {
+    ) -> Result<(Deleted, Object), StoreError> {
+        let Some(before) = self.shelf_mut(kind).get(namespace, name).cloned() else {
             return Err(StoreError::NotFound { kind: kind.qualified(), name: name.to_owned() });
         };
         check_precondition(kind, &before, options)?;
+        let at_once = !kind.is(&kind::PODS)
+            && !kind.is(&kind::NAMESPACES)
+            && options.propagation == Propagation::Background;
+        if at_once && let Some(last) = before.ended(kind, self.revision + 1, self.now()) {
+            self.revision += 1;
+            let last = self.put(kind, Action::Deleted, Arc::new(last), Some(before.clone()));
+            return Ok((Deleted::Removed(last), before));
+        }
         let mut after = before.to_value();
         if !before.is_deleting() {
             rules::add_propagation(&mut after, options.propagation);
@@ -375,11 +400,14 @@ impl Contents {
         let grace = rules::grace(kind, &after, options.grace_period);
         let changed = rules::mark(kind, &mut after, grace, self.now());
         if grace > 0 || rules::is_held(kind, &after) {
-            let object =
-                if changed { self.commit(kind, Action::Modified, after, Some(before)) } else { before };
-            return Ok(Deleted::Marked(object));
+            let object = if changed {
+                self.commit(kind, Action::Modified, after, Some(before.clone()))
+            } else {
+                before.clone()
+            };
+            return Ok((Deleted::Marked(object), before));
         }
-        Ok(Deleted::Removed(self.take_away(kind, after, before)))
+        Ok((Deleted::Removed(self.take_away(kind, after, before.clone())), before))
     }
 }
 

@@ -5,10 +5,12 @@ use std::sync::{Arc, OnceLock};
 use crate::value::Value;
 use bytes::Bytes;
 
-use super::delta::{self, Reference};
+use jiff::Timestamp;
 
-/// Most objects have at most this many bytes of text.
-const MOSTLY: usize = 8 * 1024;
+use super::delta::{self, Reference};
+use super::kind::Kind;
+use super::rules;
+use super::text::Text;
 
 /// A version of an object, shared by its readers
 pub type Object = Arc<Stored>;
@@ -20,7 +22,9 @@ pub type Object = Arc<Stored>;
 #[derive(Debug)]
 pub struct Stored {
     value: OnceLock<Value>,
-    json: OnceLock<Bytes>,
+    json: OnceLock<Text>,
+    /// A second encoding, if it was asked for.
+    encoded: OnceLock<Bytes>,
     packed: Option<Packed>,
     namespace: Box<str>,
     name: Box<str>,
@@ -36,10 +40,39 @@ struct Packed {
     reference: Arc<[u8]>,
     /// Labels, by which many objects are selected at once.
     labels: Option<Arc<Value>>,
+    /// Whether nothing owns it, holds it or deletes it.
+    is_free: bool,
+    /// Its deletion, after which this is its last version.
+    ended: Option<Ended>,
+}
+
+/// Deletion of a packed object
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    kind: &'static Kind,
+    revision: u64,
+    at: Timestamp,
 }
 
 impl Packed {
     fn text(&self) -> Vec<u8> {
+        match self.ended {
+            None => self.unpacked(),
+            Some(_) => self.value().to_string().into(),
+        }
+    }
+
+    fn value(&self) -> Value {
+        // Our own text always parses.
+        let mut value = serde_json::from_slice(&self.unpacked()).unwrap_or_default();
+        if let Some(Ended { kind, revision, at }) = self.ended {
+            rules::mark(kind, &mut value, 0, at);
+            value["metadata"]["resourceVersion"] = revision.to_string().into();
+        }
+        value
+    }
+
+    fn unpacked(&self) -> Vec<u8> {
         delta::unpack(&self.bytes, self.length, &self.reference)
     }
 }
@@ -53,6 +86,7 @@ impl Stored {
         Self {
             value: OnceLock::from(value),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: None,
             namespace,
             name,
@@ -65,7 +99,26 @@ impl Stored {
     pub(super) fn packed(&self, reference: &Reference) -> Self {
         let json = self.json();
         let bytes = reference.pack(&json).into();
-        self.with(Packed { bytes, length: json.len(), reference: reference.text().clone(), labels: None })
+        let is_free = match &self.packed {
+            Some(packed) => packed.is_free,
+            None => {
+                self.owners().next().is_none() && self.finalizers().next().is_none() && !self.is_deleting()
+            }
+        };
+        let reference = reference.text().clone();
+        self.with(Packed { bytes, length: json.len(), reference, labels: None, is_free, ended: None })
+    }
+
+    /// The last version of a packed object that is deleted; `None` if it is not packed, or if something owns, holds or
+    /// deletes it. Its values are made only when somebody reads them.
+    pub(super) fn ended(&self, kind: &'static Kind, revision: u64, at: Timestamp) -> Option<Self> {
+        let packed = self.packed.as_ref().filter(|packed| packed.is_free && packed.ended.is_none())?;
+        let ended = Some(Ended { kind, revision, at });
+        Some(Self { revision, ..self.with(Packed { ended, ..packed.clone() }) })
+    }
+
+    fn is_free(&self) -> bool {
+        self.packed.as_ref().is_some_and(|packed| packed.is_free)
     }
 
     /// The version with its labels available; `None` if it is not packed.
@@ -93,6 +146,7 @@ impl Stored {
         Self {
             value: OnceLock::new(),
             json: OnceLock::new(),
+            encoded: OnceLock::new(),
             packed: Some(packed),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -120,25 +174,31 @@ impl Stored {
     }
 
     fn parse(&self) -> Value {
-        // Our own text always parses.
-        match (&self.packed, self.json.get()) {
-            (Some(packed), None) => serde_json::from_slice(&packed.text()).unwrap_or_default(),
-            _ => serde_json::from_slice(&self.json()).unwrap_or_default(),
-        }
+        self.packed.as_ref().map(Packed::value).unwrap_or_default()
     }
 
     /// The object as JSON text, serialised once however many watchers need it.
     pub fn json(&self) -> Bytes {
-        if let (None, Some(packed)) = (self.json.get(), &self.packed) {
-            return packed.text().into();
+        match &self.packed {
+            Some(packed) => packed.text().into(),
+            None => self.json.get_or_init(|| Text::new(self.value(), None)).bytes().clone(),
         }
-        self.json.get_or_init(|| self.value.get().map(text).unwrap_or_default().into()).clone()
     }
 
-    /// Serialises the object. Watches and the log need the text anyway; here nobody waits for it with a lock held.
-    pub(super) fn write(&self) {
+    /// The object in another encoding, always the same one; like [`Stored::json`], encoded once.
+    pub fn encoded(&self, encode: impl FnOnce(&Value) -> Vec<u8>) -> Bytes {
+        if self.packed.is_some() {
+            return self.read(encode).into();
+        }
+        self.encoded.get_or_init(|| encode(self.value()).into()).clone()
+    }
+
+    /// Serialises the object, as far as it differs from the version before. Watches and the log need the text anyway;
+    /// here nobody waits for it with a lock held.
+    pub(super) fn write(&self, before: Option<&Self>) {
         if self.packed.is_none() {
-            self.json();
+            let before = before.and_then(|before| before.value.get().zip(before.json.get()));
+            self.json.get_or_init(|| Text::new(self.value(), before));
         }
     }
 
@@ -184,7 +244,10 @@ impl Stored {
 
     /// Whether deletion has been requested.
     pub fn is_deleting(&self) -> bool {
-        self.value()["metadata"]["deletionTimestamp"].is_string()
+        match &self.packed {
+            Some(packed) if packed.is_free => packed.ended.is_some(),
+            _ => self.value()["metadata"]["deletionTimestamp"].is_string(),
+        }
     }
 
     /// The finalizers that still hold it.
@@ -194,25 +257,17 @@ impl Stored {
 
     /// UIDs of its owners.
     pub fn owners(&self) -> impl Iterator<Item = &str> {
-        let owners = self.value()["metadata"]["ownerReferences"].as_array();
+        let owners =
+            if self.is_free() { None } else { self.value()["metadata"]["ownerReferences"].as_array() };
         owners.into_iter().flatten().filter_map(|owner| owner["uid"].as_str())
     }
 }
 
-/// The JSON text of a value.
-fn text(value: &Value) -> Vec<u8> {
-    let mut text = Vec::with_capacity(MOSTLY);
-    // Writing values into memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, value);
-    text.shrink_to_fit();
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::value::json;
-
+    use super::super::kind::CONFIG_MAPS;
     use super::*;
+    use crate::value::json;
 
     #[test]
     fn what_is_asked_often_is_at_hand() {
@@ -225,6 +280,30 @@ mod tests {
         assert_eq!(object.owners().collect::<Vec<_>>(), ["o"]);
         assert_eq!(object.value()["metadata"]["resourceVersion"], "7");
         assert!(!object.is_deleting());
+    }
+
+    #[test]
+    fn the_end_of_a_packed_object_is_written_when_it_is_read() {
+        let at = Timestamp::UNIX_EPOCH;
+        let free = json!({"metadata": {"name": "a", "labels": {"x": "y"}}, "data": {"k": "v"}});
+        let mut held = free.clone();
+        held["metadata"]["finalizers"] = json!(["x"]);
+        let mut owned = free.clone();
+        owned["metadata"]["ownerReferences"] = json!([{"uid": "o"}]);
+        let ended = |value: &Value| {
+            let open = Stored::new(value.clone(), 7);
+            assert!(open.ended(&CONFIG_MAPS, 8, at).is_none(), "its values are there");
+            open.packed(&Reference::default()).ended(&CONFIG_MAPS, 8, at)
+        };
+        assert!(ended(&held).is_none() && ended(&owned).is_none());
+        let last = ended(&free).unwrap();
+        assert!(last.is_deleting() && last.ended(&CONFIG_MAPS, 9, at).is_none());
+        let mut expected = Stored::new(free, 8).to_value();
+        rules::mark(&CONFIG_MAPS, &mut expected, 0, at);
+        assert_eq!((last.revision(), last.to_value()), (8, expected.clone()));
+        assert_eq!(last.json(), expected.to_string());
+        let cold = last.cold().unwrap();
+        assert_eq!((cold.revision(), cold.to_value()), (8, expected));
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Map {
     fn place(&self, name: &str) -> Option<usize> {
         // Few names have the same length, so most of them need no comparison.
         if self.0.len() <= FEW {
-            return self.0.iter().position(|(known, _)| **known == *name);
+            return self.0.iter().position(|(known, _)| same(known.as_bytes(), name.as_bytes()));
         }
         self.find(name).ok()
     }
@@ -224,6 +224,11 @@ impl Map {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Whether two names are equal; of those with the same length, most differ at the end.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.last() == other.last() && one == other
 }
 
 /// A field, or the place for it

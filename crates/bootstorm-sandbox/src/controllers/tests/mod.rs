@@ -3,6 +3,7 @@
 mod calibration;
 mod causes;
 mod disks;
+mod encoding;
 mod failures;
 mod jobs;
 mod lifecycle;
