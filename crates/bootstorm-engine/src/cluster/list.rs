@@ -18,7 +18,11 @@ use super::{Cluster, ClusterError, Kind, messages};
 /// Maximum number of restarts of a list whose continuation has expired.
 pub(super) const EXPIRED: u32 = 5;
 /// `Accept` header for metadata instead of whole objects.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+pub(super) const METADATA: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// The same for the objects of a watch.
+pub(super) const METADATA_EACH: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 /// Maximum number of pages, against a server that continues forever.
@@ -141,10 +145,25 @@ pub(super) async fn list_once<T: Watched>(
     selector: &str,
     limit: Duration,
 ) -> Result<Readable<T>, ClusterError> {
+    list_within(cluster, doing, path, selector, None, limit).await
+}
+
+/// Like [`list_once`], in a form that the kind is not read in by default.
+pub(super) async fn list_within<T: Watched>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+    form: Option<&'static str>,
+    limit: Duration,
+) -> Result<Readable<T>, ClusterError> {
     let mut params = ListParams::default().labels(selector).limit(PAGE);
     let mut items = Vec::new();
     for _ in 0..MOST_PAGES {
-        let request = preferring::<T>(built(doing, on(path).list(&params))?);
+        let mut request = preferring::<T>(built(doing, on(path).list(&params))?);
+        if let Some(form) = form {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(form));
+        }
         let late =
             |_| ClusterError::new(doing, Kind::TimedOut, format!("no answer within {}s", limit.as_secs()));
         let answer = tokio::time::timeout(limit, cluster.call(doing, request)).await.map_err(late)??;

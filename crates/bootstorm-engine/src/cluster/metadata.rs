@@ -164,13 +164,35 @@ pub struct Owner {
     pub controller: bool,
 }
 
-/// Any object: its metadata and its conditions, if any
+/// Any object: its metadata
 #[derive(Debug, Clone, Deserialize)]
 pub struct Object {
     /// `metadata`.
     pub metadata: Metadata,
+}
+
+/// An object that is to go, and what may hold it
+#[derive(Debug, Clone, Deserialize)]
+pub struct Leaver {
+    /// `metadata`.
+    pub metadata: LeaverMetadata,
     #[serde(default)]
     status: Status,
+}
+
+/// `metadata` of an object that is to go
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeaverMetadata {
+    /// Name of the object.
+    pub name: Box<str>,
+    /// Namespace of the object; empty for cluster-wide kinds.
+    pub namespace: Box<str>,
+    /// UID of the object.
+    pub uid: String,
+    /// Finalizers.
+    pub finalizers: Vec<String>,
+    resource_version: Box<str>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -179,14 +201,20 @@ struct Status {
     conditions: Vec<Condition>,
 }
 
-impl Object {
-    /// `status.conditions`.
+impl Leaver {
+    /// `status.conditions`; empty if only the metadata was requested.
     pub fn conditions(&self) -> &[Condition] {
         &self.status.conditions
     }
 }
 
 impl Watched for Object {
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
+impl Watched for Leaver {
     fn resource_version(&self) -> &str {
         &self.metadata.resource_version
     }

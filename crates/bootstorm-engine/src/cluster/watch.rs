@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use super::call::{built, on, wait};
 use super::decode::{self, Heard, Undecodable};
 use super::frames::{Frames, Framing};
-use super::list::{EXPIRED, list_once, version_of};
+use super::list::{EXPIRED, METADATA, METADATA_EACH, list_within, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
 use super::stall::{CATCHING_UP, Pulse};
@@ -48,6 +48,8 @@ pub struct View {
     pub fields: String,
     /// Whether existing objects are not listed: the first delivery is empty.
     pub only_new: bool,
+    /// Whether metadata is enough, instead of whole objects.
+    pub only_metadata: bool,
 }
 
 /// Delivery of a watch
@@ -207,8 +209,10 @@ impl<T: Watched> Follower<T> {
             self.tell(WatchEvent::Listed(Vec::new()), late);
             return Ok(());
         }
+        let form = self.view.only_metadata.then_some(METADATA);
         let (listed, version) =
-            list_once(&self.cluster, doing, path, &self.view.labels, self.cluster.opening_limit()).await?;
+            list_within(&self.cluster, doing, path, &self.view.labels, form, self.cluster.opening_limit())
+                .await?;
         self.version = version;
         let mut unreadable = Vec::new();
         let readable =
@@ -245,7 +249,9 @@ impl<T: Watched> Follower<T> {
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
         // A server may compress each event separately, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if T::DECODER.is_some() {
+        if self.view.only_metadata {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA_EACH));
+        } else if T::DECODER.is_some() {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(protobuf::ACCEPTED));
         }
         self.cluster.renew_when_expired().await;

@@ -2,8 +2,10 @@
 
 use std::borrow::Borrow;
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::{Deref, Index, IndexMut};
 use std::sync::Arc;
 
@@ -21,30 +23,85 @@ thread_local! {
 }
 
 /// The name of a field
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+#[derive(Clone)]
+pub struct Name {
+    /// Its first bytes, which tell most names apart without a look at the text.
+    head: Head,
+    text: Arc<str>,
+}
+
+/// The first bytes of a name, in its order
+type Head = u64;
+
+fn head(name: &str) -> Head {
+    let mut head = [0; size_of::<Head>()];
+    let count = name.len().min(head.len());
+    head[..count].copy_from_slice(&name.as_bytes()[..count]);
+    Head::from_be_bytes(head)
+}
 
 impl Name {
     /// The same few names occur in all objects, so they are kept once.
     fn new(name: &str) -> Self {
+        let head = head(name);
         if name.len() > LONGEST {
-            return Self(name.into());
+            return Self { head, text: name.into() };
         }
-        NAMES.with_borrow_mut(|names| match names.get(name) {
-            Some(known) => Self(known.clone()),
+        let text = NAMES.with_borrow_mut(|names| match names.get(name) {
+            Some(known) => known.clone(),
             None => {
                 let name: Arc<str> = name.into();
                 if names.len() < KNOWN {
                     names.insert(name.clone());
                 }
-                Self(name)
+                name
             }
-        })
+        });
+        Self { head, text }
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it is a name with these first bytes.
+    fn is(&self, head: Head, name: &str) -> bool {
+        self.head == head
+            && self.text.len() == name.len()
+            && (name.len() <= size_of::<Head>() || *self.text == *name)
+    }
+
+    /// Compares it with a name that has these first bytes.
+    fn compare(&self, head: Head, name: &str) -> Ordering {
+        self.head.cmp(&head).then_with(|| (*self.text).cmp(name))
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.head, other)
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare(other.head, other)
+    }
+}
+
+/// Like that of the text, which it can be looked up by.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -52,43 +109,43 @@ impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(&*self.text, f)
     }
 }
 
 impl PartialEq<str> for Name {
     fn eq(&self, other: &str) -> bool {
-        *self.0 == *other
+        *self.text == *other
     }
 }
 
 impl PartialEq<&str> for Name {
     fn eq(&self, other: &&str) -> bool {
-        *self.0 == **other
+        *self.text == **other
     }
 }
 
@@ -128,16 +185,17 @@ impl Map {
 
     /// The place of a field.
     fn place(&self, name: &str) -> Option<usize> {
-        // Few names have the same length, so most of them need no comparison.
         if self.0.len() <= FEW {
-            return self.0.iter().position(|(known, _)| same(known.as_bytes(), name.as_bytes()));
+            let head = head(name);
+            return self.0.iter().position(|(known, _)| known.is(head, name));
         }
         self.find(name).ok()
     }
 
     /// The place of a field, or the one where it belongs.
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+        let head = head(name);
+        self.0.binary_search_by(|(known, _)| known.compare(head, name))
     }
 
     /// The value of a field.
@@ -226,11 +284,6 @@ impl Map {
     }
 }
 
-/// Whether two names are equal; of those with the same length, most differ at the end.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.last() == other.last() && one == other
-}
-
 /// A field, or the place for it
 pub struct Entry<'a> {
     map: &'a mut Map,
@@ -304,5 +357,23 @@ impl<K: Into<Name> + AsRef<str>> FromIterator<(K, Value)> for Map {
         let mut map = Self::new();
         map.extend(fields);
         map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_compare_like_their_texts(one in "[a\u{0}\u{e9}]{0,10}", other in "[a\u{0}\u{e9}]{0,10}") {
+            let (a, b) = (Name::from(&one), Name::from(&other));
+            prop_assert_eq!(a == b, one == other);
+            prop_assert_eq!(a.cmp(&b), one.cmp(&other));
+            let map: Map = [(one.as_str(), Value::Null)].into_iter().collect();
+            prop_assert_eq!(map.contains_key(&other), one == other);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Objects that are not deleted, what holds them, and the commands that show and resolve that.
 
 use super::Sort;
-use crate::cluster::metadata::{Condition, Metadata, Object};
+use crate::cluster::metadata::{Condition, Leaver, LeaverMetadata};
 
 /// Domains of finalizers that a cluster with `KubeVirt` removes by itself.
 const KNOWN_DOMAINS: [&str; 2] = ["kubevirt.io", "kubernetes.io"];
@@ -31,8 +31,8 @@ pub struct Held {
 
 impl Held {
     /// What holds an object, from its last state.
-    pub(super) fn of(sort: Sort, object: &Object) -> Self {
-        let Metadata { name, namespace, finalizers, .. } = object.metadata.clone();
+    pub(super) fn of(sort: Sort, object: &Leaver) -> Self {
+        let LeaverMetadata { name, namespace, finalizers, .. } = &object.metadata;
         let told = |condition: &&Condition| {
             sort == Sort::Namespaces
                 && condition.status == "True"
@@ -40,7 +40,8 @@ impl Held {
         };
         let text = |condition: &Condition| format!("{}: {}", condition.r#type, condition.message);
         let conditions = object.conditions().iter().filter(told).map(text).collect();
-        Self { sort, namespace, name, finalizers, conditions }
+        let (namespace, name) = (namespace.to_string(), name.to_string());
+        Self { sort, namespace, name, finalizers: finalizers.clone(), conditions }
     }
 
     /// Lines that describe it and what holds it.

@@ -8,9 +8,9 @@ use futures::stream::{BoxStream, StreamExt};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::{Blocked, CleanupError, Found, Held, Sort};
-use crate::cluster::metadata::Object;
+use crate::cluster::metadata::Leaver;
 use crate::cluster::names::run_id_selector;
-use crate::cluster::watch::{Delivery, Watch, WatchEvent};
+use crate::cluster::watch::{Delivery, View, Watch, WatchEvent};
 use crate::cluster::{Cluster, ClusterError};
 use crate::phases::event::{Event, Listener};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -37,7 +37,7 @@ struct Leaving {
     /// Existing objects, by UID.
     left: BTreeMap<String, Found>,
     /// Their latest states, as far as delivered.
-    latest: BTreeMap<String, Object>,
+    latest: BTreeMap<String, Leaver>,
     /// The first refused deletion; the others continue.
     refused: Option<ClusterError>,
 }
@@ -109,8 +109,10 @@ impl Deletion<'_> {
         // Objects that have lost their label are not seen by it.
         let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
         let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
-        let mut watch =
-            Watch::<Object>::open(self.cluster, "watch the deletion", collection, selector).await?;
+        // Only conditions of namespaces describe what holds them.
+        let only_metadata = sort != Sort::Namespaces;
+        let view = View { path: collection, labels: selector, only_metadata, ..View::default() };
+        let mut watch = Watch::<Leaver>::on(self.cluster, "watch the deletion", view).await?;
         let doing = format!("delete {}", sort.words());
         let sent = AtomicUsize::new(0);
         let one = |object: Found| {
@@ -181,7 +183,7 @@ impl Leaving {
     }
 
     /// Handles a delivery; returns the objects that are gone now.
-    fn hear(&mut self, heard: Delivery<Object>) -> Vec<Found> {
+    fn hear(&mut self, heard: Delivery<Leaver>) -> Vec<Found> {
         match heard.event {
             WatchEvent::Listed(objects) => {
                 self.latest = objects.into_iter().map(|o| (o.metadata.uid.clone(), o)).collect();
