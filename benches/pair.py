@@ -6,7 +6,7 @@
     benches/pair.py OLD NEW --vms 10000 --pairs 1 --speed 1 --truth --cpus 0 1
     benches/pair.py --growth 1000 10000 -- NEW
 
-OLD and NEW are release binaries. They take turns on clusters that NEW simulates from the same seed, each with a process of
+Needs kubectl and GNU time. OLD and NEW are release binaries. They take turns on clusters that NEW simulates from the same seed, each with a process of
 its own; `--own` lets each build simulate its own cluster, which is how the simulation is compared. Prints for each phase the
 medians of processor time, peak memory, bytes that watches delivered, requests, and bytes that the record took, per VM where
 that makes sense, and NEW in parts of OLD. `--truth` adds how far each time was from what happened, `--cpus` gives the program
@@ -62,9 +62,12 @@ def pinned(cpu, command):
 
 def cost(command, **more):
     """Processor time in seconds, peak memory in MiB, exit code."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **more)
-    _, status, usage = os.wait4(child.pid, 0)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)
+    with tempfile.NamedTemporaryFile("r") as peak:
+        # A process begins with the peak of the one that it was forked from, so this script must not be that one.
+        timed = ["/usr/bin/time", "--quiet", "-f", "%M", "-o", peak.name, *command]
+        child = subprocess.Popen(timed, stdin=subprocess.DEVNULL, **more)
+        _, status, usage = os.wait4(child.pid, 0)
+        return usage.ru_utime + usage.ru_stime, int(peak.read()) / 1024, os.waitstatus_to_exitcode(status)
 
 
 class Cluster:

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Sort;
-use super::list::{contents, look, look_in, named, wide};
+use super::list::{SERVICE_ACCOUNT, contents, look, look_in, named, wide};
 use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
@@ -24,8 +24,6 @@ const EVERYWHERE: [&str; 5] = [
 ];
 /// Kinds whose content is listed concurrently.
 const KINDS_AT_ONCE: usize = 8;
-/// Annotation on Secrets that hold the token of a service account.
-const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
 
 /// An object found by cleanup
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +130,8 @@ impl Leftovers {
             sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
         let ours: Vec<String> = ours.into_iter().filter(|name| meant(name)).collect();
         let inside: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
-        let contents_of = |sort: &Sort| contents(cluster, *sort, &ours);
+        let known = sifting.seen.clone();
+        let contents_of = |sort: &Sort| contents(cluster, *sort, &ours, &known);
         let listing = futures::stream::iter(&inside).map(contents_of).buffered(KINDS_AT_ONCE);
         for (sort, (objects, skipped)) in inside.iter().zip(listing.try_collect::<Vec<_>>().await?) {
             sifting.take(*sort, objects);
@@ -147,9 +146,9 @@ impl Leftovers {
             && sorts.contains(&Sort::Machines)
         {
             let place = [place.to_owned()];
-            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &place).await?.0);
+            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &place, &known).await?.0);
             for sort in kinds.iter().copied().map(Sort::Extras) {
-                sifting.take(sort, contents(cluster, sort, &place).await?.0);
+                sifting.take(sort, contents(cluster, sort, &place, &known).await?.0);
             }
         }
         // An object that has lost its label is found by its name.

@@ -1,6 +1,6 @@
 //! Lists objects for cleanup: only their metadata, so that no foreign content is read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::StreamExt;
 use http::HeaderValue;
@@ -45,12 +45,14 @@ pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<O
     }
 }
 
-/// Every object of a kind in some namespaces; and the reason if some are missing.
+/// Every object of a kind in some namespaces, without those with a known UID; and the reason if some are missing.
 pub(super) async fn contents(
     cluster: &Cluster,
     sort: Sort,
     namespaces: &[String],
+    known: &HashSet<String>,
 ) -> Result<(Vec<Object>, Option<String>), ClusterError> {
+    let is_new = |object: &Object| !known.contains(&object.metadata.uid);
     let is_wide = match sort {
         Sort::Other(_) => namespaces.len() > ONCE,
         _ if namespaces.len() <= FEW => false,
@@ -61,7 +63,7 @@ pub(super) async fn contents(
     };
     if is_wide {
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
-        let is_inside = |object: &Object| wanted.contains(object.metadata.namespace.as_str());
+        let is_inside = |object: &Object| wanted.contains(&*object.metadata.namespace) && is_new(object);
         match list(cluster, sort, None, "", is_inside).await {
             Err(error) if error.kind == Kind::Forbidden => {}
             outcome => return settle(sort, outcome),
@@ -69,7 +71,7 @@ pub(super) async fn contents(
     }
     let one = |namespace: &String| {
         let namespace = namespace.clone();
-        async move { list(cluster, sort, Some(&namespace), "", |_| true).await }
+        async move { list(cluster, sort, Some(&namespace), "", is_new).await }
     };
     let listed: Vec<Result<Vec<Object>, ClusterError>> =
         futures::stream::iter(namespaces).map(one).buffer_unordered(CONCURRENCY).collect().await;
@@ -178,7 +180,27 @@ pub(super) async fn look_in(
     Ok((found, None))
 }
 
+/// Annotation on Secrets that hold the token of a service account; cleanup needs no other.
+pub(super) const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
+
 async fn list(
+    cluster: &Cluster,
+    sort: Sort,
+    namespace: Option<&str>,
+    selector: &str,
+    is_wanted: impl Fn(&Object) -> bool,
+) -> Result<Vec<Object>, ClusterError> {
+    let mut listed = list_whole(cluster, sort, namespace, selector, is_wanted).await?;
+    for Object { metadata } in &mut listed {
+        // Annotations are most of the memory that thousands of objects would take.
+        if !metadata.annotations.contains_key(SERVICE_ACCOUNT) {
+            metadata.annotations = BTreeMap::new();
+        }
+    }
+    Ok(listed)
+}
+
+async fn list_whole(
     cluster: &Cluster,
     sort: Sort,
     namespace: Option<&str>,
