@@ -6,11 +6,12 @@
     benches/pair.py OLD NEW --vms 10000 --pairs 1 --speed 1 --truth --cpus 0 1
     benches/pair.py --growth 1000 10000 -- NEW
 
-Needs kubectl and GNU time. OLD and NEW are release binaries. They take turns on clusters that NEW simulates from the same seed, each with a process of
-its own; `--own` lets each build simulate its own cluster, which is how the simulation is compared. Prints for each phase the
-medians of processor time, peak memory, bytes that watches delivered, requests, and bytes that the record took, per VM where
-that makes sense, and NEW in parts of OLD. `--truth` adds how far each time was from what happened, `--cpus` gives the program
-and the cluster a processor each, and `--growth` shows how one build grows with the number of VMs.
+Needs kubectl and GNU time. OLD and NEW are release binaries. They take turns on clusters that NEW simulates from the same
+seed, each with a process of its own; `--own` lets each build simulate its own cluster, which is how the simulation is
+compared. Prints for each phase the medians of processor time, peak memory, bytes that watches delivered, requests, and bytes
+that the record took, per VM where that makes sense, and NEW in parts of OLD. `--truth` adds how far each time was from what
+happened, `--cpus` gives the program and the cluster a processor each, and `--growth` shows how one build grows with the
+number of VMs.
 """
 
 import argparse
