@@ -4,9 +4,9 @@
     benches/peers/kube-burner.py BOOTSTORM --vms 200 --runs 3
     benches/peers/kube-burner.py BOOTSTORM --kube-burner PATH --vms 200 --runs 3
 
-BOOTSTORM is a release build of this program. Needs Linux and kubectl; unless `--kube-burner` names a build, also Go and a
-module proxy, from which kube-burner (`--release`) is fetched and built, in a folder of its own (`--work`), since its module
-cannot be installed directly: it replaces others.
+BOOTSTORM is a release build of this program. Needs Linux, GNU time and kubectl; unless `--kube-burner` names a build, also
+Go and a module proxy, from which kube-burner (`--release`) is fetched and built, in a folder of its own (`--work`), since its
+module cannot be installed directly: it replaces others.
 
 Each run has a cluster of its own with the same seed, once for each program, in turns. Both create the VMs of one manifest, one
 namespace each, halted; then both start all of them at once. What is compared is both together, since kube-burner follows only
@@ -145,13 +145,16 @@ class Cluster:
 
 def cost(command, **more):
     """Processor time in seconds and peak memory in MiB."""
+    peak = os.path.join(more["cwd"], "peak")
+    # A process begins with the peak of the one that it was forked from, so this script must not be that one.
+    timed = ["/usr/bin/time", "--quiet", "-f", "%M", "-o", peak, *command]
     with open(os.path.join(more["cwd"], "log"), "ab") as log:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+        child = subprocess.Popen(timed, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
         _, status, usage = os.wait4(child.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 3):
         tail = open(os.path.join(more["cwd"], "log"), errors="replace").read()[-2000:]
         sys.exit(f"{' '.join(command)} failed:\n{tail}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, int(open(peak).read()) / 1024
 
 
 def nanoseconds(stamp):
@@ -243,4 +246,5 @@ def main():
         print(f"{name:<26}" + "".join(f"{statistics.median(column):>13.2f}" for column in zip(*runs)))
 
 
-main()
+if __name__ == "__main__":
+    main()
