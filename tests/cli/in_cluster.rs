@@ -125,6 +125,24 @@ fn a_job_that_was_left_is_deleted_by_cleanup() {
 }
 
 #[test]
+fn one_signal_ends_a_cleanup_that_waits_for_the_lock_after_the_job() {
+    let cluster = cluster();
+    let mut child = cluster.program().spawn(&[&["create"], &flags("2")[..]].concat());
+    until(|| !names(&cluster, &kind::JOBS).is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for verb in ["create", "update"] {
+        cluster.sandbox.faults().deny(verb, "leases", None);
+    }
+    let child = cluster.program().spawn(&["cleanup", "--yes"]);
+    // Deleted last, after the pods; then comes the lock.
+    let accounts = || names(&cluster, &kind::SERVICE_ACCOUNTS);
+    until_within(Duration::from_secs(60), || !accounts().iter().any(|name| name.contains("bootstorm")));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Ran::of(child).exits(130).complains(&["deleted the job of the run", "some objects may be deleted"]);
+}
+
+#[test]
 fn what_cannot_be_run_in_the_cluster_is_refused() {
     let cluster = cluster();
     let refused = |args: &[&str], code: i32, words: &[&str]| {

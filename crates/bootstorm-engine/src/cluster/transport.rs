@@ -49,6 +49,8 @@ impl Transport {
         if config.proxy_url.is_some() || config.auth_info.auth_provider.is_some() {
             return Ok(Self::single(Client::try_from(config)?));
         }
+        // First, since its errors about certificates and names are the ones that are explained to users.
+        let streams = Client::try_from(config.clone())?;
         let spread = Spread::new(&config)?;
         let service = ServiceBuilder::new()
             .layer(config.base_uri_layer())
@@ -56,12 +58,12 @@ impl Transport {
             .layer(config.extra_headers_layer()?)
             .map_err(BoxError::from)
             .service(spread.clone());
-        let requests = ClientBuilder::new(service, config.default_namespace.clone()).build();
-        Ok(Self { streams: Client::try_from(config)?, requests, spread: Some(spread) })
+        let requests = ClientBuilder::new(service, config.default_namespace).build();
+        Ok(Self { streams, requests, spread: Some(spread) })
     }
 
-    /// Spreads single requests over enough connections for that many in flight, which the server speaks HTTP/2 on.
-    /// Returns how many connections that are.
+    /// Spreads single requests over one connection of HTTP/2 for every 100 in flight. Returns the number of
+    /// connections; `None` if requests are not spread.
     pub(super) fn widen(&self, in_flight: usize) -> Option<usize> {
         let connections = in_flight.div_ceil(SHARED_BY).max(1);
         self.spread.as_ref().map(|spread| spread.widen(connections))

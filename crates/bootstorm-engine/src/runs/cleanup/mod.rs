@@ -24,6 +24,8 @@ use bootstorm_model::record::{CleanupMark, Cordon, RunRecord};
 
 /// How long to wait for the lock of a killed process.
 const EXPIRING: Duration = Duration::from_secs(75);
+/// Pause between two attempts to get that lock.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Time limit for recording the progress of the cleanup.
 const NOTING: Duration = Duration::from_secs(10);
 /// Time limit of the verification beyond that of the deletion.
@@ -157,10 +159,15 @@ impl Cleanup<'_> {
     /// Acquires the lock of the run. After its Job was deleted, a killed pod may seem to hold it for a while.
     async fn lock_after(&self, estate: &Estate, had_job: bool) -> Result<Held, Failure> {
         let until = monotonic_now() + if had_job { EXPIRING } else { Duration::ZERO };
+        let mut interrupt = self.runs.interrupt.clone();
         loop {
             match self.runs.lock(&self.options.prefix, estate.run_id()).await {
                 Err(failure) if monotonic_now() >= until => return Err(failure),
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(_) => tokio::select! {
+                    biased;
+                    () = interrupt.wait() => return Err(self.options.interrupted()),
+                    () = tokio::time::sleep(AGAIN) => {}
+                },
                 held => return held,
             }
         }
