@@ -58,11 +58,13 @@ fn at_once(test: impl Fn(&mut Network, Image) + Sync) {
     thread::scope(|scope| {
         for image in Image::all() {
             let test = &test;
-            scope.spawn(move || {
+            let thread = thread::Builder::new().name(image.name.to_owned());
+            let run = move || {
                 let Some(mut network) = Network::new() else { return };
                 println!("with {}", image.name);
                 test(&mut network, image);
-            });
+            };
+            thread.spawn_scoped(scope, run).expect("a thread");
         }
     });
 }
@@ -355,6 +357,20 @@ fn the_script_ends_with_its_input_and_takes_everything_along() {
         busy(&mut prober);
         prober.terminate();
         prober.ends();
+    });
+}
+
+#[test]
+fn what_is_being_begun_ends_too() {
+    anywhere(|network, image| {
+        for _ in 0..10 {
+            let mut prober = Prober::mute(SCRIPT, network, &image);
+            for id in 0..10 {
+                prober.add(id, Probe::Ping, guest(id));
+            }
+            prober.close();
+            prober.ends();
+        }
     });
 }
 

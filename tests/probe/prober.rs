@@ -20,6 +20,8 @@ use super::shell::Image;
 /// How long anything may take before a test gives up
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+const POLL: Duration = Duration::from_millis(20);
+
 /// The number of processes when idle: the script, its watchdog, and the watchdog's sleep
 pub(super) const IDLE: usize = 3;
 
@@ -215,10 +217,19 @@ impl Prober {
     /// Waits until the whole group has exited, the script first.
     #[track_caller]
     pub(super) fn ends(&mut self) {
-        until("the group is over", || {
+        let begin = clock::monotonic_now();
+        loop {
             let _ = self.child.try_wait();
-            self.alive().is_empty()
-        });
+            let alive = self.alive();
+            if alive.is_empty() {
+                return;
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: the group is over; left: {alive:?}"
+            );
+            thread::sleep(POLL);
+        }
     }
 }
 
@@ -237,7 +248,7 @@ pub(super) fn until(what: &str, mut happened: impl FnMut() -> bool) -> Duration 
     let begin = clock::monotonic_now();
     while !happened() {
         assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(POLL);
     }
     begin.elapsed()
 }

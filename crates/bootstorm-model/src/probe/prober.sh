@@ -339,13 +339,10 @@ forget() {
   [ -n "$job" ] && kill -s USR1 "$job" 2>/dev/null
 }
 
-# Twice, for a child that was being made the first time.
+# A child that is being made still has its parent's traps and loses what it gets, however long the machine keeps it
+# waiting. Only this signal cannot be lost.
 leave() {
-  trap '' TERM
-  kill 0
-  sleep "$nap"
-  kill 0
-  exit 0
+  kill -s KILL 0
 }
 # Children are ended by USR1, which is not among these: a signal that reaches a child before it is done with its
 # parent's traps is lost to some shells.
