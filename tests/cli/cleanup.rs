@@ -136,3 +136,18 @@ fn a_cluster_with_few_objects_is_not_listed_namespace_by_namespace() {
     assert!(few < 30, "{few} lists");
     assert!(many >= 60, "{many} lists");
 }
+
+#[test]
+fn emptied_namespaces_are_inspected_together() {
+    let cluster = Cluster::instant();
+    cluster.run(&["setup", "--end", "60", "--probe", "none"]).exits(0);
+    cluster.run(&["create"]).exits(0);
+    let ledger = cluster.sandbox.ledger();
+    ledger.clear();
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    // Before and after the lock is taken, and at the end; and while namespaces are emptied.
+    let lists = |resource: &str| ledger.count("list", resource).received;
+    let (pods, volumes) = (lists("pods"), lists("datavolumes"));
+    assert!((4..=20).contains(&pods), "{pods} lists of pods");
+    assert_eq!(pods, volumes);
+}

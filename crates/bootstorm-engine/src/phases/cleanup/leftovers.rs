@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Sort;
-use super::list::{SERVICE_ACCOUNT, contents, look, look_in, named, wide};
+use super::list::{SERVICE_ACCOUNT, contents, look, look_in, named, wide, wide_or_marked};
 use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
@@ -89,17 +89,6 @@ impl Leftovers {
         sorts: &[Sort],
         place: Option<&str>,
     ) -> Result<Self, ClusterError> {
-        Self::list_looking_into(cluster, estate, sorts, place, |_| true).await
-    }
-
-    /// The same, searching for foreign objects only in the namespaces of `meant`.
-    pub(super) async fn list_looking_into(
-        cluster: &Cluster,
-        estate: &Estate,
-        sorts: &[Sort],
-        place: Option<&str>,
-        meant: impl Fn(&str) -> bool,
-    ) -> Result<Self, ClusterError> {
         let mut sifting = Sifting::new(cluster, estate);
         if sorts.contains(&Sort::Namespaces) && place.is_none() {
             sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
@@ -115,33 +104,30 @@ impl Leftovers {
         };
         let others: Vec<Sort> = sorts.iter().copied().filter(wants).collect();
         let places = estate.migration_places();
+        let ours = sifting.leftovers.names_of_namespaces();
+        let run_id = estate.run_id();
         let looking = others.iter().map(|sort| async {
-            match sort {
-                Sort::Migrations => look_in(cluster, *sort, &selector, places).await,
-                _ => look(cluster, *sort, &selector, place).await,
+            if Sort::contents().any(|inside| inside == *sort)
+                && let Some(all) = wide_or_marked(cluster, *sort, run_id, &ours).await?
+            {
+                return Ok((all, None, true));
             }
+            let (objects, skipped) = match sort {
+                Sort::Migrations => look_in(cluster, *sort, &selector, places).await?,
+                _ => look(cluster, *sort, &selector, place).await?,
+            };
+            Ok::<_, ClusterError>((objects, skipped, false))
         });
         let marked = try_join_all(looking).await?;
-        for (sort, (objects, skipped)) in others.iter().zip(marked) {
+        let mut whole = Vec::new();
+        for (sort, (objects, skipped, has_contents)) in others.iter().zip(marked) {
             sifting.take(*sort, objects);
             sifting.leftovers.skipped.extend(skipped.map(|why| (*sort, why)));
+            whole.extend(has_contents.then_some(*sort));
         }
-        let ours: Vec<String> =
-            sifting.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
-        let ours: Vec<String> = ours.into_iter().filter(|name| meant(name)).collect();
-        let inside: Vec<Sort> = Sort::contents().filter(|_| !ours.is_empty()).collect();
         let known = sifting.seen.clone();
-        let contents_of = |sort: &Sort| contents(cluster, *sort, &ours, &known);
-        let listing = futures::stream::iter(&inside).map(contents_of).buffered(KINDS_AT_ONCE);
-        for (sort, (objects, skipped)) in inside.iter().zip(listing.try_collect::<Vec<_>>().await?) {
-            sifting.take(*sort, objects);
-            let is_new = |(known, _): &(Sort, String)| known != sort;
-            if let Some(why) = skipped
-                && sifting.leftovers.skipped.iter().all(is_new)
-            {
-                sifting.leftovers.skipped.push((*sort, why));
-            }
-        }
+        let rest = Sort::contents().filter(|sort| !whole.contains(sort)).collect();
+        sifting.contents(&ours, rest, &known).await?;
         if let Some(place) = place
             && sorts.contains(&Sort::Machines)
         {
@@ -160,6 +146,26 @@ impl Leftovers {
             }
         }
         Ok(sifting.end())
+    }
+
+    /// Looks into some namespaces of the run once more, for what is foreign there; `known` was found before.
+    pub(super) async fn list_inside(
+        cluster: &Cluster,
+        estate: &Estate,
+        known: &Self,
+        namespaces: &BTreeSet<&str>,
+    ) -> Result<Self, ClusterError> {
+        let mut sifting = Sifting::new(cluster, estate);
+        sifting.belongs = known.found.values().flatten().map(|found| found.uid.clone()).collect();
+        sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
+        let mut ours = sifting.leftovers.names_of_namespaces();
+        ours.retain(|name| namespaces.contains(name.as_str()));
+        sifting.contents(&ours, Sort::contents().collect(), &HashSet::new()).await?;
+        Ok(sifting.end())
+    }
+
+    fn names_of_namespaces(&self) -> Vec<String> {
+        self.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect()
     }
 
     /// Objects of a kind that belong to the run.
@@ -255,12 +261,39 @@ struct Sifting<'a> {
     leftovers: Leftovers,
     objects: Vec<(Sort, Metadata)>,
     seen: HashSet<String>,
+    /// UIDs of objects that belonged to the run before, and may be gone.
+    belongs: HashSet<String>,
 }
 
 impl<'a> Sifting<'a> {
     fn new(cluster: &'a Cluster, estate: &'a Estate) -> Self {
-        let (leftovers, objects, seen) = (Leftovers::default(), Vec::new(), HashSet::new());
-        Self { cluster, estate, leftovers, objects, seen }
+        let (leftovers, objects) = (Leftovers::default(), Vec::new());
+        Self { cluster, estate, leftovers, objects, seen: HashSet::new(), belongs: HashSet::new() }
+    }
+
+    /// Lists these kinds in some namespaces, except what is known by its UID.
+    async fn contents(
+        &mut self,
+        namespaces: &[String],
+        kinds: Vec<Sort>,
+        known: &HashSet<String>,
+    ) -> Result<(), ClusterError> {
+        if namespaces.is_empty() {
+            return Ok(());
+        }
+        let cluster = self.cluster;
+        let contents_of = |sort: &Sort| contents(cluster, *sort, namespaces, known);
+        let listing = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
+        for (sort, (objects, skipped)) in kinds.iter().zip(listing.try_collect::<Vec<_>>().await?) {
+            self.take(*sort, objects);
+            let is_new = |(known, _): &(Sort, String)| known != sort;
+            if let Some(why) = skipped
+                && self.leftovers.skipped.iter().all(is_new)
+            {
+                self.leftovers.skipped.push((*sort, why));
+            }
+        }
+        Ok(())
     }
 
     fn namespaces(&mut self, objects: Vec<Object>) {
@@ -308,7 +341,8 @@ impl<'a> Sifting<'a> {
     fn end(mut self) -> Leftovers {
         let namespaces: HashSet<String> =
             self.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
-        let mut ours: HashSet<String> = self.estate.machine_uids().map(str::to_owned).collect();
+        let mut ours = std::mem::take(&mut self.belongs);
+        ours.extend(self.estate.machine_uids().map(str::to_owned));
         let mut rest = Vec::new();
         for (sort, object) in std::mem::take(&mut self.objects) {
             let sort = match sort.small() {

@@ -11,7 +11,7 @@ use super::Sort;
 use crate::cluster::call::{built, on};
 use crate::cluster::metadata::Object;
 use crate::cluster::watch::{count, list_metadata};
-use crate::cluster::{Cluster, ClusterError, Kind};
+use crate::cluster::{Cluster, ClusterError, Kind, names};
 
 /// Maximum number of namespaces that are listed one by one.
 const FEW: usize = 20;
@@ -45,6 +45,30 @@ pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<O
     }
 }
 
+/// Every object of a kind in some namespaces, and those with the label of a run elsewhere, from one list.
+///
+/// `None` where a list per namespace reads less, or where the user may not list all.
+pub(super) async fn wide_or_marked(
+    cluster: &Cluster,
+    sort: Sort,
+    run_id: &str,
+    namespaces: &[String],
+) -> Result<Option<Vec<Object>>, ClusterError> {
+    if sort.is_of_record() || namespaces.len() <= FEW {
+        return Ok(None);
+    }
+    let inside: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
+    let is_wanted = |Object { metadata }: &Object| {
+        inside.contains(&*metadata.namespace)
+            || metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id)
+    };
+    match list(cluster, sort, None, "", is_wanted).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Every object of a kind in some namespaces, without those with a known UID; and the reason if some are missing.
 pub(super) async fn contents(
     cluster: &Cluster,
@@ -55,11 +79,11 @@ pub(super) async fn contents(
     let is_new = |object: &Object| !known.contains(&object.metadata.uid);
     let is_wide = match sort {
         Sort::Other(_) => namespaces.len() > ONCE,
-        _ if namespaces.len() <= FEW => false,
+        _ if namespaces.len() <= ONCE => false,
         _ if sort.is_of_record() => {
             namespaces.len() > SOME || is_sparse(cluster, sort, namespaces.len()).await
         }
-        _ => true,
+        _ => namespaces.len() > FEW || is_sparse(cluster, sort, namespaces.len()).await,
     };
     if is_wide {
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();

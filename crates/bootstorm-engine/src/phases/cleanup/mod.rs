@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{FutureExt, Stream, StreamExt};
 
 pub use blocked::{Blocked, Held};
 pub use error::CleanupError;
@@ -33,14 +33,11 @@ const COLLECTING: Duration = Duration::from_secs(60);
 /// Interval between two checks of the verification.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Number of namespaces inspected concurrently before they are deleted.
-const LOOKED_INTO: usize = 10_000;
-
-/// Inspections of namespaces take at most one part in this many, plus one, of the time: the more namespaces are emptied
-/// meanwhile, the more are inspected at once.
-const BETWEEN_LOOKS: u32 = 4;
-/// Maximum pause between two inspections.
-const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// Emptied namespaces are inspected together, this part of all at a time: an inspection lists many kinds, and all that
+/// is left of them.
+const PARTS: usize = 4;
+/// Time after which fewer are inspected, so that a VM that is held does not hold namespaces that are empty.
+const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// Maximum number of inspections of a namespace in which new objects keep appearing.
 const LOOKS: u32 = 8;
 
@@ -119,20 +116,13 @@ async fn namespaces(
     emptied: UnboundedReceiver<Found>,
 ) -> (Result<(), CleanupError>, Foreign) {
     let (foreign, unseen) = (Mutex::new(Foreign::new()), Mutex::new(None));
-    let next_look = Mutex::new(monotonic_now());
-    let checked = emptied.ready_chunks(LOOKED_INTO).then(|chunk| async {
+    let enough = all.of(Sort::Namespaces).len().div_ceil(PARTS);
+    let checked = batches(emptied, enough).then(|batch| async {
         let mut all_going = Vec::new();
-        let mut open = chunk;
+        let mut open = batch;
         for look in 1..=LOOKS {
-            let earliest = *lock(&next_look);
-            tokio::time::sleep_until(earliest.into()).await;
-            let began = monotonic_now();
             let meant: BTreeSet<&str> = open.iter().map(|namespace| namespace.name.as_str()).collect();
-            let Order { estate, sorts, place, .. } = *order;
-            let meant = |name: &str| meant.contains(name);
-            let now = Leftovers::list_looking_into(deletion.cluster, estate, sorts, place, meant).await;
-            let ended = monotonic_now();
-            *lock(&next_look) = ended + (BETWEEN_LOOKS * (ended - began)).min(LONGEST_BETWEEN_LOOKS);
+            let now = Leftovers::list_inside(deletion.cluster, order.estate, all, &meant).await;
             let mut now = match now {
                 Ok(now) => now,
                 Err(error) => {
@@ -168,6 +158,23 @@ async fn namespaces(
     let outcome = deleting.await;
     let unseen = lock(&unseen).take();
     (unseen.map_or(outcome, |error| Err(error.into())), std::mem::take(&mut *lock(&foreign)))
+}
+
+/// Groups of this many, or what has come when the time between two inspections is over.
+fn batches(emptied: UnboundedReceiver<Found>, enough: usize) -> impl Stream<Item = Vec<Found>> {
+    futures::stream::unfold(emptied, move |mut emptied| async move {
+        let mut batch = vec![emptied.next().await?];
+        let until = monotonic_now() + LONGEST_BETWEEN_LOOKS;
+        while batch.len() < enough
+            && let Ok(Some(namespace)) = tokio::time::timeout_at(until.into(), emptied.next()).await
+        {
+            batch.push(namespace);
+        }
+        while let Some(Some(namespace)) = emptied.next().now_or_never() {
+            batch.push(namespace);
+        }
+        Some((batch, emptied))
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
