@@ -67,19 +67,19 @@ pub async fn list_all<T: DeserializeOwned>(
     }
 }
 
-/// Lists the metadata of the selected objects.
+/// Lists the metadata of the selected objects, as far as `keep` keeps it.
 pub async fn list_metadata(
     cluster: &Cluster,
     doing: &str,
     path: &str,
     selector: &str,
-    is_wanted: impl Fn(&Object) -> bool,
+    keep: impl Fn(Object) -> Option<Object>,
 ) -> Result<Vec<Object>, ClusterError> {
     let mut attempt = 1;
     loop {
         let mut items = Vec::new();
         let params = ListParams::default().labels(selector);
-        let take = |page: Vec<Object>| items.extend(page.into_iter().filter(&is_wanted));
+        let take = |page: Vec<Object>| items.extend(page.into_iter().filter_map(&keep));
         match pages(cluster, doing, path, params, Some(METADATA), take).await {
             Ok(_) => return Ok(items),
             Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,

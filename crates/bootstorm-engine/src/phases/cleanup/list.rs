@@ -1,6 +1,6 @@
 //! Lists objects for cleanup: only their metadata, so that no foreign content is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use futures::StreamExt;
 use http::HeaderValue;
@@ -214,30 +214,23 @@ async fn list(
     selector: &str,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Result<Vec<Object>, ClusterError> {
-    let mut listed = list_whole(cluster, sort, namespace, selector, is_wanted).await?;
-    for Object { metadata } in &mut listed {
-        // Annotations are most of the memory that thousands of objects would take.
-        if !metadata.annotations.contains_key(SERVICE_ACCOUNT) {
-            metadata.annotations = BTreeMap::new();
-        }
-    }
-    Ok(listed)
-}
-
-async fn list_whole(
-    cluster: &Cluster,
-    sort: Sort,
-    namespace: Option<&str>,
-    selector: &str,
-    is_wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<Object>, ClusterError> {
     let doing = format!("list {}", sort.words());
+    let keep = |mut object: Object| {
+        if !is_wanted(&object) {
+            return None;
+        }
+        let metadata = &mut object.metadata;
+        let account = metadata.annotations.remove_entry(SERVICE_ACCOUNT);
+        metadata.reduce();
+        metadata.annotations.extend(account);
+        Some(object)
+    };
     let Sort::Other(resource) = sort else {
-        return list_metadata(cluster, &doing, &sort.collection(namespace), selector, is_wanted).await;
+        return list_metadata(cluster, &doing, &sort.collection(namespace), selector, keep).await;
     };
     let mut collections = resource.collections(namespace).peekable();
     while let Some(collection) = collections.next() {
-        match list_metadata(cluster, &doing, &collection, selector, &is_wanted).await {
+        match list_metadata(cluster, &doing, &collection, selector, &keep).await {
             Err(error) if error.kind == Kind::NotFound && collections.peek().is_some() => {}
             outcome => return outcome,
         }

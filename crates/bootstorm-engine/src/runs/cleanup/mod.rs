@@ -113,12 +113,16 @@ impl Cleanup<'_> {
     pub async fn run(&self, prepared: Prepared) -> Result<Leftovers, Failure> {
         let Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, mut own } = prepared;
         let choice = self.options.choice;
+        let found_lock = leftovers.lock(&estate).map(|lease| lease.uid.clone());
+        let is_last = leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty();
+        // With the lock, everything is listed once more.
+        drop(leftovers);
         let order = Order {
             estate: &estate,
             sorts,
             place: place.as_deref(),
             choice,
-            lock: leftovers.lock(&estate).map(|lease| lease.uid.as_str()),
+            lock: found_lock.as_deref(),
             concurrency: self.options.concurrency,
             deadline: monotonic_now() + self.options.timeout,
         };
@@ -138,7 +142,7 @@ impl Cleanup<'_> {
             let mut mark = CleanupMark { began: wall_now(), done: None };
             self.note(&mut own, &lock, mark).await;
             let deleted = self.delete(order, &lock).await?;
-            if leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty() {
+            if is_last {
                 mark.done = Some(wall_now());
                 self.note(&mut own, &lock, mark).await;
             }
