@@ -1,6 +1,7 @@
 //! The script as a process in the prober's namespace.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use super::shell::Image;
 /// How long anything may take before a test gives up
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Pause between two looks
 const POLL: Duration = Duration::from_millis(20);
 
 /// The number of processes when idle: the script, its watchdog, and the watchdog's sleep
@@ -217,19 +219,10 @@ impl Prober {
     /// Waits until the whole group has exited, the script first.
     #[track_caller]
     pub(super) fn ends(&mut self) {
-        let begin = clock::monotonic_now();
-        loop {
+        until_none_left("the group is over", || {
             let _ = self.child.try_wait();
-            let alive = self.alive();
-            if alive.is_empty() {
-                return;
-            }
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "not within {PATIENCE:?}: the group is over; left: {alive:?}"
-            );
-            thread::sleep(POLL);
-        }
+            self.alive()
+        });
     }
 }
 
@@ -246,11 +239,22 @@ impl Drop for Prober {
 #[track_caller]
 pub(super) fn until(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
     let begin = clock::monotonic_now();
-    while !happened() {
-        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+    until_none_left(what, || if happened() { Vec::new() } else { vec![what] });
+    begin.elapsed()
+}
+
+/// Polls until nothing is left, and names what is left if that takes too long.
+#[track_caller]
+fn until_none_left<T: Debug>(what: &str, mut left: impl FnMut() -> Vec<T>) {
+    let begin = clock::monotonic_now();
+    loop {
+        let left = left();
+        if left.is_empty() {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}; left: {left:?}");
         thread::sleep(POLL);
     }
-    begin.elapsed()
 }
 
 fn kill(signal: &str, whom: &str) {

@@ -67,7 +67,7 @@ pub async fn list_all<T: DeserializeOwned>(
     }
 }
 
-/// Lists the metadata of the selected objects, as far as `keep` keeps it.
+/// Lists the metadata of the selected objects, each as `keep` returns it.
 pub async fn list_metadata(
     cluster: &Cluster,
     doing: &str,

@@ -113,8 +113,8 @@ impl Cleanup<'_> {
     pub async fn run(&self, prepared: Prepared) -> Result<Leftovers, Failure> {
         let Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, mut own } = prepared;
         let choice = self.options.choice;
-        let found_lock = leftovers.lock(&estate).map(|lease| lease.uid.clone());
-        let is_last = leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty();
+        let lock_before = leftovers.lock(&estate).map(|lease| lease.uid.clone());
+        let only_record_stays = leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty();
         // With the lock, everything is listed once more.
         drop(leftovers);
         let order = Order {
@@ -122,7 +122,7 @@ impl Cleanup<'_> {
             sorts,
             place: place.as_deref(),
             choice,
-            lock: found_lock.as_deref(),
+            lock: lock_before.as_deref(),
             concurrency: self.options.concurrency,
             deadline: monotonic_now() + self.options.timeout,
         };
@@ -142,7 +142,7 @@ impl Cleanup<'_> {
             let mut mark = CleanupMark { began: wall_now(), done: None };
             self.note(&mut own, &lock, mark).await;
             let deleted = self.delete(order, &lock).await?;
-            if is_last {
+            if only_record_stays {
                 mark.done = Some(wall_now());
                 self.note(&mut own, &lock, mark).await;
             }
