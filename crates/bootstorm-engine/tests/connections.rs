@@ -48,6 +48,10 @@ async fn burst(http2: bool) -> (usize, usize) {
     let connection = Connection { kubeconfig: Some(kubeconfig), server: Some(url), ..Connection::default() };
     let cluster = connection.open().await.unwrap();
     cluster.warm(REQUESTS).await;
+    // On one thread, a few turns bring every connection back to its pool.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
     let warmed = opened.load(Ordering::Relaxed);
     let requests = (0..REQUESTS).map(|_| {
         let request = Request::get("/api/v1/namespaces/default").body(Vec::new()).unwrap();
@@ -61,16 +65,16 @@ async fn burst(http2: bool) -> (usize, usize) {
     (warmed, all)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn requests_share_connections_of_http_2() {
     let (warmed, all) = burst(true).await;
     assert_eq!(warmed, 3, "one for each hundred requests in flight");
     assert_eq!(all, warmed, "no request waited for a connection");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn each_request_in_flight_has_a_connection_of_http_1() {
     let (warmed, all) = burst(false).await;
-    assert!((REQUESTS - 10..=REQUESTS + 10).contains(&warmed), "{warmed}");
-    assert!(all <= REQUESTS + 10, "{all} connections, {warmed} of them opened before");
+    assert!((REQUESTS..=REQUESTS + 1).contains(&warmed), "{warmed}: one each, and that of the first answer");
+    assert_eq!(all, warmed, "no request waited for a connection");
 }

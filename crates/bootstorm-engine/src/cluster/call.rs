@@ -27,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const OPENING: Duration = Duration::from_secs(30);
 
 /// Maximum size of an answer: a page of a list has a few megabytes, this is far beyond any.
-const MOST_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// An answer with a success code
 pub struct Answer {

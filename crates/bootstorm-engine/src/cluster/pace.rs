@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use http::{Request, Version};
+use futures::future::join_all;
+use http::{Request, Uri, Version};
+use http_body_util::{BodyExt, Limited};
+use kube::client::Body;
+use tokio::sync::Barrier;
 
-use super::call::wait;
+use super::call::{MOST_BYTES, wait};
 use super::guard::Guard;
 use super::{Cluster, ClusterError, Kind, names, watch_delay};
 use bootstorm_model::observation::Attempts;
@@ -13,6 +17,8 @@ use bootstorm_model::plan::{Setting, Target};
 
 /// Time limit for opening connections before a burst.
 const WARMING: Duration = Duration::from_secs(10);
+/// A connection that is open waits this long for the others, in case some are refused or queued behind it.
+const HELD: Duration = Duration::from_secs(2);
 
 /// A timed request
 #[derive(Debug, Clone)]
@@ -125,6 +131,13 @@ const ENDED: &str = "its instance is gone: somebody stopped it";
 const LEFT: &str = "it has left the node already: somebody migrated it";
 const REPLACED: &str = "it has another instance than when the phase began: somebody restarted it";
 
+/// The cheapest request that everyone may send.
+fn version_request() -> Request<Vec<u8>> {
+    let mut request = Request::new(Vec::new());
+    *request.uri_mut() = Uri::from_static("/version");
+    request
+}
+
 impl Cluster {
     /// Opens connections, so that a burst of that many requests does not wait for handshakes: a few if the server
     /// speaks HTTP/2, else one for each request.
@@ -134,16 +147,25 @@ impl Cluster {
         if requests == 0 {
             return;
         }
-        let one = || async {
-            let request = Request::get("/version").body(Vec::new()).ok()?;
-            let answered = tokio::time::timeout(WARMING, self.call("open a connection", request)).await;
-            Some(answered.ok()?.ok()?.version)
-        };
-        let connections = match one().await {
-            Some(Version::HTTP_2) => self.transport().widen(requests),
+        let first = self.call("open a connection", version_request());
+        let shared = match tokio::time::timeout(WARMING, first).await {
+            Ok(Ok(answer)) if answer.version == Version::HTTP_2 => self.transport().widen(requests),
             _ => None,
         };
-        futures::future::join_all((0..connections.unwrap_or(requests)).map(|_| one())).await;
+        let connections = shared.unwrap_or(requests);
+        let everyone = Barrier::new(connections);
+        join_all((0..connections).map(|_| tokio::time::timeout(WARMING, self.open_one(&everyone)))).await;
+    }
+
+    /// Opens one of the connections. None goes back to its pool before all have an answer: of HTTP/1.1, another
+    /// request would take it instead of opening its own.
+    async fn open_one(&self, everyone: &Barrier) {
+        let answer = self.transport().requests.send(version_request().map(Body::from)).await;
+        let _ = tokio::time::timeout(HELD, everyone.wait()).await;
+        if let Ok(answer) = answer {
+            // Only what was read to its end can be used again.
+            let _ = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        }
     }
 
     /// Sends a timed request until it is accepted, refused for good, or `deadline` is over.
