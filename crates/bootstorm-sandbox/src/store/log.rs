@@ -12,11 +12,10 @@ use super::object::Object;
 const CAPACITY: usize = 100_000;
 /// Maximum age of a kept change; an API server also keeps five minutes of history.
 const MEMORY: Duration = Duration::from_secs(300);
-/// Number of changes kept as values; older ones are packed, which takes a hundredth of the room.
-const FRESH: usize = 256;
-/// Number of later changes after which an unchanged object is packed outside the log, too. Controllers read recently
-/// changed objects again and again.
-const SETTLED: usize = 2_048;
+/// Number of changes kept as values; older ones are packed, which takes a hundredth of the room, and so is an object that
+/// has not changed since, outside the log, too. A cluster of few VMs packs nothing; controllers read recently changed
+/// objects again and again.
+const FRESH: usize = 2_048;
 /// Maximum size of a dictionary in bytes: packed texts cannot refer further back.
 const LONGEST: usize = 48 * 1024;
 /// Number of packed versions after which a dictionary is re-evaluated.
@@ -121,12 +120,12 @@ impl Log {
             self.entries.pop_front();
             self.packed = self.packed.saturating_sub(1);
         }
-        if self.entries.len() - self.packed > FRESH {
-            self.shrink(self.packed);
-            self.packed += 1;
+        if self.entries.len() - self.packed <= FRESH {
+            return None;
         }
-        let settled = self.entries.len().checked_sub(SETTLED + 1)?;
-        Some(self.entries[settled].entry.object.clone())
+        self.shrink(self.packed);
+        self.packed += 1;
+        Some(self.entries[self.packed - 1].entry.object.clone())
     }
 
     /// Packs a change.
