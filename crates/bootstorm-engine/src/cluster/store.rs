@@ -503,7 +503,7 @@ impl RunStore {
             },
             binary_data: Some(BTreeMap::from([(
                 names::CHUNK_KEY.to_owned(),
-                ByteString(chunk.bytes.clone()),
+                ByteString(chunk.bytes.to_vec()),
             )])),
             immutable: Some(true),
             ..ConfigMap::default()

@@ -7,7 +7,8 @@
 //! killed between the two writes leaves a record that reads as before.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read};
+use std::sync::Arc;
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::merge::Merged;
 use super::{
     CleanupMark, ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series,
     SetupRecord, Timelines,
@@ -34,6 +36,9 @@ const MOST_PIECES: usize = super::MOST_PHASES;
 
 /// Maximum number of consecutive saves that contain only changes.
 const MOST_CHANGES: usize = 16;
+
+/// Bytes of JSON that are packed at a time.
+const BUFFER: usize = 64 * 1024;
 
 /// A phase of at most this many bytes becomes one piece at its end.
 const SMALL: usize = 128 * 1024;
@@ -66,7 +71,7 @@ pub struct Chunk {
     /// Suffix of the object's name, after `bootstorm-<prefix>.`
     pub name: String,
     /// Compressed bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// Its entry in the head's index.
     pub index: ChunkIndex,
 }
@@ -119,13 +124,14 @@ fn index(chunks: &[Chunk]) -> Vec<ChunkIndex> {
 #[derive(Debug, Clone)]
 pub struct StoredPhase {
     name: PhaseName,
+    vms: usize,
     pieces: Vec<Vec<Chunk>>,
 }
 
 impl StoredPhase {
     /// Packs a whole phase.
     pub fn new(phase: &PhaseRecord) -> Self {
-        Self { name: phase.name, pieces: vec![encode_phase(phase)] }
+        Self { name: phase.name, vms: phase.timelines.len(), pieces: vec![encode_phase(phase)] }
     }
 
     /// The phase.
@@ -146,8 +152,13 @@ impl StoredPhase {
     }
 
     fn join(&mut self) -> Result<(), CodecError> {
-        let whole = decode_phase(self.name, &self.packed())?;
-        self.pieces = vec![encode_phase(&whole)];
+        let mut merged = Merged::new(self.vms);
+        for piece in self.packed().iter().rev() {
+            let read = unpack(piece, MOST_BYTES).map_err(|error| error.to_string());
+            let added = read.and_then(|json| merged.add(&json));
+            added.map_err(|why| CodecError::Unreadable(format!("part {}", self.name), why))?;
+        }
+        self.pieces = vec![pack(&self.name.to_string(), &merged)];
         Ok(())
     }
 
@@ -170,7 +181,7 @@ impl StoredPhase {
 
     /// Its pieces, as [`decode_phase`] takes them.
     pub fn packed(&self) -> Vec<Vec<u8>> {
-        let piece = |chunks: &Vec<Chunk>| chunks.iter().flat_map(|chunk| &chunk.bytes).copied().collect();
+        let piece = |chunks: &Vec<Chunk>| chunks.iter().flat_map(|chunk| &*chunk.bytes).copied().collect();
         self.pieces.iter().map(piece).collect()
     }
 }
@@ -408,11 +419,12 @@ pub fn check_chunks(chunks: &[ChunkIndex]) -> Result<(), String> {
 }
 
 fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
-    let json = serde_json::to_vec(content).unwrap_or_default();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut writer = BufWriter::with_capacity(BUFFER, encoder);
     // Writing into memory cannot fail.
-    let _ = encoder.write_all(&json);
-    let packed = encoder.finish().unwrap_or_default();
+    let _ = serde_json::to_writer(&mut writer, content);
+    let packed = writer.into_inner().map(GzEncoder::finish);
+    let packed = packed.ok().and_then(Result::ok).unwrap_or_default();
     let whole = digest(&packed);
     let many = packed.len() > CHUNK_BYTES;
     let name = |number: usize| {
@@ -422,7 +434,7 @@ fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
     let chunk = |(number, bytes): (usize, &[u8])| {
         let name = name(number + 1);
         let index = ChunkIndex { name: name.clone(), sha256: digest(bytes), bytes: bytes.len() };
-        Chunk { name, bytes: bytes.to_vec(), index }
+        Chunk { name, bytes: bytes.into(), index }
     };
     packed.chunks(CHUNK_BYTES).enumerate().map(chunk).collect()
 }
@@ -543,6 +555,8 @@ pub fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -567,7 +581,7 @@ mod tests {
     fn packed(phase: &PhaseRecord) -> (PartIndex, Vec<Vec<u8>>) {
         let chunks = encode_phase(phase);
         let index = PartIndex::whole(phase.name, &chunks);
-        (index, chunks.into_iter().map(|chunk| chunk.bytes).collect())
+        (index, chunks.into_iter().map(|chunk| chunk.bytes.to_vec()).collect())
     }
 
     #[test]
@@ -746,7 +760,7 @@ mod tests {
         fn decoding_anything_never_panics(plan in ".{0,200}", parts in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode_head(&plan, &parts);
             let _ = decode_phase(PhaseName::CREATE, std::slice::from_ref(&bytes));
-            let whole = encode_phase(&phase(1)).remove(0).bytes;
+            let whole = encode_phase(&phase(1)).remove(0).bytes.to_vec();
             let _ = decode_phase(PhaseName::CREATE, &[whole, bytes]);
         }
     }

@@ -10,6 +10,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod limit;
 pub mod made;
+mod merge;
 pub mod metrics;
 pub mod phase;
 pub mod series;

@@ -90,8 +90,10 @@ impl Packed {
 }
 
 /// Replaces earlier timelines by later ones; all of them must exist already.
-fn change<T: OfTarget>(known: &mut Vec<T>, count: usize, later: Vec<T>) -> Result<(), String> {
+fn change<T: OfTarget>(known: &mut Vec<T>, count: usize, mut later: Vec<T>) -> Result<(), String> {
     if known.is_empty() && later.len() == count {
+        // It was read without knowing how many there would be.
+        later.shrink_to_fit();
         *known = later;
         return Ok(());
     }

@@ -1,0 +1,60 @@
+//! Merges the pieces of a stored phase. Its timelines stay text: decoded, those of thousands of VMs would be the most
+//! memory that a process ever takes.
+
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+const TIMELINES: &str = "timelines";
+
+/// A phase whose fields are text, the newest of each
+///
+/// Serializes as the phase. Pieces are added from the newest to the oldest, which is the phase as a whole.
+pub(super) struct Merged {
+    fields: BTreeMap<String, Box<RawValue>>,
+    timelines: Vec<Option<Box<RawValue>>>,
+}
+
+#[derive(Deserialize)]
+struct OfTarget {
+    target: usize,
+}
+
+impl Merged {
+    /// For a phase of this many VMs.
+    pub(super) fn new(vms: usize) -> Self {
+        Self { fields: BTreeMap::new(), timelines: vec![None; vms] }
+    }
+
+    /// Adds an older piece. Fails if it is no piece of the phase.
+    pub(super) fn add(&mut self, json: &[u8]) -> Result<(), String> {
+        let told = |error: serde_json::Error| error.to_string();
+        let mut fields: BTreeMap<String, &RawValue> = serde_json::from_slice(json).map_err(told)?;
+        let timelines = fields.remove(TIMELINES).ok_or("it has no timelines")?;
+        if self.fields.is_empty() {
+            self.fields = fields.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+        }
+        for timeline in serde_json::from_str::<Vec<&RawValue>>(timelines.get()).map_err(told)? {
+            let OfTarget { target } = serde_json::from_str(timeline.get()).map_err(told)?;
+            let count = self.timelines.len();
+            let place = self.timelines.get_mut(target);
+            place
+                .ok_or_else(|| format!("it changes VM {} of {count}", target + 1))?
+                .get_or_insert_with(|| timeline.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Merged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len() + 1))?;
+        for (key, value) in &self.fields {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry(TIMELINES, &self.timelines)?;
+        map.end()
+    }
+}
