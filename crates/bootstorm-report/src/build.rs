@@ -41,24 +41,27 @@ pub(super) fn report_on(
     let plan = &record.plan;
     let storm = selection.storm(record).filter(|storm| selection.only.is_none_or(|only| only == storm.name));
     let full = shown_in_full(record, selection);
-    let mut grades = Vec::with_capacity(record.phases.len());
     let mut placement = Vec::new();
-    // Both sides of the comparison are kept, so they are unpacked only once.
     let pair = [storm, storm.and_then(|storm| baseline(record, selection, storm))];
+    // The pair is compared before there are rows: unpacking a phase twice takes less memory than keeping it.
     let mut kept = Vec::new();
-    let phases = record.phases.iter().map(|phase| {
+    let graded = record.phases.iter().map(|phase| {
         let phase = phase.look();
         let validity = ValidityBlock::of(record, &phase);
-        grades.push(validity.clone());
+        if pair.iter().flatten().any(|one| one.name == phase.name) {
+            kept.push(phase);
+        }
+        validity
+    });
+    let grades: Vec<ValidityBlock> = graded.collect();
+    let comparison = storm.and_then(|storm| comparison(record, selection, storm, &grades, kept));
+    let phases = record.phases.iter().zip(grades).map(|(phase, validity)| {
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
-        let mut block = PhaseBlock::of(&phase, targets, plan.probe.deciding(), shown);
+        let mut block = PhaseBlock::of(&phase.look(), targets, plan.probe.deciding(), shown);
         block.validity = Some(validity);
         placement.extend(Placed::of(&plan.pinning, &block));
         if shown == Shown::Brief && !all_rows {
             block.rows = Vec::new();
-        }
-        if pair.iter().flatten().any(|one| one.name == phase.name) {
-            kept.push(phase);
         }
         block
     });
@@ -97,7 +100,7 @@ pub(super) fn report_on(
         observation: ObservationBlock::of(record),
         placement,
         phases,
-        comparison: storm.and_then(|storm| comparison(record, selection, storm, &grades, kept)),
+        comparison,
         repetitions: Repetitions::of(record),
         capacity: Capacity::of(record),
         thresholds: Vec::new(),

@@ -175,7 +175,7 @@ impl ExampleBlock {
             reason: timeline.reason.clone(),
             passed: timeline.moments.keys().max().copied(),
             node: timeline.node.clone(),
-            launcher: timeline.launcher.clone(),
+            launcher: timeline.launcher.as_deref().cloned(),
             status: findings.map(|found| found.status).filter(|status| !status.is_empty()),
             conditions,
             volumes,

@@ -396,21 +396,21 @@ pub(crate) fn diagnosed() -> RunRecord {
             first: Offset::from_seconds(1.0),
             last: Offset::from_seconds(300.0),
         });
-        timeline.launcher = Some(LauncherState { pod, state: format!("Unschedulable: {lack}") });
-        timeline.findings = Some(Findings {
+        timeline.launcher = Some(LauncherState { pod, state: format!("Unschedulable: {lack}") }.into());
+        timeline.findings = Some(Box::new(Findings {
             at: Offset::from_seconds(600.0),
             status: "ErrorUnschedulable".into(),
             conditions: vec![format!("Unschedulable: {lack}")],
             volumes: vec!["DataVolume root: ImportInProgress 30%".into()],
-        });
+        }));
     }
     end(storm, 9, Outcome::TimedOut, "not running after 600s: Starting");
     let timeline = &mut storm.timelines[9];
     let at = timeline.at(Milestone::Pod).unwrap();
     timeline.see(Milestone::Placed, at);
-    timeline.launcher = Some(LauncherState {
+    timeline.launcher = Some(Box::new(LauncherState {
         pod: "virt-launcher-rhel-9-vm-k8s2z".into(),
         state: "ImagePullBackOff: Back-off pulling image \"quay.io/a/b:1\"".into(),
-    });
+    }));
     record
 }

@@ -235,7 +235,7 @@ impl PhaseBlock {
                 Row { wave: *wave, downtime, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
             })
             .collect();
-        rows.sort_by(|a, b| {
+        rows.sort_unstable_by(|a, b| {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
         });
         let stages = Stage::all(&phase.timelines, phase.goal).into_iter();

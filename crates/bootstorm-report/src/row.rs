@@ -37,7 +37,7 @@ pub struct Row {
     pub volume_kind: Option<VolumeKind>,
     /// Its live migration; absent unless the phase migrates VMs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub migration: Option<MigrationFacts>,
+    pub migration: Option<Box<MigrationFacts>>,
     /// The longest interruption of its guest while it migrated; absent if not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
@@ -90,7 +90,7 @@ impl Row {
             node: timeline.node.clone(),
             address: timeline.address.clone(),
             volume_kind: timeline.volume_kind,
-            migration: timeline.migration.as_deref().cloned(),
+            migration: timeline.migration.clone(),
             downtime: None,
             outcome: timeline.outcome,
             reason: timeline.reason.clone(),

@@ -214,7 +214,7 @@ impl Cluster {
 
     /// Instances in a scope.
     pub async fn guests_in(&self, scope: &Scope) -> Result<Vec<Guest>, ClusterError> {
-        self.list_in("list virtual machine instances", scope, "virtualmachineinstances", "").await
+        self.list_in("list virtual machine instances", scope, "virtualmachineinstances", "", Some).await
     }
 }
 

@@ -54,17 +54,18 @@ pub async fn list_all<T: DeserializeOwned>(
     path: &str,
     selector: &str,
 ) -> Result<(Vec<T>, String), ClusterError> {
-    let mut attempt = 1;
-    loop {
-        let mut items = Vec::new();
-        let params = ListParams::default().labels(selector);
-        match each_page(cluster, doing, path, params, |page| items.extend(page)).await {
-            Ok(version) => return Ok((items, version)),
-            // The next page of a list that took too long.
-            Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    list_kept(cluster, doing, path, selector, None, Some).await
+}
+
+/// Lists the selected objects, each as `keep` returns it.
+pub(super) async fn list_as<T: DeserializeOwned, U>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+    keep: impl Fn(T) -> Option<U>,
+) -> Result<Vec<U>, ClusterError> {
+    Ok(list_kept(cluster, doing, path, selector, None, keep).await?.0)
 }
 
 /// Lists the metadata of the selected objects, each as `keep` returns it.
@@ -75,13 +76,25 @@ pub async fn list_metadata(
     selector: &str,
     keep: impl Fn(Object) -> Option<Object>,
 ) -> Result<Vec<Object>, ClusterError> {
+    Ok(list_kept(cluster, doing, path, selector, Some(METADATA), keep).await?.0)
+}
+
+async fn list_kept<T: DeserializeOwned, U>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    selector: &str,
+    form: Option<&'static str>,
+    keep: impl Fn(T) -> Option<U>,
+) -> Result<(Vec<U>, String), ClusterError> {
     let mut attempt = 1;
     loop {
         let mut items = Vec::new();
         let params = ListParams::default().labels(selector);
-        let take = |page: Vec<Object>| items.extend(page.into_iter().filter_map(&keep));
-        match pages(cluster, doing, path, params, Some(METADATA), take).await {
-            Ok(_) => return Ok(items),
+        let take = |page: Vec<T>| items.extend(page.into_iter().filter_map(&keep));
+        match pages(cluster, doing, path, params, form, take).await {
+            Ok(version) => return Ok((items, version)),
+            // The next page of a list that took too long.
             Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
             Err(error) => return Err(error),
         }

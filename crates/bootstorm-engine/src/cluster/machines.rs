@@ -1,5 +1,7 @@
 //! `VirtualMachines`: the timed requests that create, start and stop them, and their reported state.
 
+use std::ops::Deref;
+
 use http::Request;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
@@ -23,12 +25,97 @@ const MACHINES: &str = "virtualmachines";
 
 /// A `VirtualMachine`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Decoded")]
 pub struct Machine {
+    standing: Standing,
+    metadata: Metadata,
+    template: TemplateSpec,
+    status: Status,
+}
+
+/// What phases need of a VM: a small part, since thousands of them are kept
+#[derive(Debug, Clone)]
+pub struct Standing {
+    uid: Box<str>,
+    created: Option<Timestamp>,
+    is_going: bool,
+    setting: Option<Setting>,
+    wish: Option<Box<str>>,
+    complaint: Box<str>,
+}
+
+#[derive(Deserialize)]
+struct Decoded {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
     status: Status,
+}
+
+impl From<Decoded> for Machine {
+    fn from(Decoded { metadata, spec, status }: Decoded) -> Self {
+        let setting = spec.run_strategy.map(Setting::RunStrategy).or(spec.running.map(Setting::Running));
+        let standing = Standing {
+            uid: metadata.uid.as_str().into(),
+            created: metadata.creation_timestamp,
+            is_going: metadata.deletion_timestamp.is_some(),
+            setting,
+            wish: status.state_change_requests.first().map(|wish| wish.action.as_str().into()),
+            complaint: status.complaint().into(),
+        };
+        Self { standing, metadata, template: spec.template.spec, status }
+    }
+}
+
+impl Deref for Machine {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
+    }
+}
+
+impl Standing {
+    /// `metadata.uid`.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// `metadata.creationTimestamp`.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.is_going
+    }
+
+    /// Its power setting.
+    pub fn setting(&self) -> Setting {
+        self.setting.clone().unwrap_or_else(|| Setting::RunStrategy("Halted".into()))
+    }
+
+    /// Whether its run strategy means that it should run.
+    pub fn is_started(&self) -> bool {
+        self.setting.as_ref().is_some_and(|setting| setting.strategy() == "Always")
+    }
+
+    /// Whether its run strategy means that it should be off.
+    pub fn is_halted(&self) -> bool {
+        self.setting.as_ref().is_some_and(|setting| setting.strategy() == "Halted")
+    }
+
+    /// Next request of virt-controller that has not been carried out: `Start` or `Stop`.
+    pub fn wish(&self) -> Option<&str> {
+        self.wish.as_deref()
+    }
+
+    /// Reason why it does not run, from its status, in one line.
+    pub fn complaint(&self) -> &str {
+        &self.complaint
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -98,6 +185,11 @@ impl Watched for Machine {
 }
 
 impl Machine {
+    /// Only what phases need of it.
+    pub fn into_standing(self) -> Standing {
+        self.standing
+    }
+
     /// Namespace and name.
     pub fn target(&self) -> Target {
         Target { namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
@@ -113,51 +205,11 @@ impl Machine {
         self.metadata.annotations.get(&names::annotation(names::ADOPTED_BY)).map(String::as_str)
     }
 
-    /// `metadata.creationTimestamp`.
-    pub fn created(&self) -> Option<Timestamp> {
-        self.metadata.creation_timestamp
-    }
-
-    /// Whether its run strategy means that it should run.
-    pub fn is_started(&self) -> bool {
-        match self.spec.run_strategy.as_deref() {
-            Some(strategy) => strategy == "Always",
-            None => self.spec.running == Some(true),
-        }
-    }
-
-    /// Whether its run strategy means that it should be off.
-    pub fn is_halted(&self) -> bool {
-        match self.spec.run_strategy.as_deref() {
-            Some(strategy) => strategy == "Halted",
-            None => self.spec.running == Some(false),
-        }
-    }
-
     /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
     /// and the instance is gone.
     pub fn rests(&self) -> bool {
         let starts_itself = self.is_started() || self.wish() == Some("Start");
         self.is_halted() || !starts_itself && self.printable() == "Stopped"
-    }
-
-    /// `metadata.uid`.
-    pub fn uid(&self) -> &str {
-        &self.metadata.uid
-    }
-
-    /// Its power setting.
-    pub fn setting(&self) -> Setting {
-        match (&self.spec.run_strategy, self.spec.running) {
-            (Some(strategy), _) => Setting::RunStrategy(strategy.clone()),
-            (None, Some(running)) => Setting::Running(running),
-            (None, None) => Setting::RunStrategy("Halted".into()),
-        }
-    }
-
-    /// Whether it is being deleted.
-    pub fn is_going(&self) -> bool {
-        self.metadata.deletion_timestamp.is_some()
     }
 
     /// Its controller, as `Kind/name`.
@@ -179,11 +231,6 @@ impl Machine {
         self.status.printable.as_deref().unwrap_or_default()
     }
 
-    /// Next request of virt-controller that has not been carried out: `Start` or `Stop`.
-    pub fn wish(&self) -> Option<&str> {
-        self.status.state_change_requests.first().map(|wish| wish.action.as_str())
-    }
-
     /// `metadata.finalizers`.
     pub fn finalizers(&self) -> &[String] {
         &self.metadata.finalizers
@@ -201,31 +248,36 @@ impl Machine {
             (_, Some(claim)) => Some(Disk::Claim(claim.claim_name.clone())),
             _ => None,
         };
-        self.spec.template.spec.volumes.iter().filter_map(disk).collect()
+        self.template.volumes.iter().filter_map(disk).collect()
     }
 
     /// Whether its guests are created paused, so that they do not boot by themselves.
     pub fn starts_paused(&self) -> bool {
-        self.spec.template.spec.start_strategy.as_deref() == Some("Paused")
+        self.template.start_strategy.as_deref() == Some("Paused")
     }
 
     /// How its guests are connected, according to its template.
     pub fn wiring(&self) -> &Wiring {
-        &self.spec.template.spec.wiring
+        &self.template.wiring
     }
 
     /// Its conditions that report a problem, one line each.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
-        let telling = self.status.conditions.iter().filter(|condition| is_telling(condition));
+        self.status.complaints()
+    }
+}
+
+impl Status {
+    fn complaints(&self) -> impl Iterator<Item = String> {
+        let telling = self.conditions.iter().filter(|condition| is_telling(condition));
         telling.map(|condition| match condition.reason.as_str() {
             "" => condition.message.clone(),
             reason => format!("{reason}: {}", condition.message),
         })
     }
 
-    /// Reason why it does not run, from its status, in one line.
-    pub fn complaint(&self) -> String {
-        let status = self.status.printable.as_deref().unwrap_or("no status yet");
+    fn complaint(&self) -> String {
+        let status = self.printable.as_deref().unwrap_or("no status yet");
         match self.complaints().next() {
             Some(complaint) => format!("{status}: {complaint}"),
             None => status.to_owned(),

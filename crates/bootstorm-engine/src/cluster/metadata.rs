@@ -1,9 +1,9 @@
 //! Common parts of decoded objects.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -40,13 +40,13 @@ pub struct Metadata {
     /// Time since which it is being deleted.
     pub deletion_timestamp: Option<Timestamp>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LiteMap<String, String>,
     /// Finalizers.
     pub finalizers: Vec<String>,
     /// Owner references.
     pub owner_references: Vec<Owner>,
     /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: LiteMap<String, String>,
     /// Managed fields.
     managed_fields: Vec<Manager>,
 }
@@ -56,8 +56,10 @@ impl Metadata {
     pub fn reduce(&mut self) {
         let is_ours = |key: &str| key.strip_prefix(names::DOMAIN).is_some_and(|rest| rest.starts_with('/'));
         let labels = std::mem::take(&mut self.labels);
-        self.labels = labels.into_iter().filter(|(key, _)| is_ours(key)).collect();
-        self.annotations = BTreeMap::new();
+        let mut labels: Vec<_> = labels.into_iter().filter(|(key, _)| is_ours(key)).collect();
+        labels.shrink_to_fit();
+        self.labels = LiteMap::from_sorted_store_unchecked(labels);
+        self.annotations = LiteMap::new();
         self.finalizers = Vec::new();
         self.managed_fields.retain(|manager| manager.manager == names::FIELD_MANAGER);
         self.managed_fields.shrink_to_fit();

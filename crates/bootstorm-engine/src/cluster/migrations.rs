@@ -246,13 +246,13 @@ pub async fn existing(
     phase: PhaseName,
 ) -> Result<Vec<Migration>, ClusterError> {
     let selector = phase_selector(run_id, &phase.to_string());
-    let found = cluster.list_in::<Vmim>("list migrations", scope, PLURAL, &selector).await?;
+    let found = cluster.list_in::<Vmim, Vmim>("list migrations", scope, PLURAL, &selector, Some).await?;
     Ok(found.into_iter().map(|one| one.migration(false)).collect())
 }
 
 /// VMs with a migration in progress or waiting, by any creator, and the name of that migration.
 pub async fn under_way(cluster: &Cluster, scope: &Scope) -> Result<HashMap<Target, String>, ClusterError> {
-    let found = cluster.list_in::<Vmim>("list migrations", scope, PLURAL, "").await?;
+    let found = cluster.list_in::<Vmim, Vmim>("list migrations", scope, PLURAL, "", Some).await?;
     let goes_on =
         |one: &Vmim| !matches!(phase(&one.status.phase), MigrationPhase::Succeeded | MigrationPhase::Failed);
     let named = found.into_iter().filter(goes_on).map(|one| {

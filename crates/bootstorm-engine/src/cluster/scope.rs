@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures::future::try_join_all;
 
 use super::call::path;
+use super::list::list_as;
 use super::machines::Machine;
 use super::metadata::Watched;
-use super::watch::list_all;
 use super::{Cluster, ClusterError};
 use bootstorm_model::plan::{Plan, Target};
 
@@ -67,20 +67,32 @@ impl Scope {
 impl Cluster {
     /// Every VM in a scope that matches a label selector.
     pub async fn machines_in(&self, scope: &Scope, selector: &str) -> Result<Vec<Machine>, ClusterError> {
-        self.list_in("list virtual machines", scope, "virtualmachines", selector).await
+        self.machines_as(scope, selector, Some).await
     }
 
-    /// Every object of a kind of `kubevirt.io` in a scope.
-    pub(super) async fn list_in<T: Watched>(
+    /// The same, each VM as `keep` returns it.
+    pub async fn machines_as<T>(
+        &self,
+        scope: &Scope,
+        selector: &str,
+        keep: impl Fn(Machine) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
+        self.list_in("list virtual machines", scope, "virtualmachines", selector, keep).await
+    }
+
+    /// Every object of a kind of `kubevirt.io` in a scope, each as `keep` returns it.
+    pub(super) async fn list_in<T: Watched, U>(
         &self,
         doing: &str,
         scope: &Scope,
         plural: &str,
         selector: &str,
-    ) -> Result<Vec<T>, ClusterError> {
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Vec<U>, ClusterError> {
         let collections = scope.collections(plural);
-        let listing = collections.iter().map(|collection| list_all::<T>(self, doing, collection, selector));
-        Ok(try_join_all(listing).await?.into_iter().flat_map(|(items, _)| items).collect())
+        let listing = collections.iter().map(|collection| list_as(self, doing, collection, selector, &keep));
+        let mut lists = try_join_all(listing).await?;
+        Ok(if lists.len() == 1 { lists.remove(0) } else { lists.into_iter().flatten().collect() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::cluster::machines::{self, Machine};
+use crate::cluster::machines::{self, Standing};
 use crate::cluster::pace::Timed;
 use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::observe::{Change, InstancePhase};
@@ -23,7 +23,7 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
 }
 
 /// Reason why a VM is not the one that was adopted, or is being deleted; `None` if neither.
-pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<String> {
+pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Standing>) -> Option<String> {
     let Some(machine) = machine else { return Some("the VM no longer exists".into()) };
     if machine.uid() != adoptee.uid {
         return Some("it is another VM of the same name: it was recreated since it was adopted".into());
@@ -34,7 +34,7 @@ pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Machine>) -> Option<S
 /// Reason why a VM is not eligible for a phase; `None` if it is.
 pub(super) fn obstacle(
     adoptee: &Adoptee,
-    machine: Option<&Machine>,
+    machine: Option<&Standing>,
     kind: PhaseKind,
     alive: bool,
 ) -> Option<String> {
@@ -61,7 +61,7 @@ pub(super) fn obstacle(
 /// VM.
 pub(super) fn request(
     adoptee: &Adoptee,
-    machine: &Machine,
+    machine: &Standing,
     kind: PhaseKind,
     via: Via,
     alive: bool,
@@ -96,7 +96,7 @@ pub(super) fn request(
 }
 
 /// Whether the state of a VM shows that the phase's request was carried out.
-pub(super) fn is_carried_out(adoptee: &Adoptee, machine: &Machine, kind: PhaseKind, alive: bool) -> bool {
+pub(super) fn is_carried_out(adoptee: &Adoptee, machine: &Standing, kind: PhaseKind, alive: bool) -> bool {
     let stops = kind == PhaseKind::Stop;
     match adoptee.switch() {
         Switch::Setting { off, on } => machine.setting() == if stops { off } else { on },

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::cluster::access::Permission;
 use futures::StreamExt;
 
-use super::existing::existing;
 use crate::cluster::adopted::{Guest, Mark, Marked};
 use crate::cluster::machines::Machine;
 use crate::cluster::scope::Scope;
@@ -156,7 +155,13 @@ async fn holder(
 /// Returns those that could not be marked, with the reason.
 pub async fn mark(cluster: &Cluster, record: &RunRecord) -> Result<Vec<(Target, String)>, ClusterError> {
     let mark = mark_of(cluster, record);
-    let machines = existing(cluster, record).await?.ours;
+    let targets: HashSet<&Target> = record.plan.adopted.iter().map(|adoptee| &adoptee.target).collect();
+    let keep = |machine: Machine| {
+        let target = machine.target();
+        targets.contains(&target).then_some((target, machine))
+    };
+    let listed = cluster.machines_as(&Scope::of_plan(&record.plan), "", keep).await?;
+    let machines: HashMap<Target, Machine> = listed.into_iter().collect();
     let one = |adoptee: &Adoptee| {
         let (machine, mark, adoptee) =
             (machines.get(&adoptee.target).cloned(), mark.clone(), adoptee.clone());
@@ -269,7 +274,7 @@ fn judge(
         None => false,
     };
     if guest.is_some() && machine.printable().contains("Error") {
-        return Err(machine.complaint());
+        return Err(machine.complaint().to_owned());
     }
     Ok(Adoptee { target: machine.target(), uid: machine.uid().to_owned(), before, on })
 }

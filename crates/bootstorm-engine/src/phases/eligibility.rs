@@ -1,10 +1,11 @@
 //! Determines the VMs that take part in a phase, and the instances from before it.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use super::adopted;
 use super::existing::Existing;
-use crate::cluster::machines::Machine;
+use crate::cluster::machines::Standing;
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Outcome, Timeline};
 use bootstorm_model::plan::{Adoptee, Order, Target};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
@@ -31,15 +32,16 @@ pub(super) fn leave_out(
             Change::Absent { .. } => None,
         })
         .collect();
-    let starts = phase.name.kind == PhaseKind::Storm && phase.settings.kind.is_start();
-    // A smaller storm left the other VMs stopped.
-    let resting: HashSet<u32> = match (phase.name.kind, record.last_phase()) {
+    let kind = phase.name.kind;
+    let starts = kind == PhaseKind::Storm && phase.settings.kind.is_start();
+    // A smaller storm left the other VMs stopped. Mostly nobody asks, and the storm's timelines stay packed.
+    let resting: LazyCell<HashSet<u32>, _> = LazyCell::new(|| match (kind, record.last_phase()) {
         (PhaseKind::Stop | PhaseKind::Storm, Some(storm)) if !starts => {
             storm.look().set_aside().map(|timeline| timeline.target).collect()
         }
         _ => HashSet::new(),
-    };
-    let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
+    });
+    let (restarts, migrates) = (phase.restarts(), phase.migrates());
     let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let running = present(instances);
     leave_out_where(phase, targets, |position, target| {
@@ -49,9 +51,9 @@ pub(super) fn leave_out(
                 Some(_) => existing.absence(target),
                 None => "the VM does not exist".to_owned(),
             });
-        } else if resting.contains(&(position as u32))
-            && !alive.contains(target)
-            && machine.is_some_and(Machine::is_halted)
+        } else if !alive.contains(target)
+            && machine.is_some_and(Standing::is_halted)
+            && resting.contains(&(position as u32))
         {
             NOT_IN_STORM
         } else if let Some(machine) = machine.filter(|_| restarts) {
@@ -74,7 +76,7 @@ pub(super) fn leave_out(
 pub(super) fn leave_out_adopted(
     phase: &mut PhaseRecord,
     adopted: &[Adoptee],
-    machines: &HashMap<Target, Machine>,
+    machines: &HashMap<Target, Standing>,
     instances: &[Change],
     moving: &HashMap<Target, String>,
 ) -> Vec<(Target, String)> {
@@ -115,7 +117,7 @@ fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
 ///
 /// `KubeVirt` refuses `Halted` and `Once` (v1.0 to v1.9, `pkg/virt-api/rest/lifecycle.go`), and VMs without an
 /// instance.
-pub(super) fn not_restartable(machine: &Machine, instance: Option<&Instance>) -> Option<String> {
+pub(super) fn not_restartable(machine: &Standing, instance: Option<&Instance>) -> Option<String> {
     if let Some(why) = not_running(instance) {
         return Some(why);
     }
@@ -143,7 +145,7 @@ fn not_migratable(instance: Option<&Instance>, other: Option<&String>) -> Option
 ///
 /// A VM that does not migrate shuts down, and is started elsewhere only if it is meant to run in any case.
 fn not_evictable(
-    machine: &Machine,
+    machine: &Standing,
     instance: Option<&Instance>,
     other: Option<&String>,
     nodes: &[String],

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt;
 
-use crate::cluster::machines::Machine;
+use crate::cluster::machines::{Machine, Standing};
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::scope::Scope;
@@ -21,7 +21,7 @@ const CONCURRENCY: usize = 10;
 #[derive(Debug, Default)]
 pub struct Existing {
     /// VMs of the run; for adopted VMs regardless of their current UID.
-    pub ours: HashMap<Target, Machine>,
+    pub ours: HashMap<Target, Standing>,
     /// Other VMs under names of the plan, with the reason why they do not belong to the run.
     pub strangers: HashMap<Target, Stranger>,
 }
@@ -33,44 +33,53 @@ pub async fn existing(cluster: &Cluster, record: &RunRecord) -> Result<Existing,
     let scope = Scope::of_plan(&record.plan);
     if record.plan.is_adopted() {
         let targets: HashSet<Target> = record.plan.targets().into_iter().collect();
-        let machines = cluster.machines_in(&scope, "").await?;
-        let ours = machines.into_iter().map(|machine| (machine.target(), machine));
-        let ours = ours.filter(|(target, _)| targets.contains(target)).collect();
+        let keep = |machine: Machine| {
+            let target = machine.target();
+            targets.contains(&target).then(|| (target, machine.into_standing()))
+        };
+        let ours = cluster.machines_as(&scope, "", keep).await?.into_iter().collect();
         return Ok(Existing { ours, ..Existing::default() });
     }
     let estate = Estate::of(record);
+    let keep = |machine: Machine| sorted(&estate, machine);
     let mut existing = Existing::default();
-    for machine in cluster.machines_in(&scope, &run_id_selector(&record.run_id)).await? {
-        existing.sort(&estate, machine);
-    }
+    existing.extend(cluster.machines_as(&scope, &run_id_selector(&record.run_id), keep).await?);
     let is_missing =
         |target: &&Target| !existing.ours.contains_key(target) && !existing.strangers.contains_key(target);
     let missing: Vec<Target> = estate.targets().filter(is_missing).cloned().collect();
-    let more: Vec<Machine> = if missing.len() > MOST_READ {
-        cluster.machines_in(&scope, "").await?
+    let more: Vec<Sorted> = if missing.len() > MOST_READ {
+        cluster.machines_as(&scope, "", keep).await?
     } else {
         let reading = missing.iter().map(|target| cluster.machine(target));
         let read: Vec<Result<Option<Machine>, ClusterError>> =
             futures::stream::iter(reading).buffer_unordered(CONCURRENCY).collect().await;
-        read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+        read.into_iter().flatten().filter_map(keep).collect()
     };
-    for machine in more {
-        existing.sort(&estate, machine);
-    }
+    existing.extend(more);
     Ok(existing)
 }
 
+/// A VM under a name of the plan, or the reason why it does not belong to the run
+type Sorted = (Target, Result<Standing, Stranger>);
+
+/// `None` for a VM that has nothing to do with the run.
+fn sorted(estate: &Estate, machine: Machine) -> Option<Sorted> {
+    let target = machine.target();
+    match estate.judge(Kind::Machine, machine.metadata()) {
+        Ok(()) => Some((target, Ok(machine.into_standing()))),
+        Err(stranger) if estate.is_named(Kind::Machine, machine.metadata()) => Some((target, Err(stranger))),
+        Err(_) => None,
+    }
+}
+
 impl Existing {
-    fn sort(&mut self, estate: &Estate, machine: Machine) {
-        let target = machine.target();
-        match estate.judge(Kind::Machine, machine.metadata()) {
-            Ok(()) => {
-                self.ours.insert(target, machine);
+    fn extend(&mut self, machines: Vec<Sorted>) {
+        for (target, machine) in machines {
+            match machine {
+                Ok(ours) => drop(self.ours.insert(target, ours)),
+                Err(stranger) => drop(self.strangers.insert(target, stranger)),
             }
-            Err(stranger) if estate.is_named(Kind::Machine, machine.metadata()) => {
-                self.strangers.insert(target, stranger);
-            }
-            Err(_) => {}
         }
     }
 

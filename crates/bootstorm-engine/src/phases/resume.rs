@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::existing::Existing;
-use crate::cluster::machines::Machine;
+use crate::cluster::machines::Standing;
 use bootstorm_model::observe::{Change, Milestone, Offset, Outcome, Timeline};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{Gap, PhaseKind, PhaseRecord};
@@ -20,7 +20,7 @@ pub(super) fn reconcile(
     targets: &[Target],
     existing: &Existing,
     server_zero: Timestamp,
-    is_carried_out: impl Fn(&Timeline, &Machine) -> bool,
+    is_carried_out: impl Fn(&Timeline, &Standing) -> bool,
 ) -> HashSet<u32> {
     let kind = phase.name.kind;
     let mut done = HashSet::new();
@@ -90,7 +90,7 @@ pub(super) fn missed(phase: &PhaseRecord, targets: &[Target], first: &[Change]) 
 }
 
 /// Whether the state of a VM shows that the phase's request was carried out.
-pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
+pub(super) fn is_carried_out(machine: &Standing, kind: PhaseKind) -> bool {
     match kind {
         PhaseKind::Create => true,
         PhaseKind::Stop => machine.is_halted(),
@@ -101,7 +101,7 @@ pub(super) fn is_carried_out(machine: &Machine, kind: PhaseKind) -> bool {
 /// Whether the instances and the state of a VM show that it was restarted.
 ///
 /// `instances` were listed after the VM: its request to stop is removed only once the old instance is gone.
-pub(super) fn is_restarted(timeline: &Timeline, machine: &Machine, instances: &[Change]) -> bool {
+pub(super) fn is_restarted(timeline: &Timeline, machine: &Standing, instances: &[Change]) -> bool {
     let is_old = |change: &Change| match change {
         Change::Present(instance) => {
             timeline.old_instance.as_deref() == Some(&instance.uid) && !instance.deleting
@@ -136,21 +136,26 @@ mod tests {
     use bootstorm_model::observe::{Instance, InstancePhase};
 
     use super::*;
+    use crate::cluster::machines::Machine;
     use bootstorm_model::record::{PhaseName, PhaseSettings};
 
     fn target(n: u32) -> Target {
         Target { namespace: format!("p-{n}"), name: "vm".into() }
     }
 
-    fn machine(n: u32, strategy: &str) -> (Target, Machine) {
+    fn machine(n: u32, strategy: &str) -> (Target, Standing) {
         let value = serde_json::json!({
             "metadata": {"name": "vm", "namespace": format!("p-{n}"), "creationTimestamp": "2026-01-01T00:00:07Z"},
             "spec": {"runStrategy": strategy},
         });
-        (target(n), serde_json::from_value(value).unwrap())
+        (target(n), standing(value))
     }
 
-    fn existing<const N: usize>(machines: [(Target, Machine); N]) -> Existing {
+    fn standing(machine: serde_json::Value) -> Standing {
+        serde_json::from_value::<Machine>(machine).unwrap().into_standing()
+    }
+
+    fn existing<const N: usize>(machines: [(Target, Standing); N]) -> Existing {
         Existing { ours: machines.into(), ..Existing::default() }
     }
 
@@ -201,7 +206,7 @@ mod tests {
             (&quiet, vec![instance("old", true)], true),
             (&quiet, vec![instance("new", false)], true),
             (&quiet, vec![], true),
-            (&serde_json::from_value(asked).unwrap(), vec![instance("old", false)], true),
+            (&standing(asked), vec![instance("old", false)], true),
         ] {
             assert_eq!(is_restarted(&timeline, machine, &instances), restarted, "{instances:?}");
         }

@@ -22,7 +22,7 @@ use super::saving::Saver;
 use super::{adopted, draining, eligibility, insight, migrating, probers, provisioning, resume};
 use crate::cluster::changes::{ChangeEvent, Changes};
 use crate::cluster::launchers::Evictable;
-use crate::cluster::machines::Machine;
+use crate::cluster::machines::Standing;
 use crate::cluster::migrations::objects;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::pace::Timed;
@@ -344,7 +344,8 @@ impl LineUp<'_> {
         let (restarts, migrates, drains) = (phase.restarts(), phase.migrates(), phase.drains());
         let nodes = &phase.settings.nodes.clone();
         let seen = &*first;
-        let carried_out = |timeline: &Timeline, machine: &Machine| match adopted.get(timeline.target as usize)
+        let carried_out = |timeline: &Timeline, machine: &Standing| match adopted
+            .get(timeline.target as usize)
         {
             _ if restarts => resume::is_restarted(timeline, machine, seen),
             _ if drains => resume::is_evicted(timeline, nodes, seen),
@@ -498,7 +499,7 @@ struct Known {
     /// VMs whose request was already carried out.
     done: HashSet<u32>,
     /// Existing VMs.
-    machines: HashMap<Target, Machine>,
+    machines: HashMap<Target, Standing>,
     /// Adopted VMs with an instance.
     alive: HashSet<Target>,
     /// Launcher pods and their nodes, by instance UID; in a drain only.

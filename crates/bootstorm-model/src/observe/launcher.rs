@@ -218,7 +218,8 @@ impl LauncherFold {
             }
             timeline.pulled_for = timeline.pulled_for.max(known.pulled_for);
             if !known.gone {
-                timeline.launcher = (timeline.outcome != Outcome::Reached).then(|| known.state.clone());
+                timeline.launcher =
+                    (timeline.outcome != Outcome::Reached).then(|| Box::new(known.state.clone()));
             }
         }
         passed

@@ -93,10 +93,10 @@ pub struct Timeline {
     pub node: Option<String>,
     /// Its launcher pod, while the VM is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub launcher: Option<LauncherState>,
+    pub launcher: Option<Box<LauncherState>>,
     /// Its status at its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub findings: Option<Findings>,
+    pub findings: Option<Box<Findings>>,
     /// Time that its launcher pod waited for images, by the kubelet's own clock, in microseconds.
     #[serde(default, skip_serializing_if = "is_zero_offset")]
     pub pulled_for: Offset,

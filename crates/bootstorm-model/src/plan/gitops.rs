@@ -1,7 +1,5 @@
 //! Tools that keep objects as a repository or a chart describes them, and their reaction to a stopped VM.
 
-use std::collections::BTreeMap;
-
 /// A tool that keeps an object in a state described elsewhere
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeper {
@@ -42,11 +40,14 @@ impl Keeper {
     /// Recognises a keeper by the labels and annotations of an object.
     ///
     /// Flux and Fleet use Helm, so they are tried first.
-    pub fn of(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> Option<Self> {
-        let keys = || labels.keys().chain(annotations.keys());
+    pub fn of<'a, Pairs>(labels: Pairs, annotations: Pairs) -> Option<Self>
+    where
+        Pairs: IntoIterator<Item = (&'a String, &'a String)> + Copy,
+    {
+        let keys = || labels.into_iter().chain(annotations).map(|(key, _)| key);
         let of_fleet = |value: &String| value.contains("fleet.cattle.io") || value.contains("fleet-agent");
         let by_fleet = annotations
-            .iter()
+            .into_iter()
             .any(|(key, value)| key.starts_with("objectset.rio.cattle.io/") && of_fleet(value));
         if by_fleet {
             return Some(Self::Fleet);
@@ -56,7 +57,8 @@ impl Keeper {
         if let Some((_, keeper)) = KEYS.iter().find(|(prefix, _)| known(prefix)) {
             return Some(*keeper);
         }
-        let managed = labels.get("app.kubernetes.io/managed-by").map(|value| value.to_lowercase());
+        let managed = labels.into_iter().find(|(key, _)| *key == "app.kubernetes.io/managed-by");
+        let managed = managed.map(|(_, value)| value.to_lowercase());
         match managed.as_deref() {
             Some("helm") => Some(Self::Helm),
             Some("argocd" | "argo-cd") => Some(Self::ArgoCd),
@@ -112,7 +114,7 @@ pub fn is_of_keeper(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn map(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 

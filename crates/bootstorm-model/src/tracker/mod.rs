@@ -545,7 +545,7 @@ impl<'a> Tracker<'a> {
     /// Adds the diagnosis of a VM that did not reach the goal.
     pub fn diagnose(&mut self, target: u32, complaint: String, findings: Option<crate::observe::Findings>) {
         let timeline = self.timeline(target);
-        timeline.findings = findings;
+        timeline.findings = findings.map(Box::new);
         timeline.reason = Some(match timeline.reason.take() {
             Some(reason) if !complaint.is_empty() => format!("{reason}: {complaint}"),
             Some(reason) => reason,

@@ -143,7 +143,7 @@ impl From<Found> for Node {
             name: found.metadata.name,
             ready: found.status.conditions.iter().any(|condition| condition.is("Ready", "True")),
             cordoned: found.spec.unschedulable,
-            labels: found.metadata.labels,
+            labels: found.metadata.labels.into_iter().collect(),
             taints: found.spec.taints.into_iter().map(taint).collect(),
             allocatable: Quantity::map(&found.status.allocatable),
             used: Amounts::new(),

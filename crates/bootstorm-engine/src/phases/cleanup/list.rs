@@ -220,9 +220,9 @@ async fn list(
             return None;
         }
         let metadata = &mut object.metadata;
-        let account = metadata.annotations.remove_entry(SERVICE_ACCOUNT);
+        let account = metadata.annotations.remove(SERVICE_ACCOUNT);
         metadata.reduce();
-        metadata.annotations.extend(account);
+        metadata.annotations.extend(account.map(|account| (SERVICE_ACCOUNT.to_owned(), account)));
         Some(object)
     };
     let Sort::Other(resource) = sort else {

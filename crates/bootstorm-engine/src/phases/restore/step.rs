@@ -1,6 +1,6 @@
 //! Next step to restore one adopted VM: derived from its state, so that it can be repeated.
 
-use crate::cluster::machines::{self, Machine};
+use crate::cluster::machines::{self, Standing};
 use crate::cluster::pace::Timed;
 use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::plan::{Adoptee, Setting, Switch};
@@ -61,7 +61,7 @@ impl What {
 pub(super) fn next(
     adoptee: &Adoptee,
     last: Option<PhaseKind>,
-    machine: Option<&Machine>,
+    machine: Option<&Standing>,
     life: Option<Life>,
 ) -> Step {
     let left = |why: &str| Step::Left(why.to_owned());
@@ -95,7 +95,7 @@ pub(super) fn next(
 }
 
 /// Next step for a VM with the right setting.
-fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
+fn power(adoptee: &Adoptee, machine: &Standing, life: Option<Life>) -> Step {
     // Always and Halted take effect by themselves.
     let by_itself = matches!(adoptee.before.strategy(), "Always" | "Halted");
     let wait = |why: &str| Step::Wait(why.to_owned());
@@ -116,6 +116,7 @@ fn power(adoptee: &Adoptee, machine: &Machine, life: Option<Life>) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::machines::Machine;
     use bootstorm_model::plan::Target;
     use serde_json::json;
 
@@ -124,17 +125,18 @@ mod tests {
         Adoptee { target, uid: "u".into(), before: Setting::RunStrategy(strategy.into()), on }
     }
 
-    fn machine(uid: &str, strategy: &str, wish: &[&str]) -> Machine {
+    fn machine(uid: &str, strategy: &str, wish: &[&str]) -> Standing {
         let wishes: Vec<_> = wish.iter().map(|action| json!({"action": action})).collect();
-        serde_json::from_value(json!({
+        let machine: Machine = serde_json::from_value(json!({
             "metadata": {"name": "vm", "namespace": "n", "uid": uid},
             "spec": {"runStrategy": strategy},
             "status": {"stateChangeRequests": wishes},
         }))
-        .unwrap()
+        .unwrap();
+        machine.into_standing()
     }
 
-    fn word(before: (&str, bool), last: Option<PhaseKind>, now: &Machine, life: Option<Life>) -> String {
+    fn word(before: (&str, bool), last: Option<PhaseKind>, now: &Standing, life: Option<Life>) -> String {
         match next(&adoptee(before.0, before.1), last, Some(now), life) {
             Step::Done => "done".into(),
             Step::Left(_) => "left".into(),

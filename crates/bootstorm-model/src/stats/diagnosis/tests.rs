@@ -14,7 +14,7 @@ fn stuck(last: Milestone) -> Timeline {
 
 fn state(timeline: Timeline, state: &str) -> Timeline {
     let launcher = LauncherState { pod: "virt-launcher-vm-x7k2p".into(), state: state.into() };
-    Timeline { launcher: Some(launcher), ..timeline }
+    Timeline { launcher: Some(launcher.into()), ..timeline }
 }
 
 fn warned(mut timeline: Timeline, kind: &str, reason: &str, message: &str) -> Timeline {
@@ -33,7 +33,7 @@ fn warned(mut timeline: Timeline, kind: &str, reason: &str, message: &str) -> Ti
 fn asked(timeline: Timeline, status: &str, conditions: &[&str]) -> Timeline {
     let conditions = conditions.iter().map(|condition| (*condition).to_owned()).collect();
     let findings = Findings { status: status.into(), conditions, ..Findings::default() };
-    Timeline { findings: Some(findings), ..timeline }
+    Timeline { findings: Some(findings.into()), ..timeline }
 }
 
 fn says(timeline: &Timeline) -> (Component, String) {
