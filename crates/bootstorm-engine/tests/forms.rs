@@ -1,4 +1,5 @@
-//! Watches on launcher pods and events in protocol buffers deliver what those in JSON do.
+//! Watches on launcher pods and events in protocol buffers deliver what those in JSON do, and those on the metadata of
+//! instances what a stop needs.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -9,11 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use bootstorm_engine::cluster::changes::{ChangeEvent, Changes};
 use bootstorm_engine::cluster::insight::Insight;
 use bootstorm_engine::cluster::launchers::Pod;
 use bootstorm_engine::cluster::metadata::Watched;
 use bootstorm_engine::cluster::scope::Scope;
-use bootstorm_engine::cluster::watch::{Watch, WatchEvent};
+use bootstorm_engine::cluster::watch::{Needs, Watch, WatchEvent};
+use bootstorm_model::observe::Change;
 use bootstorm_sandbox::faults::Action;
 use bootstorm_sandbox::store::{Store, kind};
 use bootstorm_sandbox::value::json;
@@ -66,6 +69,34 @@ async fn present(watch: &mut Watch<Pod>) -> (BTreeMap<String, String>, usize) {
     (present, lists)
 }
 
+/// What a stop needs of the changes of instances, and how many changes came without a node.
+async fn stopped(changes: &mut Changes) -> (Vec<String>, usize) {
+    let (mut told, mut without_node) = (Vec::new(), 0);
+    while let Ok(Some(delivery)) = tokio::time::timeout(Duration::from_secs(1), changes.next()).await {
+        let ChangeEvent::Changes(changes) = delivery.event else { continue };
+        for change in changes {
+            told.push(match change {
+                Change::Present(instance) => {
+                    without_node += usize::from(instance.node.is_none());
+                    format!("{} {:?} {:?}", instance.uid, instance.created, instance.deleted)
+                }
+                Change::Absent { uid, .. } => format!("{uid} is gone"),
+            });
+        }
+    }
+    (told, without_node)
+}
+
+fn create(store: &Store) {
+    store.create(&kind::NAMESPACES, json!({"metadata": {"name": "shop"}})).unwrap();
+    for number in 0..VMS {
+        let spec = json!({"runStrategy": "Always", "template": {"spec": {
+            "domain": {"memory": {"guest": "256Mi"}, "devices": {}}}}});
+        let vm = json!({"metadata": {"name": format!("vm-{number}"), "namespace": "shop"}, "spec": spec});
+        store.create(&kind::VIRTUAL_MACHINES, vm).unwrap();
+    }
+}
+
 fn switch(store: &Store, strategy: &str) {
     for number in 0..VMS {
         store.modify(&kind::VIRTUAL_MACHINES, "shop", &format!("vm-{number}"), |vm| {
@@ -79,17 +110,11 @@ fn a_storm_is_the_same_in_protocol_buffers_and_in_json() {
     on_paused_time(async {
         let local = Local::of("default", 2, 7);
         let store = local.sandbox.store();
-        store.create(&kind::NAMESPACES, json!({"metadata": {"name": "shop"}})).unwrap();
         let mut one = Insight::open(&local.cluster(), &Scope::All, None).await;
         let mut other = Insight::open(&local.plain_cluster(), &Scope::All, None).await;
         assert_eq!(local.wire.counted(), one.streams() as u64);
         assert_eq!((&one.missing[..], &other.missing[..]), (&[][..], &[][..]));
-        for number in 0..VMS {
-            let spec = json!({"runStrategy": "Always", "template": {"spec": {
-                "domain": {"memory": {"guest": "256Mi"}, "devices": {}}}}});
-            let vm = json!({"metadata": {"name": format!("vm-{number}"), "namespace": "shop"}, "spec": spec});
-            store.create(&kind::VIRTUAL_MACHINES, vm).unwrap();
-        }
+        create(store);
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         local.act(&Action::CutWatches);
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -109,5 +134,31 @@ fn a_storm_is_the_same_in_protocol_buffers_and_in_json() {
         let (one, other) = (present(&mut one.pods[0]).await, present(&mut other.pods[0]).await);
         assert!(one.1 > 0 && one.0.len() == VMS, "{one:?}");
         assert_eq!(one.0, other.0);
+    });
+}
+
+#[test]
+fn a_stop_is_the_same_in_metadata_and_in_whole_objects() {
+    on_paused_time(async {
+        let local = Local::of("default", 2, 7);
+        let store = local.sandbox.store();
+        create(store);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let cluster = local.cluster();
+        let open = |needs| Changes::open(&cluster, &Scope::All, "", needs);
+        let mut one = open(Needs::MetadataOfChanges).await.unwrap();
+        let mut other = open(Needs::Objects).await.unwrap();
+        let (first, second) = (stopped(&mut one).await, stopped(&mut other).await);
+        assert_eq!((first.0.len(), first.1), (VMS, 0), "lists are of whole objects: {first:?}");
+        assert_eq!(first, second);
+
+        switch(store, "Halted");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        local.act(&Action::CutWatches);
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        let ((metadata, briefly), (whole, at_length)) = (stopped(&mut one).await, stopped(&mut other).await);
+        assert_eq!(metadata, whole);
+        assert_eq!(metadata.iter().filter(|told| told.ends_with("is gone")).count(), VMS, "{metadata:?}");
+        assert_eq!((briefly, at_length), (metadata.len() - VMS, 0), "changes have no status");
     });
 }

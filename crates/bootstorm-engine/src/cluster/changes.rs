@@ -17,7 +17,7 @@ use super::error::clip;
 use super::list::list_once;
 use super::metadata::{Borrowed, BorrowedCondition, Watched};
 use super::scope::Scope;
-use super::watch::{Delivery, Watch, WatchEvent};
+use super::watch::{Delivery, Needs, View, Watch, WatchEvent};
 use super::{Cluster, ClusterError};
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
@@ -260,8 +260,13 @@ pub struct Changes {
 
 impl Changes {
     /// Opens the watch. On return, the list is complete and the watch is connected: no later change is missed.
-    pub async fn open(cluster: &Cluster, scope: &Scope, selector: &str) -> Result<Self, ClusterError> {
-        Self::watch(cluster, scope.collections("virtualmachineinstances"), selector, None).await
+    pub async fn open(
+        cluster: &Cluster,
+        scope: &Scope,
+        selector: &str,
+        needs: Needs,
+    ) -> Result<Self, ClusterError> {
+        Self::watch(cluster, scope, selector, None, needs).await
     }
 
     /// Opens watches on instances without our labels: everything in the scope is watched, and other VMs are dropped
@@ -270,19 +275,23 @@ impl Changes {
         cluster: &Cluster,
         scope: &Scope,
         only: HashSet<Target>,
+        needs: Needs,
     ) -> Result<Self, ClusterError> {
-        Self::watch(cluster, scope.collections("virtualmachineinstances"), "", Some(only)).await
+        Self::watch(cluster, scope, "", Some(only), needs).await
     }
 
     async fn watch(
         cluster: &Cluster,
-        collections: Vec<String>,
+        scope: &Scope,
         selector: &str,
         only: Option<HashSet<Target>>,
+        needs: Needs,
     ) -> Result<Self, ClusterError> {
         let doing = "watch virtual machine instances";
+        let collections = scope.collections("virtualmachineinstances");
         let views: Vec<_> = collections.iter().map(|path| (path.clone(), selector.to_owned())).collect();
-        let opening = collections.into_iter().map(|path| Watch::open(cluster, doing, path, selector.into()));
+        let view = |path| View { path, labels: selector.into(), needs, ..View::default() };
+        let opening = collections.into_iter().map(|path| Watch::on(cluster, doing, view(path)));
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
         let mut changes = Self { watches, known, views, only, first: None };

@@ -21,7 +21,7 @@ use super::changes::{ChangeEvent, Changes};
 use super::launchers::Pod;
 use super::scope::Scope;
 use super::transport::Transport;
-use super::watch::{Watch, WatchEvent};
+use super::watch::{Needs, Watch, WatchEvent};
 use super::{Cluster, Connection, Kind};
 use bootstorm_model::observe::Change;
 use bootstorm_model::observe::clock::{Simulated, simulate};
@@ -124,7 +124,7 @@ async fn a_server_that_closes_every_watch_at_once_is_given_time_and_what_it_hide
         count.store(number + 1, Ordering::Relaxed);
         Reply::Lines(Vec::new(), false)
     });
-    let mut changes = Changes::open(&cluster, &Scope::All, "").await.unwrap();
+    let mut changes = Changes::open(&cluster, &Scope::All, "", Needs::Objects).await.unwrap();
     let (mut gap, mut blind) = (Duration::ZERO, None);
     let end = tokio::time::Instant::now() + Duration::from_secs(9);
     while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {
@@ -156,7 +156,7 @@ async fn an_event_that_cannot_be_read_is_passed_and_what_follows_is_heard() {
         ];
         Reply::Lines(lines, true)
     });
-    let mut changes = Changes::open(&cluster, &Scope::All, "").await.unwrap();
+    let mut changes = Changes::open(&cluster, &Scope::All, "", Needs::Objects).await.unwrap();
     let (mut present, mut complaints) = (Vec::new(), Vec::new());
     let end = tokio::time::Instant::now() + Duration::from_secs(30);
     while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {

@@ -48,8 +48,20 @@ pub struct View {
     pub fields: String,
     /// Whether existing objects are not listed: the first delivery is empty.
     pub only_new: bool,
-    /// Whether metadata is enough, instead of whole objects.
-    pub only_metadata: bool,
+    /// Parts of the objects that are needed.
+    pub needs: Needs,
+}
+
+/// Parts of the objects that a watch needs
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Needs {
+    /// Whole objects.
+    #[default]
+    Objects,
+    /// Whole objects in lists, but only metadata in changes: less than half of the bytes of an instance.
+    MetadataOfChanges,
+    /// Only metadata.
+    Metadata,
 }
 
 /// Delivery of a watch
@@ -209,7 +221,7 @@ impl<T: Watched> Follower<T> {
             self.tell(WatchEvent::Listed(Vec::new()), late);
             return Ok(());
         }
-        let form = self.view.only_metadata.then_some(METADATA);
+        let form = (self.view.needs == Needs::Metadata).then_some(METADATA);
         let (listed, version) =
             list_within(&self.cluster, doing, path, &self.view.labels, form, self.cluster.opening_limit())
                 .await?;
@@ -249,7 +261,7 @@ impl<T: Watched> Follower<T> {
         let mut request = built(&self.doing, on(&self.view.path).watch(&params, &self.version))?;
         // A server may compress each event separately, which decoders take for the end of the stream.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if self.view.only_metadata {
+        if self.view.needs != Needs::Objects {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA_EACH));
         } else if T::DECODER.is_some() {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(protobuf::ACCEPTED));

@@ -18,7 +18,7 @@ use crate::cluster::machines::Machine;
 use crate::cluster::node_state::NodeState;
 use crate::cluster::scope::Scope;
 use crate::cluster::stall::CATCHING_UP;
-use crate::cluster::watch::{Delivery, Watch, WatchEvent};
+use crate::cluster::watch::{Delivery, Needs, Watch, WatchEvent};
 use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observation::StreamKind;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
@@ -256,7 +256,7 @@ pub async fn observe(
     let (nodes, mut changes) = loop {
         let (nodes, changes) = tokio::join!(
             work.cluster.watch_nodes(),
-            Changes::open_on(work.cluster, &scope, work.targets.iter().cloned().collect()),
+            Changes::open_on(work.cluster, &scope, work.targets.iter().cloned().collect(), Needs::Objects),
         );
         let away =
             [nodes.as_ref().err(), changes.as_ref().err()].into_iter().flatten().find(|one| is_away(one));

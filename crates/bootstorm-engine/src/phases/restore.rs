@@ -13,6 +13,7 @@ use super::timed;
 use crate::cluster::changes::ChangeEvent;
 use crate::cluster::guard::Guard;
 use crate::cluster::pace::Timed;
+use crate::cluster::watch::Needs;
 use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Instance, InstancePhase};
@@ -68,7 +69,7 @@ pub async fn run(
     guard: &Guard,
     events: Listener<'_>,
 ) -> Result<Restored, RestoreError> {
-    let mut changes = timed::watch(cluster, record).await?;
+    let mut changes = timed::watch(cluster, record, Needs::Objects).await?;
     let mut lives: HashMap<Target, Life> = HashMap::new();
     for change in timed::first_list(&mut changes).await {
         note(&mut lives, change);

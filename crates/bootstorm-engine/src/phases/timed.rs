@@ -29,6 +29,7 @@ use crate::cluster::pace::Timed;
 use crate::cluster::scope::Scope;
 use crate::cluster::stall::Stalls;
 use crate::cluster::store::RunStore;
+use crate::cluster::watch::Needs;
 use crate::cluster::{Cluster, ClusterError, Kind, evictions, migrations};
 use crate::streams::Streams;
 use bootstorm_model::observation::{Observation, What};
@@ -98,7 +99,9 @@ async fn whole(
     let mut migrations = migrating::open(&work, &mut phase, record).await?;
     // Whether a VM was restarted shows only if its instances are listed after it.
     let early = if phase.restarts() { Some(existing(work.cluster, record).await?) } else { None };
-    let mut changes = watch(work.cluster, record).await?;
+    // A stop waits for instances to be deleted: what their guests do meanwhile is not its matter.
+    let needs = if name.kind == PhaseKind::Stop { Needs::MetadataOfChanges } else { Needs::Objects };
+    let mut changes = watch(work.cluster, record, needs).await?;
     let mut first = first_list(&mut changes).await;
     let mut machines = match (work.step, early) {
         (_, Some(early)) => early,
@@ -413,12 +416,16 @@ pub(super) async fn first_list(changes: &mut Changes) -> Vec<Change> {
 }
 
 /// The watch on the instances of the run: by its label, or on the VMs that it has adopted.
-pub(super) async fn watch(cluster: &Cluster, record: &RunRecord) -> Result<Changes, ClusterError> {
+pub(super) async fn watch(
+    cluster: &Cluster,
+    record: &RunRecord,
+    needs: Needs,
+) -> Result<Changes, ClusterError> {
     let scope = Scope::of_plan(&record.plan);
     if !record.plan.is_adopted() {
-        return Changes::open(cluster, &scope, &run_id_selector(&record.run_id)).await;
+        return Changes::open(cluster, &scope, &run_id_selector(&record.run_id), needs).await;
     }
-    Changes::open_on(cluster, &scope, record.plan.targets().into_iter().collect()).await
+    Changes::open_on(cluster, &scope, record.plan.targets().into_iter().collect(), needs).await
 }
 
 /// The requests that a phase on adopted VMs would send now, in order.
@@ -428,7 +435,7 @@ pub async fn rehearse(
     kind: PhaseKind,
     via: Via,
 ) -> Result<Vec<Timed>, ClusterError> {
-    let mut changes = watch(cluster, record).await?;
+    let mut changes = watch(cluster, record, Needs::Objects).await?;
     let alive = adopted::alive(&first_list(&mut changes).await);
     let machines = existing(cluster, record).await?.ours;
     let mut requests = Vec::new();
@@ -449,7 +456,7 @@ pub async fn rehearse_running(
     settings: PhaseSettings,
 ) -> Result<Vec<Timed>, ClusterError> {
     let machines = existing(cluster, record).await?;
-    let mut changes = watch(cluster, record).await?;
+    let mut changes = watch(cluster, record, Needs::Objects).await?;
     let first = first_list(&mut changes).await;
     let targets = record.plan.targets();
     let name = PhaseName { kind: PhaseKind::Storm, number: record.next_storm() };

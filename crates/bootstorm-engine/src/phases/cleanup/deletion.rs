@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::{Blocked, CleanupError, Found, Held, Sort};
 use crate::cluster::metadata::Leaver;
 use crate::cluster::names::run_id_selector;
-use crate::cluster::watch::{Delivery, View, Watch, WatchEvent};
+use crate::cluster::watch::{Delivery, Needs, View, Watch, WatchEvent};
 use crate::cluster::{Cluster, ClusterError};
 use crate::phases::event::{Event, Listener};
 use bootstorm_model::observe::clock::monotonic_now;
@@ -110,8 +110,8 @@ impl Deletion<'_> {
         let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
         let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
         // Only conditions of namespaces describe what holds them.
-        let only_metadata = sort != Sort::Namespaces;
-        let view = View { path: collection, labels: selector, only_metadata, ..View::default() };
+        let needs = if sort == Sort::Namespaces { Needs::Objects } else { Needs::Metadata };
+        let view = View { path: collection, labels: selector, needs, ..View::default() };
         let mut watch = Watch::<Leaver>::on(self.cluster, "watch the deletion", view).await?;
         let doing = format!("delete {}", sort.words());
         let sent = AtomicUsize::new(0);
