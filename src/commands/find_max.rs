@@ -1,7 +1,7 @@
 //! `storm --find-max`: the largest storm that meets a goal, by bisection.
 
+use super::around::Around;
 use super::find_max_args::FindMaxArgs;
-use super::phase::Around;
 use super::threshold_args::will_be;
 use super::{series, show};
 use bootstorm_engine::runs::Judge;

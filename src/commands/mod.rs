@@ -4,6 +4,7 @@
 
 mod adopt;
 pub mod adopt_args;
+mod around;
 pub mod beside_args;
 pub mod change_args;
 pub mod cleanup;
@@ -37,6 +38,7 @@ mod otlp;
 mod output_file;
 pub mod pace_args;
 pub mod phase;
+pub mod phase_args;
 pub mod plan_args;
 pub mod plan_file;
 pub mod preflight;

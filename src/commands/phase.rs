@@ -1,60 +1,19 @@
-//! Common parts of create, stop and storm: flags, steps around a phase, display.
-
-use clap::Args;
-use futures::future::LocalBoxFuture;
+//! Common parts of create, stop and storm.
 
 use super::beside_args::BesideArgs;
 use super::dry_run;
-use super::front::Front;
 use super::in_cluster;
-use super::pace_args::{DryRun, DryRunArgs, PaceArgs};
-use super::plan_args::{AssertedArgs, RunArgs};
-use super::preflight::PreflightArgs;
+use super::pace_args::DryRun;
+use super::phase_args::PhaseArgs;
 use super::session::{Context, Session};
-use super::shape_args::ShapeArgs;
 use super::show;
 use super::threshold_args::FailIfArgs;
-use bootstorm_engine::cluster::lease::Held;
 use bootstorm_engine::runs::Steps;
 use bootstorm_engine::runs::phase::{self, exit_of};
-use bootstorm_engine::runs::settings::{PhaseOptions, Role};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::plan::Plan;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, RunRecord, Share, StormKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord};
 use bootstorm_report::ThresholdBlock;
-
-/// Flags of create, stop and storm
-#[derive(Debug, Clone, Args)]
-pub struct PhaseArgs {
-    #[command(flatten)]
-    pub run: RunArgs,
-    #[command(flatten)]
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    pub shape: ShapeArgs,
-    #[command(flatten)]
-    pub asserted: AssertedArgs,
-    #[command(flatten)]
-    pub dry_run: DryRunArgs,
-    #[command(flatten)]
-    pub beside: BesideArgs,
-    /// Whether a create makes VMs without starting them.
-    #[arg(skip)]
-    pub halted: bool,
-    /// Kind of the storm.
-    #[arg(skip)]
-    pub storm: StormKind,
-    /// Nodes of a drain.
-    #[arg(skip)]
-    pub nodes: Vec<String>,
-    /// Share of the running VMs that migrates; absent means all.
-    #[arg(skip)]
-    pub share: Option<Share>,
-    /// Whether expected problems of a migration are only warnings.
-    #[arg(skip)]
-    pub preflight: PreflightArgs,
-}
 
 /// Runs one timed phase as a separate command.
 pub async fn command(context: &Context, kind: PhaseKind, args: &PhaseArgs) -> Result<Exit, Failure> {
@@ -136,123 +95,4 @@ async fn run(session: &Session, kind: PhaseKind, args: &PhaseArgs) -> Result<Opt
     let record = Box::pin(in_cluster::run(session, in_cluster, &args.run.prefix, vec![planned])).await?;
     around.ended(&record).await?;
     Ok(Some(record))
-}
-
-/// What the command line adds around phases: checks, hooks, metrics, exports
-#[derive(Clone, Copy)]
-pub(super) struct Around<'a> {
-    pub(super) session: &'a Session,
-    /// Flags of what happens beside them; a fleet has none.
-    pub(super) beside: Option<&'a BesideArgs>,
-    /// Plan that the user expects.
-    pub(super) asserted: Option<&'a AssertedArgs>,
-    /// Kind of storm whose thresholds are judged after each phase; absent if they are judged at the end.
-    pub(super) judged: Option<StormKind>,
-    /// Called after each finished phase.
-    pub(super) then: &'a dyn Fn(&RunRecord) -> Result<(), Failure>,
-}
-
-impl<'a> Around<'a> {
-    /// Phases of a sequence, with thresholds at its end.
-    pub(super) fn new(session: &'a Session, beside: Option<&'a BesideArgs>) -> Self {
-        Self { session, beside, asserted: None, judged: None, then: &|_| Ok(()) }
-    }
-
-    /// The console that shows them.
-    pub(super) fn front(&self) -> Front<'a> {
-        Front::of_phases(self.session.console, self.beside.map(|beside| &beside.listen))
-    }
-}
-
-impl Steps for Around<'_> {
-    fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        self.asserted.map_or(Ok(()), |asserted| asserted.check(plan))
-    }
-
-    fn check(&self, record: &RunRecord, next: PhaseName) -> Result<(), Failure> {
-        match (self.beside, self.judged) {
-            (Some(beside), Some(storm)) => beside.fail_if.check_before(record, next, storm),
-            _ => Ok(()),
-        }
-    }
-
-    fn before<'a>(
-        &'a self,
-        record: &'a mut RunRecord,
-        phase: PhaseName,
-    ) -> LocalBoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some(beside) = self.beside else { return Ok(()) };
-            beside.hooks.before(self.session, &record.plan.prefix, phase).await?;
-            beside.hooks.note(record, phase);
-            Ok(())
-        })
-    }
-
-    fn after<'a>(
-        &'a self,
-        record: &'a mut RunRecord,
-        phase: PhaseName,
-        lock: &'a Held,
-    ) -> LocalBoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let Some(beside) = self.beside else { return Ok(()) };
-            beside.metrics.add(self.session, lock, record, phase).await;
-            if beside.hooks.after.is_empty() {
-                return Ok(());
-            }
-            let (saved, mut store) = self.session.load(&record.plan.prefix).await?;
-            store.set_holder(lock.holder());
-            *record = saved;
-            beside.hooks.after(self.session, record, &mut store).await
-        })
-    }
-
-    fn ended<'a>(&'a self, record: &'a RunRecord) -> LocalBoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            if let Some(beside) = self.beside {
-                beside.listen.phase_ended(record);
-                beside.exports.phase_ended(self.session.console, &self.session.interrupt, record).await;
-            }
-            (self.then)(record)
-        })
-    }
-}
-
-impl PhaseArgs {
-    /// The requested phase.
-    pub(super) fn options(&self, kind: PhaseKind) -> PhaseOptions {
-        let phase = requested(&self.run, &self.pace, &self.shape, self.preflight);
-        let wanted = PhaseSettings {
-            halted: self.halted,
-            kind: self.storm,
-            nodes: self.nodes.clone(),
-            share: self.share,
-            ..phase.wanted
-        };
-        PhaseOptions { kind, wanted, ..phase }
-    }
-
-    /// Steps around the requested phase.
-    pub(super) fn around<'a>(&'a self, session: &'a Session) -> Around<'a> {
-        let (asserted, judged) = (Some(&self.asserted), Some(self.storm));
-        Around { asserted, judged, ..Around::new(session, Some(&self.beside)) }
-    }
-}
-
-/// A storm with these flags.
-pub(super) fn requested(
-    run: &RunArgs,
-    pace: &PaceArgs,
-    shape: &ShapeArgs,
-    preflight: PreflightArgs,
-) -> PhaseOptions {
-    PhaseOptions {
-        prefix: run.prefix.clone(),
-        kind: PhaseKind::Storm,
-        wanted: PhaseSettings { shape: shape.shape(), ..pace.settings() },
-        order: shape.order,
-        skip_preflight: preflight.skip_preflight,
-        role: Role::default(),
-    }
 }

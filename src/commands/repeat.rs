@@ -1,6 +1,6 @@
 //! `--repeat`: repeats stop and storm up to the requested number of storms.
 
-use super::phase::Around;
+use super::around::Around;
 use super::repeat_args::RepeatArgs;
 use super::series;
 use super::threshold_args::{FailIfArgs, will_be};

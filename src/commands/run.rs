@@ -1,31 +1,27 @@
 //! `run`: the guide's whole test, from setup to report.
 
-use super::cleanup;
+mod clean;
+mod expected;
+mod result;
+
+use super::around::Around;
 use super::in_cluster;
 use super::pace_args::DryRun;
-use super::phase::Around;
-use super::presentation::Output;
 use super::repeat;
 use super::run_args::RunCommand;
 use super::session::{Context, Session};
 use super::setup;
-use super::threshold_args::will_be;
-use super::{series, show};
 use bootstorm_engine::cluster::Connection;
-use bootstorm_engine::runs::cleanup::CleanupOptions;
-use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_engine::runs::setup::Resolved;
 use bootstorm_engine::runs::whole::{self, Outline};
-use bootstorm_model::duration;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::observe::Milestone;
-use bootstorm_model::plan::Plan;
 use bootstorm_model::record::lifecycle::Step;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord};
 use bootstorm_model::shards::Planned;
-use bootstorm_report::thresholds::Expected;
-use bootstorm_report::{Selection, ThresholdBlock};
+use clean::start_over;
+use expected::{expected, tell_rest};
+use result::{Judged, report, show_first};
 
 /// Runs the command.
 pub async fn command(context: &Context, args: &RunCommand) -> Result<Exit, Failure> {
@@ -152,141 +148,4 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
         return Box::pin(report(session, args, repeated.record, judged, measured)).await;
     }
     Box::pin(report(session, args, record, Judged::At(judged), measured)).await
-}
-
-/// Saves and shows a phase before the first stop when it has ended, if requested; the last report shows the others.
-fn show_first(
-    session: &Session,
-    args: &RunCommand,
-    outline: &Outline,
-    record: &RunRecord,
-) -> Result<(), Failure> {
-    let Some(name) = record.last_phase().map(|phase| phase.name).filter(|name| outline.precedes_stop(*name))
-    else {
-        return Ok(());
-    };
-    if args.beside.save.save_results {
-        args.beside.save.save(session.console, record)?;
-    }
-    let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
-    if in_blocks && !(args.no_storm && name == outline.baseline) {
-        show::phase(session, record, name.kind, Vec::new())?;
-    }
-    Ok(())
-}
-
-/// Thresholds, judged or still to be judged
-enum Judged {
-    /// Already judged.
-    Done(Vec<ThresholdBlock>),
-    /// To be judged for this phase, if any.
-    At(Option<PhaseName>),
-}
-
-/// Shows and saves the result of a whole run, and cleans up; returns its exit code.
-async fn report(
-    session: &Session,
-    args: &RunCommand,
-    record: RunRecord,
-    judged: Judged,
-    measured: bool,
-) -> Result<Exit, Failure> {
-    let thresholds = match judged {
-        Judged::Done(thresholds) => thresholds,
-        Judged::At(judged) => args.beside.fail_if.judge(&record, judged),
-    };
-    let baseline = args.options().outline(Some(&record)).baseline;
-    let in_blocks = matches!(session.output, Output::Guide | Output::Wide);
-    match (in_blocks, args.no_storm) {
-        (true, true) => show::phase(session, &record, baseline.kind, thresholds.clone())?,
-        (true, false) if measured => show::rest(session, &record, thresholds.clone())?,
-        _ => {
-            let report = show::of(session.output, &record, &Selection::default());
-            // After an immediate cleanup there are no next commands.
-            let next = if args.cleanup || args.sandbox { Vec::new() } else { show::next(&record) };
-            show::report(session, &report.with_thresholds(thresholds.clone()), &next)?;
-        }
-    }
-    args.beside.finish(session, &record, &thresholds).await?;
-    if args.cleanup
-        && let Some(count) = clean_up(session, args).await?
-    {
-        session.console.say(&format!("cleaned up: {count} objects deleted, nothing is left"));
-    }
-    let exit = record.phases.iter().map(|phase| exit_of(&phase.look())).max().unwrap_or(Exit::Good);
-    Ok(args.beside.fail_if.exit(session, &thresholds, exit))
-}
-
-/// Phases of the run at its end, and the one that is judged.
-fn expected(args: &RunCommand, plan: &Plan, found: Option<&RunRecord>) -> (Vec<Expected>, Option<PhaseName>) {
-    let mut phases: Vec<Expected> =
-        found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
-    let options = args.options();
-    let outline = options.outline(found);
-    let will = |name: PhaseName| match name.kind {
-        // VMs that are only created get their disks, but do not run.
-        PhaseKind::Create if outline.boots_first() => Expected { name, goal: Milestone::Volume },
-        _ => will_be(plan, name, StormKind::Start),
-    };
-    if let Some(storms) = args.repeat.repeat {
-        let first = options.first_repeated(found);
-        let mut phases = series::expected(found, first, storms, will);
-        let missing: Vec<Expected> = outline
-            .steps
-            .iter()
-            .copied()
-            .filter(|name| !phases.iter().any(|phase| phase.name == *name))
-            .map(will)
-            .collect();
-        phases.splice(0..0, missing);
-        return (phases, Some(PhaseName { kind: PhaseKind::Storm, number: first }));
-    }
-    for &name in &outline.steps {
-        if !phases.iter().any(|phase| phase.name == name) {
-            phases.push(will(name));
-        }
-    }
-    let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm);
-    let last = storms.map(|phase| phase.name).max_by_key(|name| name.number);
-    let judged = last.filter(|_| !args.no_storm).or(Some(outline.baseline));
-    (phases, judged)
-}
-
-/// Reports what would follow the setup: the requests of each phase, and its time limit.
-fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) {
-    let each = args.pace.phase_timeout.map_or(args.pace.timeout, |limit| limit.min(args.pace.timeout));
-    let s = if vms == 1 { "" } else { "s" };
-    let requests = format!("{vms} request{s}, at most {}", duration::told(each));
-    for name in &outline.steps {
-        session.console.say(&format!("then {name}: {requests}"));
-    }
-    if let Some(storms) = args.repeat.repeat {
-        session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
-    }
-    args.beside.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
-    let all = outline.limit(each);
-    let all = args.run_timeout.map_or(all, |limit| limit.min(all));
-    let shaped =
-        if args.launch.is_all_at_once() { "" } else { ", and the time that the storm's shape takes" };
-    session.console.say(&format!("all of it takes at most {} by its limits{shaped}", duration::told(all)));
-}
-
-/// Deletes what the run created, so that it can be measured again.
-async fn start_over(session: &Session, args: &RunCommand) -> Result<(), Failure> {
-    if let Some(count) = clean_up(session, args).await? {
-        session.console.say(&format!("deleted the previous run: {count} objects"));
-    }
-    match session.find(&args.run.prefix).await? {
-        None => Ok(()),
-        Some(_) => Err(Failure::new("the run was not deleted, so it cannot be measured again")),
-    }
-}
-
-/// Cleans up, and fails if something is kept; returns the number of deleted objects.
-async fn clean_up(session: &Session, args: &RunCommand) -> Result<Option<usize>, Failure> {
-    let options = CleanupOptions::of(&args.run.prefix);
-    let cleaning = cleanup::run(session, &options, args.yes || args.sandbox);
-    let Some(deleted) = Box::pin(cleaning).await? else { return Ok(None) };
-    options.check_kept(&deleted)?;
-    Ok(Some(deleted.going(options.choice).len()))
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::beside_args::BesideArgs;
 use super::pace_args::{DryRunArgs, PaceArgs};
-use super::phase::requested;
+use super::phase_args::requested;
 use super::plan_args::{PlanArgs, RunArgs};
 use super::preflight::PreflightArgs;
 use super::repeat_args::RepeatArgs;

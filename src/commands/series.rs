@@ -1,6 +1,6 @@
 //! Common parts of repetitions and the search for the largest storm: progress, judgement.
 
-use super::phase::Around;
+use super::around::Around;
 use super::threshold_args::FailIfArgs;
 use bootstorm_engine::runs::Judge;
 use bootstorm_engine::runs::series::{self, Purpose, SeriesOptions};

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::phase::{self, PhaseArgs};
+use super::phase;
+use super::phase_args::PhaseArgs;
 use super::session::Context;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;

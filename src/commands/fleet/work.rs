@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::super::around::Around;
 use super::super::cleanup;
 use super::super::pace_args::DryRun;
-use super::super::phase::{Around, requested};
+use super::super::phase_args::requested;
 use super::super::session::Session;
 use super::super::setup;
 use super::super::shape_args::ShapeArgs;

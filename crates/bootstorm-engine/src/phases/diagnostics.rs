@@ -60,7 +60,7 @@ impl Diagnostics {
             let (complaint, findings) = match cluster.machine(&machine).await {
                 Ok(Some(vm)) => {
                     let findings = findings(&cluster, &vm, about_disks, at).await;
-                    (cluster.without_secrets(&vm.complaint()), Some(findings))
+                    (cluster.without_secrets(vm.complaint()), Some(findings))
                 }
                 Ok(None) if made => ("the VM no longer exists".to_owned(), None),
                 // The reason for its absence is already known.

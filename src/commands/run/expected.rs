@@ -1,0 +1,70 @@
+//! The phases that a run will have, for thresholds and for a dry run.
+
+use super::super::run_args::RunCommand;
+use super::super::series;
+use super::super::session::Session;
+use super::super::threshold_args::will_be;
+use bootstorm_engine::runs::whole::Outline;
+use bootstorm_model::duration;
+use bootstorm_model::observe::Milestone;
+use bootstorm_model::plan::Plan;
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, StormKind};
+use bootstorm_report::thresholds::Expected;
+
+/// Phases of the run at its end, and the one that is judged.
+pub(super) fn expected(
+    args: &RunCommand,
+    plan: &Plan,
+    found: Option<&RunRecord>,
+) -> (Vec<Expected>, Option<PhaseName>) {
+    let mut phases: Vec<Expected> =
+        found.map_or_else(Vec::new, |record| record.phases.iter().map(Expected::from).collect());
+    let options = args.options();
+    let outline = options.outline(found);
+    let will = |name: PhaseName| match name.kind {
+        // VMs that are only created get their disks, but do not run.
+        PhaseKind::Create if outline.boots_first() => Expected { name, goal: Milestone::Volume },
+        _ => will_be(plan, name, StormKind::Start),
+    };
+    if let Some(storms) = args.repeat.repeat {
+        let first = options.first_repeated(found);
+        let mut phases = series::expected(found, first, storms, will);
+        let missing: Vec<Expected> = outline
+            .steps
+            .iter()
+            .copied()
+            .filter(|name| !phases.iter().any(|phase| phase.name == *name))
+            .map(will)
+            .collect();
+        phases.splice(0..0, missing);
+        return (phases, Some(PhaseName { kind: PhaseKind::Storm, number: first }));
+    }
+    for &name in &outline.steps {
+        if !phases.iter().any(|phase| phase.name == name) {
+            phases.push(will(name));
+        }
+    }
+    let storms = phases.iter().filter(|phase| phase.name.kind == PhaseKind::Storm);
+    let last = storms.map(|phase| phase.name).max_by_key(|name| name.number);
+    let judged = last.filter(|_| !args.no_storm).or(Some(outline.baseline));
+    (phases, judged)
+}
+
+/// Reports what would follow the setup: the requests of each phase, and its time limit.
+pub(super) fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) {
+    let each = args.pace.phase_timeout.map_or(args.pace.timeout, |limit| limit.min(args.pace.timeout));
+    let s = if vms == 1 { "" } else { "s" };
+    let requests = format!("{vms} request{s}, at most {}", duration::told(each));
+    for name in &outline.steps {
+        session.console.say(&format!("then {name}: {requests}"));
+    }
+    if let Some(storms) = args.repeat.repeat {
+        session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
+    }
+    args.beside.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);
+    let all = outline.limit(each);
+    let all = args.run_timeout.map_or(all, |limit| limit.min(all));
+    let shaped =
+        if args.launch.is_all_at_once() { "" } else { ", and the time that the storm's shape takes" };
+    session.console.say(&format!("all of it takes at most {} by its limits{shaped}", duration::told(all)));
+}
