@@ -33,6 +33,7 @@ mod metrics_args;
 mod mistakes;
 pub mod node_args;
 pub mod observe;
+pub mod observe_args;
 pub mod options;
 mod otlp;
 mod output_file;
@@ -149,7 +150,7 @@ enum Command {
     Stop(Box<stop::StopArgs>),
     Storm(Box<storm::StormArgs>),
     Report(Box<report::ReportArgs>),
-    Observe(Box<observe::ObserveArgs>),
+    Observe(Box<observe_args::ObserveArgs>),
     Compare(compare::CompareArgs),
     Status(status::StatusArgs),
     Cleanup(cleanup::CleanupArgs),

@@ -1,11 +1,11 @@
-//! Use cases on runs, with plain options: whole runs, setup, adoption, phases, series, cleanup,
-//! shards. The command line parses, asks and prints.
+//! Use cases on runs, with plain options: whole runs, setup, adoption, phases, series, observations, cleanup, shards. The command line parses, asks and prints.
 
 pub mod access;
 pub mod adopt;
 pub mod caller;
 pub mod cleanup;
 pub mod job;
+pub mod observation;
 pub mod phase;
 pub mod series;
 pub mod settings;
