@@ -52,7 +52,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Keeps only what tells which run made an object: the rest is most of the memory that thousands of them would take.
+    /// Keeps only what tells which run made an object. The rest is most of the memory that thousands of them take.
     pub fn reduce(&mut self) {
         let is_ours = |key: &str| key.strip_prefix(names::DOMAIN).is_some_and(|rest| rest.starts_with('/'));
         let labels = std::mem::take(&mut self.labels);

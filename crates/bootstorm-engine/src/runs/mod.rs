@@ -1,4 +1,5 @@
-//! Use cases on runs, with plain options: whole runs, setup, adoption, phases, series, observations, cleanup, shards. The command line parses, asks and prints.
+//! Use cases on runs, with plain options: whole runs, setup, adoption, phases, series, observations,
+//! cleanup, shards. The command line parses, asks and prints.
 
 pub mod access;
 pub mod adopt;

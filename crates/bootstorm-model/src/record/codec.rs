@@ -158,6 +158,10 @@ impl StoredPhase {
             let added = read.and_then(|json| merged.add(&json));
             added.map_err(|why| CodecError::Unreadable(format!("part {}", self.name), why))?;
         }
+        if !merged.is_whole() {
+            let why = "it lacks VMs".to_owned();
+            return Err(CodecError::Unreadable(format!("part {}", self.name), why));
+        }
         self.pieces = vec![pack(&self.name.to_string(), &merged)];
         Ok(())
     }

@@ -46,6 +46,11 @@ impl Merged {
         }
         Ok(())
     }
+
+    /// Whether every VM has a timeline.
+    pub(super) fn is_whole(&self) -> bool {
+        self.timelines.iter().all(Option::is_some)
+    }
 }
 
 impl Serialize for Merged {
@@ -56,5 +61,28 @@ impl Serialize for Merged {
         }
         map.serialize_entry(TIMELINES, &self.timelines)?;
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_of_everything_stays_as_it_was_written() {
+        let mut merged = Merged::new(2);
+        merged.add(br#"{"name": "b", "timelines": [{"target": 1, "new": 1.50}]}"#).unwrap();
+        assert!(!merged.is_whole());
+        merged.add(br#"{"name": "a", "old": 1, "timelines": [{"target": 0}, {"target": 1}]}"#).unwrap();
+        assert!(merged.is_whole());
+        let text = serde_json::to_string(&merged).unwrap();
+        assert_eq!(text, r#"{"name":"b","timelines":[{"target": 0},{"target": 1, "new": 1.50}]}"#);
+    }
+
+    #[test]
+    fn what_is_no_piece_of_the_phase_is_refused() {
+        for piece in ["", "{}", r#"{"timelines": [{}]}"#, r#"{"timelines": [{"target": 2}]}"#] {
+            assert!(Merged::new(2).add(piece.as_bytes()).is_err(), "{piece}");
+        }
     }
 }

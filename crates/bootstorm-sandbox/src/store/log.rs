@@ -12,9 +12,9 @@ use super::object::Object;
 const CAPACITY: usize = 100_000;
 /// Maximum age of a kept change; an API server also keeps five minutes of history.
 const MEMORY: Duration = Duration::from_secs(300);
-/// Number of changes kept as values; older ones are packed, which takes a hundredth of the room, and so is an object that
-/// has not changed since, outside the log, too. A cluster of few VMs packs nothing; controllers read recently changed
-/// objects again and again.
+/// Number of changes kept as values, since controllers read recently changed objects again and again. Older ones are
+/// packed, which takes a hundredth of the room; so is an object that has not changed since. A cluster of few VMs packs
+/// nothing.
 const FRESH: usize = 2_048;
 /// Maximum size of a dictionary in bytes: packed texts cannot refer further back.
 const LONGEST: usize = 48 * 1024;
