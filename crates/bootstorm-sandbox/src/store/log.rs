@@ -214,4 +214,20 @@ mod tests {
         assert!(log.after(4).is_err());
         assert!(log.check(8).is_err() && log.check(9).is_ok());
     }
+
+    #[test]
+    fn what_is_old_is_packed_and_reads_as_before() {
+        let mut log = Log::new(1);
+        let now = monotonic_now();
+        let last = FRESH as u64 + 100;
+        for revision in 2..=last {
+            let settled = log.push(now, entry(revision));
+            assert_eq!(settled.is_some(), revision > FRESH as u64 + 1, "{revision}");
+        }
+        let changes: Vec<_> = log.entries.iter().map(|kept| &kept.entry).collect();
+        assert_eq!(changes.iter().filter(|change| change.object.room().is_some()).count(), 99);
+        for (change, revision) in changes.into_iter().zip(2..) {
+            assert_eq!(change.object.json(), entry(revision).object.json());
+        }
+    }
 }
