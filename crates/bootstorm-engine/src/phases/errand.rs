@@ -2,6 +2,8 @@
 //!
 //! Building ten thousand requests at once would take a second before the first one is sent, and tens of megabytes.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::cluster::launchers::Evictable;
@@ -37,7 +39,7 @@ pub(crate) struct Maker {
     /// Record, without timelines.
     pub(crate) record: RunRecord,
     pub(crate) phase: PhaseName,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Arc<[Target]>,
     /// VM manifest; needed to create VMs only.
     pub(crate) template: Option<Template>,
     /// Whether VMs are created without being started.

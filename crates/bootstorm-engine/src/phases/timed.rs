@@ -1,8 +1,8 @@
 //! A timed phase from beginning to end: watch, line up, launch, follow, save.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -82,7 +82,7 @@ async fn whole(
     store: RunStore,
     launched: &AtomicBool,
 ) -> Result<Option<StopReason>, ClusterError> {
-    let targets = record.plan.targets();
+    let targets: Arc<[Target]> = record.plan.targets().into();
     let name = work.step.name();
     let (mut phase, clock) = begin(&work, record, targets.len() as u32);
     let volumes = provisioning::open(&work, &mut phase, record).await?;

@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::merge::Merged;
 use super::{
     CleanupMark, ClusterFacts, FORMAT, Made, PhaseName, PhaseRecord, PhaseState, RunRecord, Series,
-    SetupRecord, Timelines,
+    SetupRecord, Timelines, UidsByName,
 };
 use crate::observe::Outcome;
 use crate::outage::Observation;
@@ -256,7 +256,11 @@ pub fn encode_plan(record: &RunRecord) -> String {
         facts: record.facts.clone(),
         setup: record.setup.clone(),
         // One UID for each namespace: also a piece of its own.
-        made: Made { namespaces: BTreeMap::new(), extras: BTreeMap::new(), ..record.made.clone() },
+        made: Made {
+            namespaces: UidsByName::default(),
+            extras: UidsByName::default(),
+            ..record.made.clone()
+        },
         restored: record.restored,
         cleanup: record.cleanup,
         series: record.series.clone(),
@@ -381,23 +385,21 @@ pub fn decode_observation(vms: usize, chunks: &[Vec<u8>]) -> Result<Observation,
 
 /// Packs the UIDs of namespaces, and of the small objects in them, into chunks.
 pub fn encode_namespaces(made: &Made) -> Vec<Chunk> {
-    let all: BTreeMap<&String, &String> = made.namespaces.iter().chain(&made.extras).collect();
+    let all: BTreeMap<&String, &String> = made.namespaces.iter().chain(made.extras.iter()).collect();
     pack("namespaces", &all)
 }
 
-/// UIDs of objects, by name or key
-type Uids = BTreeMap<String, String>;
-
 /// Unpacks the UIDs of namespaces, then those of small objects in them, from their verified chunks.
-pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<(Uids, Uids), CodecError> {
+pub fn decode_namespaces(chunks: &[Vec<u8>]) -> Result<(UidsByName, UidsByName), CodecError> {
     let unreadable = |error: &dyn std::fmt::Display| {
         CodecError::Unreadable("part namespaces".to_owned(), error.to_string())
     };
     let json = unpack(&chunks.concat(), MOST_BYTES).map_err(|error| unreadable(&error))?;
-    let all: Uids = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    let all: BTreeMap<String, String> = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
     // Names of namespaces contain no slash.
-    let (extras, namespaces) = all.into_iter().partition(|(key, _)| key.contains('/'));
-    Ok((namespaces, extras))
+    let (extras, namespaces): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        all.into_iter().partition(|(key, _)| key.contains('/'));
+    Ok((namespaces.into(), extras.into()))
 }
 
 /// The chunk index of a list that has a piece of its own: `adopted.json`, `namespaces.json`.

@@ -24,7 +24,7 @@ pub use bounded::at_most;
 pub use facts::{ClusterFacts, MigrationLimits, NodeKind, RateLimit, StorageClassFacts, Workers};
 pub use health::{ClockDifference, ClusterMark, Health};
 pub use limit::{FailureLimit, Share};
-pub use made::Made;
+pub use made::{Made, UidsByName};
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
     BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, OTHER_SHARD, PhaseKind,
