@@ -8,13 +8,13 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::super::session::Context;
-use super::super::threshold_args::will_be;
 use super::join::{self, Joined, Joining, Reached, Standing as RunStanding};
 use super::members::{self, Chosen};
 use super::record_file::{self, RecordFile};
 use super::work::{STEPS, SetUp, Worker};
 use super::{Action, FleetArgs, PolicyArg, show};
+use crate::commands::session::Context;
+use crate::commands::threshold_args::will_be;
 use crate::console::Console;
 use crate::console::member::Board;
 use bootstorm_engine::phases::Interrupter;
@@ -90,7 +90,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
 /// Checks that need only the command line.
 fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
     if args.action == Action::Run {
-        if args.kind != super::super::storm::KindArg::Start {
+        if args.kind != crate::commands::storm::KindArg::Start {
             return Err(Failure::usage("fleet run starts stopped VMs")
                 .hint("for another kind, run afterwards: kubectl bootstorm fleet storm --kind KIND"));
         }
@@ -99,7 +99,7 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
             STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
         args.fail_if.check(&expected, STEPS.last().copied())?;
     }
-    if args.kind == super::super::storm::KindArg::Drain {
+    if args.kind == crate::commands::storm::KindArg::Drain {
         return Err(Failure::usage("--kind drain names nodes, which belong to one cluster")
             .hint("drain nodes of one cluster: kubectl bootstorm storm --drain NODE --context NAME"));
     }

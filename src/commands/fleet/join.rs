@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::session::{Context, Session};
 use super::Action;
 use super::members::Chosen;
+use crate::commands::session::{Context, Session};
 use crate::console::member::{Board, Member};
 use bootstorm_engine::cluster::Connection;
 use bootstorm_engine::phases::Interrupter;

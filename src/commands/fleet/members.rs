@@ -8,12 +8,12 @@ use clap::FromArgMatches;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::config;
-use super::super::connection::ConnectionArgs;
-use super::super::definition::{built, definition};
-use super::super::session::Context;
-use super::super::{Cli, Command};
 use super::FleetArgs;
+use crate::commands::config;
+use crate::commands::connection::ConnectionArgs;
+use crate::commands::definition::{built, definition};
+use crate::commands::session::Context;
+use crate::commands::{Cli, Command};
 use bootstorm_engine::cluster::Connection;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, MOST_MEMBERS, Member, pattern};

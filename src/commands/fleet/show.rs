@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::super::presentation::Output;
-use super::super::session::Context;
-use super::super::show::{Screen, layout, rendered};
 use super::{Action, FleetArgs, members, record_file};
+use crate::commands::presentation::Output;
+use crate::commands::session::Context;
+use crate::commands::show::{Screen, layout, rendered};
 use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::super::around::Around;
-use super::super::cleanup;
-use super::super::pace_args::DryRun;
-use super::super::phase_args::requested;
-use super::super::session::Session;
-use super::super::setup;
-use super::super::shape_args::ShapeArgs;
 use super::Action;
 use super::members::Chosen;
+use crate::commands::around::Around;
+use crate::commands::cleanup;
+use crate::commands::pace_args::DryRun;
+use crate::commands::phase_args::requested;
+use crate::commands::session::Session;
+use crate::commands::setup;
+use crate::commands::shape_args::ShapeArgs;
 use bootstorm_engine::phases::cleanup::Choice;
 use bootstorm_engine::phases::gate::{Gate, Policy};
 use bootstorm_engine::runs::cleanup::CleanupOptions;

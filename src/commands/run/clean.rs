@@ -1,8 +1,8 @@
 //! Deletes what a run created: at its end, or before it is measured again.
 
-use super::super::cleanup;
-use super::super::run_args::RunCommand;
-use super::super::session::Session;
+use crate::commands::cleanup;
+use crate::commands::run_args::RunCommand;
+use crate::commands::session::Session;
 use bootstorm_engine::runs::cleanup::CleanupOptions;
 use bootstorm_model::failure::Failure;
 

@@ -1,9 +1,9 @@
 //! The phases that a run will have, for thresholds and for a dry run.
 
-use super::super::run_args::RunCommand;
-use super::super::series;
-use super::super::session::Session;
-use super::super::threshold_args::will_be;
+use crate::commands::run_args::RunCommand;
+use crate::commands::series;
+use crate::commands::session::Session;
+use crate::commands::threshold_args::will_be;
 use bootstorm_engine::runs::whole::Outline;
 use bootstorm_model::duration;
 use bootstorm_model::observe::Milestone;

@@ -1,10 +1,10 @@
 //! Shows and saves what a run measured.
 
-use super::super::presentation::Output;
-use super::super::run_args::RunCommand;
-use super::super::session::Session;
-use super::super::show;
 use super::clean::clean_up;
+use crate::commands::presentation::Output;
+use crate::commands::run_args::RunCommand;
+use crate::commands::session::Session;
+use crate::commands::show;
 use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_engine::runs::whole::Outline;
 use bootstorm_model::exit::Exit;

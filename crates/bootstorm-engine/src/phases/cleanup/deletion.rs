@@ -31,11 +31,11 @@ pub(super) struct Deletion<'a> {
 }
 
 /// Objects of a kind being deleted
-struct Leaving {
+struct Leaving<'a> {
     sort: Sort,
     since: Instant,
     /// Existing objects, by UID.
-    left: BTreeMap<String, Found>,
+    left: BTreeMap<&'a str, &'a Found>,
     /// Their latest states, as far as delivered.
     latest: BTreeMap<String, Leaver>,
     /// The first refused deletion; the others continue.
@@ -134,7 +134,7 @@ impl Deletion<'_> {
         say.set_missed_tick_behavior(MissedTickBehavior::Delay);
         say.reset();
         loop {
-            if all_sent && leaving.left.keys().all(|uid| !asked.contains(uid)) {
+            if all_sent && leaving.left.keys().all(|uid| !asked.contains(*uid)) {
                 return leaving.refused.map_or(Ok(()), |error| Err(error.into()));
             }
             tokio::select! {
@@ -143,7 +143,7 @@ impl Deletion<'_> {
                     Some((object, outcome)) => {
                         answered += 1;
                         if let Err(error) = outcome {
-                            leaving.left.remove(&object.uid);
+                            leaving.left.remove(object.uid.as_str());
                             leaving.refused.get_or_insert(error);
                         } else {
                             asked.insert(object.uid);
@@ -154,7 +154,7 @@ impl Deletion<'_> {
                     let Some(heard) = heard else { return Err(leaving.blocked(&asked).into()) };
                     for object in leaving.hear(heard) {
                         (self.events)(&Event::Gone(sort.words()));
-                        gone(&object);
+                        gone(object);
                     }
                 }
                 _ = say.tick() => {
@@ -172,33 +172,40 @@ impl Deletion<'_> {
 }
 
 /// Objects that are all ready.
-fn at_once(objects: &[Found]) -> BoxStream<'static, Found> {
-    futures::stream::iter(objects.to_vec()).boxed()
+fn at_once(objects: &[Found]) -> BoxStream<'_, Found> {
+    futures::stream::iter(objects.iter().cloned()).boxed()
 }
 
-impl Leaving {
-    fn new(sort: Sort, objects: &[Found]) -> Self {
-        let left = objects.iter().map(|object| (object.uid.clone(), object.clone())).collect();
+impl<'a> Leaving<'a> {
+    fn new(sort: Sort, objects: &'a [Found]) -> Self {
+        let left = objects.iter().map(|object| (object.uid.as_str(), object)).collect();
         Self { sort, since: monotonic_now(), left, latest: BTreeMap::new(), refused: None }
     }
 
     /// Handles a delivery; returns the objects that are gone now.
-    fn hear(&mut self, heard: Delivery<Leaver>) -> Vec<Found> {
+    fn hear(&mut self, heard: Delivery<Leaver>) -> Vec<&'a Found> {
         match heard.event {
             WatchEvent::Listed(objects) => {
-                self.latest = objects.into_iter().map(|o| (o.metadata.uid.clone(), o)).collect();
-                let latest = &self.latest;
-                let (left, gone) =
-                    std::mem::take(&mut self.left).into_iter().partition(|(uid, _)| latest.contains_key(uid));
-                self.left = left;
-                BTreeMap::into_values(gone).collect()
+                let left = &self.left;
+                let ours =
+                    objects.into_iter().filter(|object| left.contains_key(object.metadata.uid.as_str()));
+                self.latest = ours.map(|object| (object.metadata.uid.clone(), object)).collect();
+                let mut gone = Vec::new();
+                self.left.retain(|uid, found| {
+                    let stays = self.latest.contains_key(*uid);
+                    gone.extend((!stays).then_some(*found));
+                    stays
+                });
+                gone
             }
             WatchEvent::Removed(object) => {
                 self.latest.remove(&object.metadata.uid);
-                self.left.remove(&object.metadata.uid).into_iter().collect()
+                self.left.remove(object.metadata.uid.as_str()).into_iter().collect()
             }
             WatchEvent::Changed(object) => {
-                self.latest.insert(object.metadata.uid.clone(), object);
+                if self.left.contains_key(object.metadata.uid.as_str()) {
+                    self.latest.insert(object.metadata.uid.clone(), object);
+                }
                 Vec::new()
             }
             WatchEvent::Unreadable(_)
@@ -209,7 +216,7 @@ impl Leaving {
     }
 
     fn held(&self) -> Vec<Held> {
-        let mut left: Vec<&Found> = self.left.values().collect();
+        let mut left: Vec<&Found> = self.left.values().copied().collect();
         left.sort_unstable();
         let latest = left.into_iter().filter_map(|found| self.latest.get(&found.uid));
         latest.map(|object| Held::of(self.sort, object)).collect()
@@ -217,13 +224,14 @@ impl Leaving {
 
     /// Objects among `asked`, those whose deletion was accepted, that still exist.
     fn blocked(mut self, asked: &BTreeSet<String>) -> Blocked {
-        self.left.retain(|uid, _| asked.contains(uid));
+        self.left.retain(|uid, _| asked.contains(*uid));
         Blocked { sort: self.sort, held: self.held() }
     }
 
     /// Objects whose deletion was accepted but is pending, since when, and how to inspect one.
     fn still_there(&self, asked: &BTreeSet<String>) -> Option<Event> {
-        let mut left: Vec<&Found> = self.left.values().filter(|found| asked.contains(&found.uid)).collect();
+        let mut left: Vec<&Found> =
+            self.left.values().copied().filter(|found| asked.contains(&found.uid)).collect();
         left.sort_unstable();
         let first = left.iter().find_map(|found| self.latest.get(&found.uid));
         let first = first.map(|object| Held::of(self.sort, object));
