@@ -207,3 +207,19 @@ fn no_files_import_each_other_but_for_the_definition_of_the_command_line() {
     }
     assert_eq!(circles.lines().count(), 1, "{circles}");
 }
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn the_allocator_has_the_options_that_the_documentation_counts_on() {
+    let config = text(".cargo/config.toml");
+    let options = config.lines().find_map(|line| line.strip_prefix("JEMALLOC_SYS_WITH_MALLOC_CONF = "));
+    let options = options.unwrap().trim_matches('"');
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-bootstorm"))
+        .arg("--version")
+        .env("_RJEM_MALLOC_CONF", "stats_print:true")
+        .output()
+        .unwrap();
+    let statistics = String::from_utf8_lossy(&output.stderr);
+    let built = statistics.lines().find(|line| line.contains("config.malloc_conf"));
+    assert!(built.is_some_and(|line| line.contains(options)), "{options}: {statistics:.2000}");
+}

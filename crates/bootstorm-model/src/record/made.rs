@@ -73,3 +73,19 @@ impl Made {
         *self == Self::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_share_their_uids_until_one_is_changed() {
+        let made = Made { namespaces: BTreeMap::from([("a".into(), "1".into())]).into(), ..Made::default() };
+        let mut copy = made.clone();
+        assert!(Arc::ptr_eq(&made.namespaces.0, &copy.namespaces.0));
+        copy.namespaces.insert("b".into(), "2".into());
+        assert_eq!(made.namespaces.len(), 1);
+        assert_eq!(serde_json::to_value(&copy).unwrap()["namespaces"]["b"], "2");
+        assert!(serde_json::to_value(Made::default()).unwrap().get("namespaces").is_none());
+    }
+}
