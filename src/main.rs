@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Thousands of VMs are millions of small allocations, for which it takes less time and memory than glibc does
-/// (docs/scale.md). `.cargo/config.toml` sets its options.
+/// Thousands of VMs mean millions of small allocations, for which jemalloc takes less time and memory than the allocator
+/// of glibc (docs/scale.md). `.cargo/config.toml` sets its options.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -144,9 +144,7 @@ impl ObserveArgs {
             }
         }
     }
-}
 
-impl ObserveArgs {
     /// Fails if a threshold is on what the observation does not measure.
     pub(super) fn check_thresholds(&self, record: &RunRecord) -> Result<(), Failure> {
         let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
