@@ -21,8 +21,8 @@ use bootstorm_report::{Graded, Layout, Paint, ThresholdBlock, Unwritable};
 /// A run is the name of one in the cluster (its prefix, or NAMESPACE/PREFIX), or saved results: run.json, a report as
 /// JSON or YAML, or a folder of results, including those of virtbench and kube-burner. Every other run is compared with
 /// the first: mean and percentiles of each phase with 99 % confidence intervals. Storms are the unit of sampling: the
-/// times of a side with a single storm are described but not judged, so repeat storms (storm --repeat 5). For a single
-/// run with several storms, the spread over them is shown.
+/// times of a side with fewer than three storms are described but not judged, so repeat storms (storm --repeat 5). For a
+/// single run with several storms, the spread over them is shown.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "\
 Examples:

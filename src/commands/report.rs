@@ -100,11 +100,7 @@ async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit
         };
         args.save.save(context.console(), record)?;
     }
-    let missed = match &report.observation {
-        Some(observation) => observation.missed(),
-        None => report.exit_facts().is_some_and(|last| last.counts.reached != last.counts.vms),
-    };
-    let exit = if missed { Exit::Missed } else { Exit::Good };
+    let exit = if report.missed() { Exit::Missed } else { Exit::Good };
     Ok(args.fail_if.exit(context, &report.thresholds, exit))
 }
 
@@ -139,11 +135,11 @@ pub async fn command(context: &Context, args: &ReportArgs) -> Result<Exit, Failu
     let report = show::of(session.output, &record, &selection).with_thresholds(thresholds.clone());
     show::report_or_failures(&session, &report, args.failures, &show::next(&record))?;
     args.save.save(session.console, &record)?;
-    args.save.write(session.console, &report)?;
     // Tables have no rows of phases that they show in one line.
-    let wants_rows = args.exports.wants_rows() || args.save.index.index.is_some();
+    let wants_rows = args.exports.wants_rows() || args.save.wants_rows();
     let whole = wants_rows.then(|| Report::of(&record, &selection).with_thresholds(thresholds.clone()));
     let whole = whole.as_ref().unwrap_or(&report);
+    args.save.write(session.console, whole)?;
     args.exports.report(whole).await?;
     args.save.index.send(session.console, &session.interrupt, whole).await?;
     Ok(args.fail_if.exit(&session, &thresholds, record.last_phase().map_or(Exit::Good, exit_of)))

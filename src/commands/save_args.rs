@@ -64,6 +64,11 @@ impl SaveArgs {
         self.write(console, &report)
     }
 
+    /// Whether anything requested of a report holds a row for each VM of every phase.
+    pub fn wants_rows(&self) -> bool {
+        !self.output_file.is_empty() || self.index.index.is_some()
+    }
+
     /// Writes a report to the requested files.
     pub fn write(&self, console: Console, report: &Report) -> Result<(), Failure> {
         output_file::write(console, &self.output_file, report)

@@ -159,3 +159,16 @@ fn a_script_of_somebody_else_beside_the_plugin_stays() {
     program.run(&install).exits(1).complains(&["this program did not write it"]);
     assert_eq!(fs::read_to_string(&script).unwrap(), THEIRS);
 }
+
+#[test]
+fn files_have_the_rows_of_every_phase_though_tables_show_some_in_one_line() {
+    let cluster = Cluster::instant();
+    cluster.run(&["run", "--end", "2", "--repeat", "2", "-q"]).exits(0);
+    let files =
+        ["--output-file", "csv=run.csv", "--output-file", "json=run.json", "--output-file", "junit=run.xml"];
+    cluster.run(&[&["report"], files.as_slice()].concat()).exits(0);
+    let written = |name: &str| std::fs::read_to_string(cluster.home.path().join(name)).unwrap();
+    assert_eq!(written("run.csv"), cluster.run(&["report", "-o", "csv"]).exits(0).stdout);
+    assert_eq!(written("run.xml"), cluster.run(&["report", "-o", "junit"]).exits(0).stdout);
+    cluster.run(&["report", "--from", "run.json", "-o", "name"]).exits(0);
+}

@@ -3,7 +3,7 @@
 //! Valid for the two schemas in common use (of the Ant task and of Jenkins), which is why each suite carries attributes
 //! and elements without information. A VM that ran out of time is a failure, one that cannot reach the goal an error,
 //! one that took no part is skipped. `time` is seconds from the VM's request to the goal; to the limit if the VM timed
-//! out; to the last milestone if it ended otherwise; 0 if unknown, and the property `unknown_times` counts those.
+//! out, or to the end of the phase if that was earlier; to the last milestone if it ended otherwise; 0 if unknown, and the property `unknown_times` counts those.
 //!
 //! Programs that merge files merge suites of the same name, and replace the time of a suite by the sum of its cases:
 //! names include the run, and the property `wall_seconds` is the duration of the phase.
@@ -17,6 +17,7 @@ use super::validity::ValidityBlock;
 use super::{Report, printable};
 use crate::people::content::thresholds::value;
 use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::record::StormKind;
 
 impl Report {
     /// The report as `JUnit` XML.
@@ -142,16 +143,23 @@ fn case(text: &mut String, class: &str, phase: &PhaseBlock, row: &Row) {
     };
 }
 
-/// Time limit of a VM that timed out, in seconds.
+/// Seconds that a VM that timed out was waited for: its own limit, or less if the phase ended before.
 pub(super) fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
     if row.outcome != Outcome::TimedOut {
         return None;
     }
     let settings = &phase.settings;
-    Some(match row.seconds(Milestone::Running) {
-        Some(running) if phase.goal == Milestone::Reachable => running + settings.ping_timeout_seconds as f64,
-        _ => settings.timeout_seconds as f64,
-    })
+    let limit = match row.seconds(Milestone::Running) {
+        // An observation has no limit for a VM.
+        _ if settings.kind == StormKind::Observed => None,
+        Some(running) if phase.goal == Milestone::Reachable => {
+            Some(running + settings.ping_timeout_seconds as f64)
+        }
+        _ => Some(settings.timeout_seconds as f64),
+    };
+    let total =
+        phase.spans.total.zip(row.requested_at).map(|(total, requested)| (total - requested).max(0.0));
+    limit.into_iter().chain(total).reduce(f64::min)
 }
 
 fn fault(element: &str, outcome: Outcome, reason: &str) -> String {
@@ -180,6 +188,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::{Selection, fixtures};
+    use bootstorm_model::observe::Offset;
     use bootstorm_model::record::RunRecord;
 
     fn junit(record: &RunRecord) -> String {
@@ -190,6 +199,7 @@ mod tests {
     fn every_way_to_end_has_its_element() {
         let mut record = fixtures::with_failures();
         record.phases.drain(..2);
+        record.phases[0].ended = Some(Offset::from_seconds(610.0));
         insta::assert_snapshot!(junit(&record));
     }
 
@@ -211,6 +221,26 @@ mod tests {
         let failure = cases[0].children().find(|node| node.has_tag_name("failure")).unwrap();
         assert!(failure.attribute("message").unwrap().starts_with("it is "));
         assert!(!cases[1].has_children());
+    }
+
+    #[test]
+    fn nobody_is_waited_for_beyond_the_end_of_the_phase() {
+        let mut record = fixtures::hopeless();
+        let phase = &mut record.phases[0];
+        phase.timelines[0].outcome = Outcome::TimedOut;
+        let time = |record: &RunRecord| -> f64 {
+            let report = Report::of(record, &Selection::default());
+            let row = report.phases[0].rows.iter().find(|row| row.outcome == Outcome::TimedOut).unwrap();
+            waited(&report.phases[0], row).unwrap() + row.requested_at.unwrap()
+        };
+        phase.settings.timeout_seconds = 600;
+        phase.ended = Some(Offset::from_seconds(60.0));
+        assert!((time(&record) - 60.0).abs() < 1e-6, "--phase-timeout");
+        record.phases[0].ended = Some(Offset::from_seconds(900.0));
+        assert!((600.0..610.0).contains(&time(&record)), "its own limit");
+        record.phases[0].settings.kind = StormKind::Observed;
+        record.phases[0].settings.timeout_seconds = 0;
+        assert!((time(&record) - 900.0).abs() < 1e-6, "the end of the observation");
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub use selection::Selection;
 pub use status::{Status, StatusRow};
 pub use thresholds::ThresholdBlock;
 pub use validity::{ClientBlock, ValidityBlock};
-pub use view::{ExitFacts, Report, Run, SCHEMA_VERSION};
+pub use view::{Report, Run, SCHEMA_VERSION};
 pub use volumes::VolumesBlock;
 pub use waves::WaveBlock;
 

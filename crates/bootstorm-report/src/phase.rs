@@ -106,6 +106,9 @@ pub struct PhaseBlock {
     /// One row per VM, in natural order.
     #[serde(deserialize_with = "record::at_most::<MOST_ROWS, _, _>")]
     pub rows: Vec<Row>,
+    /// Number of VMs set aside: not in this storm, or without an outage.
+    #[serde(skip)]
+    pub aside: usize,
     /// Amount of detail in tables.
     #[serde(skip)]
     pub shown: Shown,
@@ -269,10 +272,16 @@ impl PhaseBlock {
             metrics: phase.metrics.clone(),
             migrations: phase.migrations,
             downtime: DowntimeBlock::of(phase),
+            aside: phase.set_aside().count(),
             rows,
             shown,
             deciding,
         }
+    }
+
+    /// Number of VMs that have to reach the goal for the phase to be good.
+    pub fn wanted(&self) -> usize {
+        self.counts.vms.saturating_sub(self.aside)
     }
 
     /// Title: its name, with the kind if the storm does not start stopped VMs: `storm-2 (restart)`.

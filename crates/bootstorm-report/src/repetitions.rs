@@ -29,7 +29,7 @@ pub struct Repetition {
     /// VMs that took part.
     pub vms: usize,
     /// Whether it warmed up caches, and is not in the spread.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
     /// Its figures.
     #[serde(flatten)]

@@ -9,6 +9,7 @@ use bootstorm_model::observe::{
     MigrationFacts, Milestone, Moment, Offset, Outcome, Source, Timeline, VolumeKind, Warning,
 };
 use bootstorm_model::plan::Target;
+use bootstorm_model::record::{NO_OUTAGE, NOT_IN_STORM};
 use bootstorm_model::stats;
 
 /// Time at which a VM passed a milestone
@@ -72,6 +73,20 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether the VM was not in the storm, or stayed up during an observed recovery.
+    pub(super) fn is_set_aside(&self) -> bool {
+        self.is_excluded_for(NOT_IN_STORM) || self.had_no_outage()
+    }
+
+    /// Whether the VM stayed up during an observed recovery.
+    pub(super) fn had_no_outage(&self) -> bool {
+        self.is_excluded_for(NO_OUTAGE)
+    }
+
+    fn is_excluded_for(&self, reason: &str) -> bool {
+        self.outcome == Outcome::Excluded && self.reason.as_deref() == Some(reason)
+    }
+
     /// The row of a timeline.
     pub(super) fn of(timeline: &Timeline, targets: &[Target]) -> Self {
         // A timeline beyond the plan exists only in a damaged file; it is shown, not dropped.

@@ -9,7 +9,7 @@ use bootstorm_model::record::{ClusterFacts, NodeKind, PhaseKind, PhaseName, Rate
 use bootstorm_model::record::{MOST_PHASES, at_most};
 use bootstorm_model::stats;
 
-use super::phase::{Counts, Shown};
+use super::phase::Shown;
 use super::{
     Capacity, Compared, FailureBlock, ObservationBlock, PhaseBlock, Placed, Repetitions, ThresholdBlock,
 };
@@ -158,24 +158,6 @@ pub struct SetupBlock {
     pub took: f64,
 }
 
-/// Result of the last phase, as far as the exit code depends on it
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExitFacts {
-    /// Phase.
-    pub phase: PhaseName,
-    /// Whether it completed.
-    pub done: bool,
-    /// Outcomes of its VMs.
-    pub counts: Counts,
-}
-
-impl ExitFacts {
-    /// Whether the phase has ended and every VM of the plan reached the goal.
-    pub fn is_all_good(&self) -> bool {
-        self.done && self.counts.reached == self.counts.vms
-    }
-}
-
 impl Report {
     /// Adds judged thresholds.
     #[must_use]
@@ -183,10 +165,12 @@ impl Report {
         Self { thresholds, ..self }
     }
 
-    /// Result of the last phase; `None` while there is no phase.
-    pub fn exit_facts(&self) -> Option<ExitFacts> {
-        let last = self.phases.last()?;
-        Some(ExitFacts { phase: last.name, done: last.is_done(), counts: last.counts })
+    /// Whether a VM missed the goal in the last phase, or in an observation.
+    pub fn missed(&self) -> bool {
+        let missed = |last: &PhaseBlock| last.counts.reached != last.wanted();
+        self.observation
+            .as_ref()
+            .map_or_else(|| self.phases.last().is_some_and(missed), ObservationBlock::missed)
     }
 
     /// Completes a report that was read: fields that are not written, or that older versions had in another form.
@@ -214,6 +198,7 @@ impl Report {
             let full = full.contains(&Some(phase.name)) || phase.settings.halted;
             phase.shown = if full { Shown::Full } else { Shown::Brief };
             phase.deciding = deciding;
+            phase.aside = phase.rows.iter().filter(|row| row.is_set_aside()).count();
             phase.outliers.milestone.get_or_insert(phase.goal);
             if phase.failures.is_empty() {
                 // For reports from before failures were grouped.
@@ -248,29 +233,32 @@ impl From<&ClusterFacts> for ClusterBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::document;
     use crate::{Selection, fixtures};
-    use bootstorm_model::record::RunRecord;
+    use bootstorm_model::observe::Outcome;
+    use bootstorm_model::record::{NOT_IN_STORM, RunRecord};
 
-    fn facts(record: &RunRecord) -> Option<ExitFacts> {
-        Report::of(record, &Selection::default()).exit_facts()
+    fn missed(record: &RunRecord) -> bool {
+        Report::of(record, &Selection::default()).missed()
     }
 
     #[test]
-    fn only_a_finished_phase_in_which_everyone_arrived_is_all_good() {
-        assert_eq!(facts(&fixtures::fresh()), None);
-        let is_all_good = |record| facts(&record).unwrap().is_all_good();
-        assert!(is_all_good(fixtures::small()));
-        assert!(!is_all_good(fixtures::interrupted(3)));
-        assert!(!is_all_good(fixtures::hopeless()));
-        let mut excluded = fixtures::small();
-        excluded.phases[2].timelines[0].outcome = bootstorm_model::observe::Outcome::Excluded;
-        assert!(!is_all_good(excluded));
-    }
-
-    #[test]
-    fn the_facts_are_about_the_last_phase() {
-        let facts = facts(&fixtures::guide()).unwrap();
-        assert_eq!((facts.phase.to_string().as_str(), facts.counts.reached), ("storm-1", 96));
-        assert_eq!((facts.counts.unsuccessful(), facts.counts.excluded), (2, 2));
+    fn who_had_to_reach_the_goal_and_did_not_missed_it() {
+        assert!(!missed(&fixtures::fresh()));
+        assert!(!missed(&fixtures::small()));
+        assert!(missed(&fixtures::interrupted(3)));
+        assert!(missed(&fixtures::hopeless()));
+        let with = |reason: &str| {
+            let mut record = fixtures::small();
+            let timeline = &mut record.phases[2].timelines[0];
+            (timeline.outcome, timeline.reason) = (Outcome::Excluded, Some(reason.to_owned()));
+            record
+        };
+        assert!(missed(&with("not stopped")));
+        assert!(!missed(&with(NOT_IN_STORM)), "the storm was smaller");
+        let selection = Selection::default();
+        let text = Report::of(&with(NOT_IN_STORM), &selection).json().unwrap();
+        let read = document(text.as_bytes()).unwrap();
+        assert!(!read.report(&selection).unwrap().missed(), "saved and read again");
     }
 }

@@ -34,6 +34,11 @@ pub(in crate::commands) fn may_be_bare(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|values| values.min_values() == 0)
 }
 
+/// Whether a flag takes true or false as its value.
+fn is_boolean(arg: &Arg) -> bool {
+    arg.get_possible_values().iter().any(|value| value.get_name() == "false")
+}
+
 fn is_asserted(command: &Command, arg: &Arg) -> bool {
     let mut groups = command.get_groups();
     groups.any(|group| group.get_id() == ASSERTED && group.get_args().any(|id| id == arg.get_id()))
@@ -70,6 +75,8 @@ pub(super) fn words(arg: &Arg, name: &str, given: &Given) -> Result<Vec<OsString
             Ok(times) if times <= 9 => Ok(vec![format!("--{name}").into(); usize::from(times)]),
             _ => Err("it must be a number from 0 to 9".to_owned()),
         },
+        // Without a word, the default would apply, which may be true.
+        (_, Given::Switch(false)) if is_boolean(arg) => Ok(vec![format!("--{name}=false").into()]),
         (_, Given::Switch(true)) if may_be_bare(arg) => Ok(vec![format!("--{name}").into()]),
         (_, Given::Switch(false)) if may_be_bare(arg) => Ok(Vec::new()),
         (_, Given::Switch(_)) => Err("true, false, yes, no, on and off need quotes here".to_owned()),

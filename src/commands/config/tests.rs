@@ -54,6 +54,18 @@ fn switches_lists_and_counts_become_words() {
 }
 
 #[test]
+fn what_is_on_by_default_can_be_switched_off() {
+    for (text, word) in [
+        ("explain: false\n", "--explain=false"),
+        ("explain: true\n", "--explain"),
+        ("storm:\n  explain: no\n", "--explain=false"),
+    ] {
+        assert_eq!(with_file(text, &[], &["storm"]).unwrap(), [word], "{text}");
+    }
+    assert_eq!(with_file("", &[("BOOTSTORM_EXPLAIN", "false")], &["storm"]).unwrap(), ["--explain=false"]);
+}
+
+#[test]
 fn what_contradicts_something_stronger_gives_way() {
     let text = "instancetype: u1.small\n";
     assert_eq!(with_file(text, &[], &["setup", "--cpu", "2"]).unwrap(), [""; 0]);

@@ -38,7 +38,7 @@ pub use quantile::{Level, Quantile};
 pub use reason::ReasonGroup;
 pub use sample::{Arrival, Sample, seconds_to};
 pub use shift::{Direction, Estimate, FailureShift, Shift};
-pub use side::Side;
+pub use side::{ENOUGH_STORMS, Side};
 pub use stage::Stage;
 pub use start::{Starts, Zero};
 pub use summary::Summary;

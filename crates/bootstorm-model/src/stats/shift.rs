@@ -6,7 +6,7 @@
 //! as no difference. So a pair of runs that do not differ is called worse or better in at most 5 % of cases, however
 //! much is compared. It is not judged where the data cannot carry it:
 //!
-//! - a side has a single storm: by how much storms of the same cluster differ, only several tell;
+//! - a side has fewer than three storms: by how much storms of the same cluster differ, only several tell;
 //! - a side has fewer than 10 VMs;
 //! - a percentile has fewer than 5 VMs above it on a side: p90 wants 50, p95 wants 100, p99 wants 500 VMs;
 //! - the mean, where VMs are missing on a side: it is a mean of survivors. Percentiles then tell;
@@ -104,8 +104,8 @@ const ENOUGH_ABOVE: usize = 5;
 
 /// Reason why a percentile is not judged if a side is too small.
 pub const TOO_FEW_ABOVE: &str = "too few VMs above it";
-/// Reason why nothing is judged if a side has a single storm.
-pub const SINGLE_STORM: &str = "a single storm on a side";
+/// Reason why nothing is judged if a side has fewer than [`ENOUGH_STORMS`].
+pub const TOO_FEW_STORMS: &str = "fewer than 3 storms on a side";
 
 const NAMES: [&str; 5] = ["mean", "p50", "p90", "p95", "p99"];
 
@@ -181,12 +181,14 @@ impl FailureShift {
         let (first, second) = (whole(baseline), whole(candidate));
         let arcsines = |side: &[Share]| -> Vec<Unit> { side.iter().map(|share| arcsine(*share)).collect() };
         let p = welch(&arcsines(baseline), &arcsines(candidate)).p;
+        let has_enough =
+            first.all.min(second.all) >= ENOUGH && baseline.len().min(candidate.len()) >= ENOUGH_STORMS;
         let value = first.value().zip(second.value()).map(|(first, second)| (second - first) * 100.0);
         Self {
             baseline: first,
             candidate: second,
             difference_percent: Estimate { value, ..Estimate::default() },
-            p: p.filter(|_| first.all.min(second.all) >= ENOUGH),
+            p: p.filter(|_| has_enough),
             adjusted: None,
             direction: Direction::Unjudged,
         }
@@ -240,7 +242,7 @@ fn unjudged(statistic: Statistic, baseline: &Side, candidate: &Side) -> Option<&
         _ if fewest < ENOUGH => Some("fewer than 10 VMs"),
         Statistic::Mean if missing => Some("VMs that did not reach it"),
         _ if unreached.iter().any(|storms| *storms > 0) => Some("storms in which it was not reached"),
-        _ if baseline.storms().min(candidate.storms()) < ENOUGH_STORMS => Some(SINGLE_STORM),
+        _ if baseline.storms().min(candidate.storms()) < ENOUGH_STORMS => Some(TOO_FEW_STORMS),
         _ => None,
     }
 }
@@ -379,7 +381,7 @@ mod tests {
         // BOOTSTORM_TRIALS=2000 gives the figures of docs/measurements.md, with --nocapture.
         let trials = std::env::var("BOOTSTORM_TRIALS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
         for crowd in CROWDS {
-            for storms in [2, 3, 5, 10] {
+            for storms in [3, 5, 10] {
                 for between in [0.0, 0.02, 0.05, 0.15] {
                     let rates = Rates::of(crowd, storms, between, 1.0, trials);
                     if trials > 100 {
@@ -416,15 +418,18 @@ mod tests {
     }
 
     #[test]
-    fn one_storm_a_side_only_describes() {
+    fn fewer_than_three_storms_a_side_only_describe() {
         let random = &mut Xoshiro256PlusPlus::seed_from_u64(1);
-        let one = Crowd::Lognormal(0.1).side(1, 0.0, 1.0, random);
         let twice = Crowd::Lognormal(0.1).side(5, 0.0, 2.0, random);
-        let mut shifts = Shift::all(&Side::of(&one), &Side::of(&twice));
-        judge(&mut shifts, [], 0.05);
-        for shift in &shifts[..3] {
-            assert_eq!((shift.direction, shift.unjudged), (Direction::Unjudged, Some(SINGLE_STORM)));
-            assert!((shift.ratio.value.unwrap() - 2.0).abs() < 0.3 && shift.ratio.low.is_none(), "{shift:?}");
+        for storms in [1, 2] {
+            let few = Crowd::Lognormal(0.1).side(storms, 0.0, 1.0, random);
+            let mut shifts = Shift::all(&Side::of(&few), &Side::of(&twice));
+            judge(&mut shifts, [], 0.05);
+            for shift in &shifts[..3] {
+                assert_eq!((shift.direction, shift.unjudged), (Direction::Unjudged, Some(TOO_FEW_STORMS)));
+                assert!((shift.ratio.value.unwrap() - 2.0).abs() < 0.3, "{shift:?}");
+                assert_eq!(shift.ratio.low.is_some(), storms > 1, "an interval needs two storms: {shift:?}");
+            }
         }
     }
 
@@ -439,6 +444,7 @@ mod tests {
             shift.direction
         };
         assert_eq!(judged(&[(0, 100)], &[(20, 100)]), Direction::Unjudged);
+        assert_eq!(judged(&[(0, 100); 2], &[(20, 100); 3]), Direction::Unjudged, "fewer than 3 storms");
         assert_eq!(judged(&[(0, 3); 3], &[(3, 3); 3]), Direction::Unjudged, "fewer than 10 VMs");
         assert_eq!(judged(&[(0, 100); 3], &[(20, 100); 3]), Direction::Worse);
         assert_eq!(judged(&[(20, 100); 3], &[(0, 100); 3]), Direction::Better);
@@ -470,15 +476,15 @@ mod tests {
     fn statistics_that_the_data_cannot_carry_are_not_judged() {
         let judged = |n: u32, missing: usize| {
             let sample = Sample::new((0..n).map(f64::from), missing);
-            let side = Side::of([&sample, &sample]);
+            let side = Side::of([&sample; 3]);
             let shifts = Shift::all(&side, &side).into_iter();
             shifts.filter(|shift| shift.unjudged.is_none()).map(|shift| shift.statistic).collect::<Vec<_>>()
         };
-        assert_eq!(judged(4, 0), [""; 0]);
-        assert_eq!(judged(5, 0), ["mean", "p50"]);
-        assert_eq!(judged(25, 0), ["mean", "p50", "p90"]);
-        assert_eq!(judged(50, 0), ["mean", "p50", "p90", "p95"]);
-        assert_eq!(judged(250, 0), NAMES);
+        assert_eq!(judged(3, 0), [""; 0]);
+        assert_eq!(judged(4, 0), ["mean", "p50"]);
+        assert_eq!(judged(17, 0), ["mean", "p50", "p90"]);
+        assert_eq!(judged(34, 0), ["mean", "p50", "p90", "p95"]);
+        assert_eq!(judged(167, 0), NAMES);
         assert_eq!(judged(44, 6), ["p50"], "the mean is one of survivors, p90 was not reached");
         assert!(Shift::all(&Side::default(), &Side::default()).is_empty());
     }

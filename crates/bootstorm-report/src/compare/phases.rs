@@ -6,7 +6,7 @@ use super::{Direction, deciding, stats};
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::probe::Probe;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, PhaseState, RunRecord, StormKind};
-use bootstorm_model::stats::{FailureShift, Sample, Share, Shift, Side};
+use bootstorm_model::stats::{ENOUGH_STORMS, FailureShift, Sample, Share, Shift, Side};
 
 /// A kind of phase in two runs
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +46,8 @@ pub struct MilestoneShift {
     pub direction: Direction,
 }
 
-/// Reason why a single storm on a side is not judged.
-const SINGLE: &str = "a side has a single storm, so its times are described but not judged: only repeated \
+/// Reason why fewer than [`ENOUGH_STORMS`] on a side are not judged.
+const TOO_FEW: &str = "a side has fewer than 3 storms, so its times are described but not judged: only repeated \
     storms show how much storms of one cluster differ (storm --repeat 5)";
 
 /// Reason why invalid times are not judged.
@@ -100,8 +100,8 @@ pub(super) fn all(
             notes.push(format!("{word} is not compared: {which} has no finished one"));
             continue;
         }
-        if kind == PhaseKind::Storm && before.len().min(after.len()) < 2 {
-            notes.push(SINGLE.into());
+        if kind == PhaseKind::Storm && before.len().min(after.len()) < ENOUGH_STORMS {
+            notes.push(TOO_FEW.into());
         }
         let probe = deciding(first).filter(|probe| deciding(second) == Some(*probe));
         let mut shift = PhaseShift { storm, ..PhaseShift::of(kind, &before, &after, probe) };

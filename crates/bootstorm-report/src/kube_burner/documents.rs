@@ -95,7 +95,7 @@ impl<'a> JobSummary<'a> {
                 gc: false,
             },
             version: tool.map_or_else(|| TOOL.to_owned(), |version| format!("{TOOL} {version}")),
-            passed: counts.reached == counts.vms && crossed.is_empty(),
+            passed: counts.reached == phase.wanted() && crossed.is_empty(),
             execution_errors: errors(phase, &crossed),
             tool: TOOL,
             run: &report.run.name,
@@ -127,14 +127,15 @@ fn errors(phase: &PhaseBlock, crossed: &[&str]) -> Option<String> {
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),
         (counts.unknown, "unknown"),
-        (counts.excluded, "excluded"),
+        (counts.excluded - phase.aside, "excluded"),
         (counts.pending, "pending"),
     ];
     let words: Vec<String> =
         missed.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     let mut errors = Vec::new();
-    if counts.reached != counts.vms {
-        let (count, of) = (counts.vms - counts.reached, words::count(counts.vms, "VM"));
+    let wanted = phase.wanted();
+    if counts.reached != wanted {
+        let (count, of) = (wanted.saturating_sub(counts.reached), words::count(wanted, "VM"));
         errors.push(format!("{count} of {of} did not reach {}: {}", phase.goal, words.join(", ")));
     }
     errors.extend(crossed.iter().map(|condition| format!("crossed: {condition}")));

@@ -169,6 +169,29 @@ mod tests {
     }
 
     #[test]
+    fn no_series_appears_twice() {
+        let mut record = fixtures::hopeless();
+        for (index, timeline) in record.phases[0].timelines.iter_mut().enumerate() {
+            // The numbers are left out of labels, so both causes have the same one.
+            timeline.reason = Some(format!("quota exceeded: limit {}", 40 + index % 2));
+        }
+        let text = Report::of(&record, &Selection::default()).openmetrics();
+        let mut series: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(name, _)| name)
+            .collect();
+        let all = series.len();
+        series.sort_unstable();
+        series.dedup();
+        assert_eq!(series.len(), all, "{text}");
+        let failed: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("bootstorm_failed_vms{")).collect();
+        assert!(failed.len() == 1 && failed[0].ends_with(" 12"), "{failed:?}");
+    }
+
+    #[test]
     fn labels_are_escaped_and_what_is_unknown_has_no_sample() {
         let mut record = fixtures::fresh();
         record.plan.prefix = "a\"b\\c\nd".into();

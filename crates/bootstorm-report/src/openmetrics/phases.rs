@@ -1,5 +1,7 @@
 //! Families with samples for each phase.
 
+use std::collections::BTreeMap;
+
 use super::family::{Family, Kind};
 use crate::phase::PhaseBlock;
 use crate::{Report, ValidityBlock};
@@ -105,12 +107,13 @@ fn causes(phases: &[PhaseBlock]) -> Family {
     let help = "VMs that did not reach the goal, by cause";
     let mut family = Family::new("failed_vms", Kind::Gauge, "", help);
     for phase in phases {
+        // A label must be the same in every run, so several causes may have the same one: they are one series.
+        let mut vms = BTreeMap::<String, usize>::new();
         for block in &phase.diagnoses {
-            // A label must be the same in every run.
-            let cause = reason::normalised(&block.cause);
-            let labels = [("phase", phase.name.to_string()), ("cause", cause)];
-            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
-            family.labelled(&labels, block.vms as f64);
+            *vms.entry(reason::normalised(&block.cause)).or_default() += block.vms;
+        }
+        for (cause, vms) in vms {
+            family.labelled(&[("phase", &phase.name.to_string()), ("cause", &cause)], vms as f64);
         }
     }
     family

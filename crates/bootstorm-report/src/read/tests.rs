@@ -17,6 +17,15 @@ fn runs() -> Vec<RunRecord> {
         fixtures::interrupted(2),
         fixtures::interrupted(3),
         fixtures::hopeless(),
+        fixtures::provisioned(),
+        fixtures::unstarted(),
+        fixtures::repeated(),
+        fixtures::waves(),
+        fixtures::searched(6),
+        fixtures::healthy(3),
+        fixtures::continued(),
+        fixtures::measured(),
+        fixtures::diagnosed(),
     ]
 }
 

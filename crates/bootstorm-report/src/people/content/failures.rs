@@ -1,7 +1,6 @@
 //! Failures with reasons, grouped.
 
 use bootstorm_model::observe::Outcome;
-use bootstorm_model::record::NO_OUTAGE;
 use bootstorm_model::stats::reason;
 
 use crate::Row;
@@ -21,7 +20,7 @@ pub(crate) fn groups<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec<Ca
         let mut alike = Vec::new();
         for outcome in [Outcome::Failed, Outcome::TimedOut, Outcome::Unknown, Outcome::Excluded] {
             let rows: Vec<&Row> =
-                phase.rows.iter().filter(|row| row.outcome == outcome && !is_aside(row)).collect();
+                phase.rows.iter().filter(|row| row.outcome == outcome && !row.had_no_outage()).collect();
             for group in reason::group(rows.iter().map(|row| row.reason.as_deref())) {
                 let which: Vec<&Row> =
                     group.members.iter().filter_map(|member| rows.get(*member).copied()).collect();
@@ -40,11 +39,6 @@ pub(crate) fn groups<'a>(phases: impl Iterator<Item = &'a PhaseBlock>) -> Vec<Ca
         groups.extend(alike);
     }
     groups
-}
-
-/// Whether a VM was up during the whole observation.
-fn is_aside(row: &Row) -> bool {
-    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NO_OUTAGE)
 }
 
 /// Causes that kept VMs from the goal, and commands for further diagnosis.

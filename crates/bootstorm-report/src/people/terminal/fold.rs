@@ -1,28 +1,18 @@
 //! Selection of the rows shown in a table: all VMs of the storm.
 
 use crate::row::Row;
-use bootstorm_model::observe::Outcome;
-use bootstorm_model::record::{NO_OUTAGE, NOT_IN_STORM};
 
-/// The rows that a table shows, in order. VMs that were set aside are shown in wide tables only.
+/// The rows that a table shows, in order: VMs not in the storm only in wide tables, and never those without an outage,
+/// which have no times.
 pub(super) fn visible(all: &[Row], wide: bool) -> Vec<&Row> {
-    all.iter().filter(|row| !had_no_outage(row) && (wide || !is_set_aside(row))).collect()
+    all.iter().filter(|row| !row.had_no_outage() && (wide || !row.is_set_aside())).collect()
 }
 
 /// The line about hidden rows.
 pub(super) fn note(shown: usize, all: &[Row]) -> Option<String> {
-    let hidden = all.iter().filter(|row| !had_no_outage(row)).count() - shown;
+    let hidden = all.iter().filter(|row| !row.had_no_outage()).count() - shown;
     (hidden > 0)
         .then(|| format!("... {hidden} of {} VMs hidden: not in this storm; -o wide shows all", all.len()))
-}
-
-/// A VM that stayed up during an observed recovery has no times.
-fn had_no_outage(row: &Row) -> bool {
-    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NO_OUTAGE)
-}
-
-fn is_set_aside(row: &Row) -> bool {
-    row.outcome == Outcome::Excluded && row.reason.as_deref() == Some(NOT_IN_STORM)
 }
 
 #[cfg(test)]
