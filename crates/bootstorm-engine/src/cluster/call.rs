@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ClusterError, Kind};
 use super::{Cluster, decode, names, protobuf};
-use bootstorm_model::observe::clock::{elapsed_since, monotonic_now, wall_now};
+use bootstorm_model::observe::clock::{continuous_now, elapsed_since, monotonic_now};
 
 /// Maximum number of attempts for an untimed request to a server that has not answered yet.
 const ATTEMPTS: u32 = 6;
@@ -78,10 +78,7 @@ impl Cluster {
         let generation = self.generation();
         match self.exchange(doing, request.clone()).await {
             // Some portals redirect unknown users.
-            Err(error)
-                if matches!(error.kind, Kind::Credentials | Kind::Portal)
-                    && self.renew_credentials(generation).await =>
-            {
+            Err(error) if error.is_about_credentials() && self.renew_credentials(generation).await => {
                 self.exchange(doing, request).await
             }
             outcome => outcome,
@@ -90,7 +87,7 @@ impl Cluster {
 
     async fn exchange(&self, doing: &str, request: Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         let exchange = async {
-            let sent = wall_now().as_microsecond();
+            let sent = continuous_now();
             let response = self
                 .transport()
                 .requests
@@ -98,7 +95,7 @@ impl Cluster {
                 .await
                 .map_err(|error| ClusterError::from_client(doing, &error))?;
             let (head, body) = response.into_parts();
-            self.learn_server_time(head.headers.get(DATE), sent, wall_now().as_microsecond());
+            self.learn_server_time(head.headers.get(DATE), sent, continuous_now());
             let body = Limited::new(body, MOST_BYTES)
                 .collect()
                 .await
@@ -211,17 +208,27 @@ impl Cluster {
         Ok(())
     }
 
+    fn is_proved(&self) -> bool {
+        self.shared.proved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the same request may succeed later. A server that has let this process in before refuses it while what
+    /// it asks about users is away, and while new credentials cannot be had.
+    pub fn may_pass(&self, error: &ClusterError) -> bool {
+        error.is_transient() || error.is_about_credentials() && self.is_proved()
+    }
+
     /// Pause before the next attempt, the last one at the end of `--retry-timeout`; `None` if there is none.
     ///
     /// A server that has answered before gets time to come back; one that never did is most likely a wrong address.
     fn next_try(&self, error: &ClusterError, attempt: u32, began: Instant) -> Option<Duration> {
-        if !error.is_transient() {
+        if !self.may_pass(error) {
             return None;
         }
         let next = wait(attempt, error.retry_after);
         // A server that answers "not now" exists; an address without any answer is most likely wrong.
         let has_answered = matches!(error.kind, Kind::Throttled | Kind::Unavailable);
-        let is_proved = self.shared.proved.load(Ordering::Relaxed);
+        let is_proved = self.is_proved();
         if has_answered && !is_proved && attempt == ATTEMPTS {
             tracing::warn!(%error, "retrying for up to {}s (--retry-timeout)", self.patience.as_secs());
         }
@@ -256,6 +263,8 @@ fn unread(doing: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) 
 
 /// Pause before the attempt after `attempt`: as requested by the server, else doubling, jittered.
 pub fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
+    // Without any pause, a server in trouble would get as many requests as it can refuse.
+    let asked = asked.filter(|asked| !asked.is_zero());
     let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt.saturating_sub(1).min(10));
     let base =
         asked.unwrap_or(doubled).min(LONGEST_WAIT.max(asked.unwrap_or_default().min(LONGEST_WAIT * 6)));
@@ -307,5 +316,6 @@ mod tests {
             );
         }
         assert!(wait(1, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+        assert!(wait(1, Some(Duration::ZERO)) >= FIRST_WAIT, "Retry-After: 0");
     }
 }

@@ -250,6 +250,8 @@ pub struct Changes {
     watches: Vec<Watch<Vmi>>,
     /// UID → VM, for the instances known to each watch.
     known: Vec<HashMap<String, Target>>,
+    /// VMs of each watch whose instances could not be read since its last list: these are not gone.
+    unread: Vec<HashSet<Target>>,
     /// Collection of each watch, for lists.
     views: Vec<(String, String)>,
     /// The only relevant VMs; `None` means all.
@@ -294,7 +296,8 @@ impl Changes {
         let opening = collections.into_iter().map(|path| Watch::on(cluster, doing, view(path)));
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
-        let mut changes = Self { watches, known, views, only, first: None };
+        let unread = watches.iter().map(|_| HashSet::new()).collect();
+        let mut changes = Self { watches, known, unread, views, only, first: None };
         let mut first: Option<ChangeDelivery> = None;
         for number in 0..changes.watches.len() {
             let Some(heard) = changes.watches[number].next().await else { continue };
@@ -382,9 +385,16 @@ impl Changes {
 
     fn receive(&mut self, number: usize, heard: Delivery<Vmi>) -> ChangeDelivery {
         let event = match heard.event {
-            WatchEvent::Interrupted { since, expected } => ChangeEvent::Interrupted { since, expected },
+            WatchEvent::Interrupted { since, expected } => {
+                self.unread[number].clear();
+                ChangeEvent::Interrupted { since, expected }
+            }
             WatchEvent::Restored => ChangeEvent::Restored,
-            WatchEvent::Unreadable(fault) => ChangeEvent::Unreadable(fault),
+            WatchEvent::Unreadable(fault) => {
+                let (namespace, name) = (fault.namespace.clone(), fault.name.clone());
+                self.unread[number].insert(Target { namespace, name });
+                ChangeEvent::Unreadable(fault)
+            }
             WatchEvent::Complaint(error) => ChangeEvent::Complaint(error),
             WatchEvent::Changed(vmi) => ChangeEvent::Changes(self.present(number, vmi).into_iter().collect()),
             WatchEvent::Removed(vmi) => {
@@ -402,6 +412,10 @@ impl Changes {
                     before.remove(&vmi.instance.uid);
                     changes.extend(self.present(number, vmi));
                 }
+                let unread = std::mem::take(&mut self.unread[number]);
+                let (stay, before): (HashMap<_, _>, HashMap<_, _>) =
+                    before.into_iter().partition(|(_, target)| unread.contains(target));
+                self.known[number].extend(stay);
                 let absent = before.into_iter().map(|(uid, target)| Change::Absent { uid, target });
                 // Removed instances come first: a VM's new instance may be in the same list.
                 ChangeEvent::Changes(absent.chain(changes).collect())

@@ -351,8 +351,10 @@ impl Cluster {
             return false;
         }
         self.shared.let_in.store(false, Ordering::Relaxed);
+        let renewed = Box::pin(self.shared.connection.transport()).await;
+        // Now, not when it began: a plugin that hangs must not be run once more for each request that waited for it.
         *last = Some(monotonic_now());
-        match Box::pin(self.shared.connection.transport()).await {
+        match renewed {
             Ok(Opened { transport, good_until, .. }) => {
                 tracing::info!("the credentials were refused or had expired, and have been read again");
                 self.replace_transport(transport);

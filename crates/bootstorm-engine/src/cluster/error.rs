@@ -63,6 +63,13 @@ pub struct ClusterError {
 
 /// Message of a lost race between two JSON patches, which virt-api reports as a server error.
 const PATCH_RACE: &str = "the server rejected our request due to an error in our request";
+/// Message of a lost race between two API servers that count against the same `ResourceQuota`.
+const QUOTA_RACE: &str = "on resourcequotas";
+/// Reason in the `Status` of a server error that admission or virt-api has decided on.
+const DELIBERATE: &str = "InternalError";
+/// Messages of such errors that pass.
+const PASSING: [&str; 5] =
+    [PATCH_RACE, UNDER_WAY, "failed calling webhook", "etcdserver", "resource quota evaluation timed out"];
 /// Maximum length of a server's message: it becomes a VM's reason, in the record of thousands.
 const LONGEST: usize = 1_000;
 /// Maximum length of a body that is not a `Status`, and of a library's message.
@@ -101,17 +108,22 @@ impl ClusterError {
         let kind = match code {
             300..400 => Kind::Portal,
             401 => Kind::Credentials,
+            408 => Kind::TimedOut,
             // Only a refusal or a missing object indicates a portal: a broken gateway sends pages too.
             200..300 | 400..=404 if is_page => Kind::Portal,
             403 => Kind::Forbidden,
             404 => Kind::NotFound,
             409 if reason == "AlreadyExists" => Kind::AlreadyExists,
+            // Of several API servers that count against one quota, the object itself is no part of it.
+            409 if message.contains(QUOTA_RACE) => Kind::Unavailable,
             409 => Kind::Conflict,
             410 => Kind::Expired,
             400 | 405 | 406 | 413 | 415 | 422 => Kind::Invalid,
             429 => Kind::Throttled,
-            500 => Kind::Internal,
-            502..=504 => Kind::Unavailable,
+            500 if reason == DELIBERATE => Kind::Internal,
+            // The API server passes errors of its storage on as they are, also after a change that was stored. Other
+            // codes are those of proxies.
+            500 | 502..=504 | 507..=599 => Kind::Unavailable,
             _ => Kind::Other,
         };
         Self { doing: doing.into(), kind, message, retry_after }
@@ -178,14 +190,14 @@ impl ClusterError {
     pub fn is_transient(&self) -> bool {
         match self.kind {
             Kind::Unreachable | Kind::TimedOut | Kind::Throttled | Kind::Unavailable | Kind::CutShort => true,
-            Kind::Internal => {
-                self.message.contains(PATCH_RACE)
-                    || self.message.contains(UNDER_WAY)
-                    || self.message.contains("failed calling webhook")
-                    || self.message.contains("etcdserver")
-            }
+            Kind::Internal => PASSING.iter().any(|text| self.message.contains(text)),
             _ => false,
         }
+    }
+
+    /// Whether the server did not know the user, or something in front of it: also while it cannot ask whoever knows.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self.kind, Kind::Credentials | Kind::Portal)
     }
 
     /// Whether the server may have carried out the request although no answer came.
@@ -369,6 +381,24 @@ mod tests {
                 Kind::Internal,
                 false,
             ),
+            (
+                500,
+                status("", "rpc error: code = Unavailable desc = transport is closing"),
+                Kind::Unavailable,
+                true,
+            ),
+            (500, String::new(), Kind::Unavailable, true),
+            (
+                409,
+                status(
+                    "Conflict",
+                    "Operation cannot be fulfilled on resourcequotas \"q\": the object has been modified",
+                ),
+                Kind::Unavailable,
+                true,
+            ),
+            (408, String::new(), Kind::TimedOut, true),
+            (521, String::new(), Kind::Unavailable, true),
             (503, "service unavailable\n".into(), Kind::Unavailable, true),
             (403, status("Forbidden", "no"), Kind::Forbidden, false),
             (422, status("Invalid", "bad"), Kind::Invalid, false),

@@ -201,6 +201,10 @@ impl Cluster {
             Err(error) if error.kind == Kind::Conflict => {
                 let spec =
                     self.read_lease(doing, name).await?.and_then(|lease| lease.spec).unwrap_or_default();
+                // An earlier attempt, whose answer was lost, has taken it.
+                if spec.holder_identity.as_deref() == ours {
+                    return Ok(());
+                }
                 Err(LockError::Taken(Taken {
                     holder: spec.holder_identity.unwrap_or_default(),
                     since: spec.acquire_time.map(|time| time.0),
@@ -375,5 +379,40 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::Method;
+
+    use super::*;
+    use crate::cluster::scripted::{Reply, cluster};
+    use crate::phases::Interrupter;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stale_lock_is_taken_over_also_if_the_answer_is_lost() {
+        let puts = AtomicUsize::new(0);
+        let cluster = cluster(move |request| match *request.method() {
+            Method::POST => Reply::Answer(409, r#"{"reason": "AlreadyExists"}"#.to_owned()),
+            // The first one is stored, and the second one meets its version.
+            Method::PUT if puts.fetch_add(1, Ordering::Relaxed) == 0 => Reply::Broken,
+            Method::PUT => Reply::Answer(409, r#"{"reason": "Conflict"}"#.to_owned()),
+            _ => {
+                let holder = if puts.load(Ordering::Relaxed) == 0 { "other" } else { "me" };
+                let labels = names::labels("p", "id", Role::Lock);
+                let time = "2020-01-01T00:00:00.000000Z";
+                let lease = serde_json::json!({
+                    "metadata": {"name": "p", "labels": labels, "resourceVersion": "1"},
+                    "spec": {"holderIdentity": holder, "acquireTime": time, "renewTime": time},
+                });
+                Reply::Answer(200, lease.to_string())
+            }
+        });
+        let (_interrupter, interrupt) = Interrupter::new();
+        let held = cluster.lock("p", "id", "me", &interrupt).await;
+        assert_eq!(held.map(|held| held.holder().to_owned()).map_err(|_| ()), Ok("me".to_owned()));
     }
 }

@@ -87,29 +87,42 @@ async fn list_kept<T: DeserializeOwned, U>(
     form: Option<&'static str>,
     keep: impl Fn(T) -> Option<U>,
 ) -> Result<(Vec<U>, String), ClusterError> {
-    let mut attempt = 1;
-    loop {
-        let mut items = Vec::new();
-        let params = ListParams::default().labels(selector);
-        let take = |page: Vec<T>| items.extend(page.into_iter().filter_map(&keep));
-        match pages(cluster, doing, path, params, form, take).await {
-            Ok(version) => return Ok((items, version)),
-            // The next page of a list that took too long.
-            Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    let params = ListParams::default().labels(selector);
+    let take = |items: &mut Vec<U>, page: Vec<T>| items.extend(page.into_iter().filter_map(&keep));
+    gathered(cluster, doing, path, params, form, take).await
 }
 
-/// Lists a collection page by page without keeping it; returns the version to watch from.
-pub async fn each_page<T: DeserializeOwned>(
+/// Lists a collection page by page without keeping it; returns what `take` has gathered.
+pub async fn each_page<T: DeserializeOwned, G: Default>(
     cluster: &Cluster,
     doing: &str,
     path: &str,
     params: ListParams,
-    take: impl FnMut(Vec<T>),
-) -> Result<String, ClusterError> {
-    pages(cluster, doing, path, params, None, take).await
+    take: impl FnMut(&mut G, Vec<T>),
+) -> Result<G, ClusterError> {
+    Ok(gathered(cluster, doing, path, params, None, take).await?.0)
+}
+
+/// What `take` has gathered from all pages, and the version to watch from.
+async fn gathered<T: DeserializeOwned, G: Default>(
+    cluster: &Cluster,
+    doing: &str,
+    path: &str,
+    params: ListParams,
+    form: Option<&'static str>,
+    mut take: impl FnMut(&mut G, Vec<T>),
+) -> Result<(G, String), ClusterError> {
+    let mut attempt = 1;
+    loop {
+        let mut all = G::default();
+        let take = |page| take(&mut all, page);
+        match Box::pin(pages(cluster, doing, path, params.clone(), form, take)).await {
+            Ok(version) => return Ok((all, version)),
+            // The next page of a list that took too long: the list begins again.
+            Err(error) if error.kind == Kind::Expired && attempt < EXPIRED => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn pages<T: DeserializeOwned>(
@@ -283,8 +296,30 @@ fn page<'a>(doing: &str, answer: &'a Answer) -> Result<Page<'a>, ClusterError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::cluster::scripted::{Reply, cluster};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_whose_next_page_has_expired_begins_again() {
+        let asked = AtomicUsize::new(0);
+        let cluster = cluster(move |request| {
+            let item = r#"{"metadata": {"name": "p"}}"#;
+            let (rest, code) = match (asked.fetch_add(1, Ordering::Relaxed), request.uri().query()) {
+                (1, _) => return Reply::Answer(410, r#"{"reason": "Expired"}"#.to_owned()),
+                (_, Some(query)) if query.contains("continue=") => ("", 200),
+                _ => (r#", "continue": "more""#, 200),
+            };
+            Reply::Answer(
+                code,
+                format!(r#"{{"metadata": {{"resourceVersion": "1"{rest}}}, "items": [{item}]}}"#),
+            )
+        });
+        let take = |count: &mut usize, page: Vec<Object>| *count += page.len();
+        let all = each_page(&cluster, "list pods", "/api/v1/pods", ListParams::default(), take).await;
+        assert_eq!(all.unwrap(), 2, "nothing is counted twice");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_list_that_never_ends_is_given_up() {

@@ -45,6 +45,7 @@ pub mod quotas;
 pub mod scope;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod server_clock;
 pub mod sources;
 pub mod stall;
 pub mod store;
@@ -63,6 +64,7 @@ use bootstorm_model::observe::clock::wall_now;
 use bootstorm_model::observe::{Delays, Offset};
 pub use connect::Connection;
 pub use error::{ClusterError, Kind};
+use server_clock::{ServerClock, micros, own_ahead};
 use stall::Pulse;
 use transport::Transport;
 
@@ -71,8 +73,6 @@ use bootstorm_model::record::ClockDifference;
 
 /// Maximum length of a server's message.
 const MOST_TOLD: usize = 1_000;
-/// Maximum truncation of a `Date` header, in microseconds.
-const WHOLE_SECOND: i64 = 1_000_000;
 
 /// A connection to one cluster
 #[derive(Clone)]
@@ -98,10 +98,8 @@ struct Shared {
     connection: Connection,
     /// Permits one renewal of the credentials at a time.
     renewal: tokio::sync::Mutex<Option<Instant>>,
-    /// Best estimate of how far the server's clock is ahead of ours, in microseconds; `i64::MIN` if unknown.
-    server_ahead: AtomicI64,
-    /// Upper bound on that; `i64::MAX` if unknown.
-    server_ahead_at_most: AtomicI64,
+    /// What is known of the server's clock.
+    server_clock: Mutex<ServerClock>,
     /// Measured delay of the watch.
     echo: Mutex<watch_delay::Echo>,
     /// Number of retries, without timed requests.
@@ -124,8 +122,7 @@ impl Cluster {
             good_until: AtomicI64::new(i64::MAX),
             connection,
             renewal: tokio::sync::Mutex::new(None),
-            server_ahead: AtomicI64::new(i64::MIN),
-            server_ahead_at_most: AtomicI64::new(i64::MAX),
+            server_clock: Mutex::default(),
             echo: Mutex::default(),
             retries: AtomicU32::new(0),
             proved: AtomicBool::new(false),
@@ -174,6 +171,7 @@ impl Cluster {
 
     fn replace_transport(&self, transport: Transport) {
         let mut current = self.shared.transport.write().unwrap_or_else(PoisonError::into_inner);
+        transport.widen_like(&current.1);
         *current = (current.0 + 1, transport);
     }
 
@@ -195,18 +193,19 @@ impl Cluster {
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
     ///
-    /// Estimated from `Date` headers. These are truncated to whole seconds, so every header gives a lower bound; the
-    /// largest of many comes close from below.
+    /// Estimated from `Date` headers ([`ServerClock`]).
     pub fn server_ahead(&self) -> i64 {
-        match self.shared.server_ahead.load(Ordering::Relaxed) {
-            i64::MIN => 0,
-            ahead => ahead,
-        }
+        self.server_clock().bounds().map_or(0, |(least, _)| least - own_ahead())
     }
 
-    /// Best estimate of the server's clock. Computers with different clocks agree on it.
+    /// Best estimate of the server's clock. Computers with different clocks agree on it, and setting ours does not
+    /// change it.
     pub fn server_now(&self) -> Timestamp {
         wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
+    }
+
+    fn server_clock(&self) -> MutexGuard<'_, ServerClock> {
+        self.shared.server_clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Age of something on the server, by the server's own clock: ours may be a day ahead or behind.
@@ -216,20 +215,17 @@ impl Cluster {
 
     /// Bounds on how far the server's clock is ahead of ours; `None` while unknown.
     pub fn clock_difference(&self) -> Option<ClockDifference> {
-        let least = self.shared.server_ahead.load(Ordering::Relaxed);
-        let most = self.shared.server_ahead_at_most.load(Ordering::Relaxed);
-        let known = least != i64::MIN && most != i64::MAX;
-        known.then_some(ClockDifference { least: Offset(least), most: Offset(most) })
+        let (least, most) = self.server_clock().bounds()?;
+        let own = own_ahead();
+        Some(ClockDifference { least: Offset(least - own), most: Offset(most - own) })
     }
 
-    /// Updates the estimate from a `Date` header of an answer to a request that was sent and answered at these times,
-    /// in microseconds.
-    fn learn_server_time(&self, date: Option<&http::HeaderValue>, sent: i64, answered: i64) {
+    /// Updates the estimate from a `Date` header of an answer to a request that was sent and answered at these readings
+    /// of the continuous clock.
+    fn learn_server_time(&self, date: Option<&http::HeaderValue>, sent: Duration, answered: Duration) {
         let Some(date) = date.and_then(|value| value.to_str().ok()) else { return };
         let Ok(time) = jiff::fmt::rfc2822::parse(date) else { return };
-        let cut = time.timestamp().as_microsecond();
-        self.shared.server_ahead.fetch_max(cut - answered, Ordering::Relaxed);
-        self.shared.server_ahead_at_most.fetch_min(cut + WHOLE_SECOND - sent, Ordering::Relaxed);
+        self.server_clock().learn(time.timestamp().as_microsecond(), micros(sent), micros(answered));
     }
 
     fn echo(&self) -> MutexGuard<'_, watch_delay::Echo> {

@@ -199,12 +199,19 @@ impl Cluster {
             if attempts.sent > 0
                 && let Err(error) = self.check_before(timed).await
             {
+                let left = deadline.saturating_duration_since(monotonic_now());
+                if self.may_pass(&error) && !left.is_zero() {
+                    repeated(&error);
+                    tokio::time::sleep(wait(attempts.sent, error.retry_after).min(left)).await;
+                    last = Some(error);
+                    continue;
+                }
                 let restarted =
                     matches!(timed.meaning, Idempotency::Restart { .. } | Idempotency::Evict { .. });
                 if restarted && answer_lost && error.kind == Kind::Conflict {
                     return ended(attempts, Ok(monotonic_now()), true);
                 }
-                let certain = !answer_lost && !error.is_transient();
+                let certain = !answer_lost && !self.may_pass(&error);
                 return ended(attempts, Err(error), certain);
             }
             attempts.sent += 1;
@@ -236,7 +243,7 @@ impl Cluster {
             }
             let repeatable = matches!(timed.meaning, Idempotency::Patch { .. } | Idempotency::Guarded { .. });
             let race = error.kind == Kind::Conflict && repeatable;
-            let passing = error.is_transient() || race;
+            let passing = self.may_pass(&error) || race;
             if !passing || now >= deadline {
                 return ended(attempts, Err(error), !passing && !answer_lost);
             }
@@ -345,4 +352,59 @@ enum Earlier {
     Strange,
     /// An actual refusal.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::cluster::machines;
+    use crate::cluster::scripted::{Reply, cluster};
+    use bootstorm_model::record::Via;
+
+    fn status(code: u16, reason: &str, message: &str) -> Reply {
+        let status =
+            serde_json::json!({"kind": "Status", "reason": reason, "message": message, "code": code});
+        Reply::Answer(code, status.to_string())
+    }
+
+    /// Sends the start of a VM to a server that first accepts another request, and then answers as it is told.
+    async fn sent(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Sent {
+        let asked = AtomicUsize::new(0);
+        let cluster = cluster(move |request| match request.uri().path() {
+            "/version" => Reply::Answer(200, "{}".to_owned()),
+            _ => answer(asked.fetch_add(1, Ordering::Relaxed)),
+        });
+        cluster.ask_raw("read the version", &version_request()).await.unwrap();
+        let target = Target { namespace: "p-1".into(), name: "vm".into() };
+        let timed = machines::start(&target, "u", Via::Patch).unwrap();
+        let deadline = monotonic_now() + Duration::from_secs(600);
+        cluster.send_timed(&timed, deadline, &mut Guard::held(), |_| {}).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_waited_for() {
+        let passing: [fn() -> Reply; 6] = [
+            || status(401, "Unauthorized", "Unauthorized"),
+            || status(500, "", "rpc error: code = Unavailable desc = transport is closing"),
+            || status(500, "", "context deadline exceeded"),
+            || status(500, "InternalError", "Internal error occurred: failed calling webhook \"x\""),
+            || status(409, "Conflict", "Operation cannot be fulfilled on resourcequotas \"q\""),
+            || Reply::Answer(302, String::new()),
+        ];
+        for (index, refusal) in passing.into_iter().enumerate() {
+            let accepted = || Reply::Answer(200, "{}".to_owned());
+            let sent = sent(move |asked| if asked < 5 { refusal() } else { accepted() }).await;
+            assert!(sent.outcome.is_ok() && sent.attempts.sent == 6, "{index}: {sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_for_good_is_certain_and_what_may_be_done_is_not() {
+        let refused = sent(|_| status(403, "Forbidden", "no")).await;
+        assert!(refused.outcome.is_err() && refused.certain && refused.attempts.sent == 1, "{refused:?}");
+        let lost = sent(|_| status(500, "", "context deadline exceeded")).await;
+        assert!(lost.outcome.is_err() && !lost.certain, "{lost:?}");
+    }
 }

@@ -174,6 +174,43 @@ async fn an_event_that_cannot_be_read_is_passed_and_what_follows_is_heard() {
     assert_eq!(versions.lock().unwrap().len(), 1, "{versions:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_cannot_be_read_in_a_list_is_not_gone() {
+    let object = |name: &str, version: u32, phase: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"{name}","namespace":"p-1","uid":"{name}","resourceVersion":"{version}"}},"status":{{"phase":{phase}}}}}"#
+        )
+    };
+    let (lists, watches) = (AtomicU32::new(0), AtomicU32::new(0));
+    let cluster = cluster(move |request| {
+        if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+            let expired = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}"#;
+            let first = watches.fetch_add(1, Ordering::Relaxed) == 0;
+            return Reply::Lines(if first { vec![expired.to_owned()] } else { Vec::new() }, !first);
+        }
+        let first = lists.fetch_add(1, Ordering::Relaxed) == 0;
+        let (phase, version) = if first { (r#""Running""#, 5) } else { ("7", 9) };
+        let mut items = vec![object("a", version, phase)];
+        items.extend(first.then(|| object("b", version, phase)));
+        let items = items.join(",");
+        Reply::Answer(200, format!(r#"{{"metadata":{{"resourceVersion":"{version}"}},"items":[{items}]}}"#))
+    });
+    let mut changes = Changes::open(&cluster, &Scope::All, "", Needs::Objects).await.unwrap();
+    let (mut absent, mut unreadable) = (Vec::new(), 0);
+    let end = tokio::time::Instant::now() + Duration::from_secs(30);
+    while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {
+        match received.event {
+            ChangeEvent::Changes(all) => absent.extend(all.into_iter().filter_map(|change| match change {
+                Change::Absent { uid, .. } => Some(uid),
+                Change::Present(_) => None,
+            })),
+            ChangeEvent::Unreadable(_) => unreadable += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((absent, unreadable), (vec!["b".to_owned()], 1));
+}
+
 /// A record whose head is stored by a scripted server; each PUT of the head is counted from 0.
 fn record(fate: impl Fn(u32) -> Fate + Send + Sync + 'static) -> (Cluster, RunRecord, Arc<AtomicU32>) {
     let head = Mutex::new((1_u32, serde_json::Value::Null));

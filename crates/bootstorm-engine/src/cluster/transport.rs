@@ -68,6 +68,13 @@ impl Transport {
         let connections = in_flight.div_ceil(SHARED_BY).max(1);
         self.spread.as_ref().map(|spread| spread.widen(connections))
     }
+
+    /// Spreads single requests over as many connections as another transport does.
+    pub(super) fn widen_like(&self, other: &Self) {
+        if let (Some(spread), Some(other)) = (&self.spread, &other.spread) {
+            spread.widen(other.connections());
+        }
+    }
 }
 
 type Connector = TimeoutConnector<HttpsConnector<HttpConnector>>;
@@ -98,6 +105,10 @@ impl Spread {
         connector.set_connect_timeout(config.connect_timeout);
         let pools = Arc::new(RwLock::new(vec![pool(&connector)]));
         Ok(Self { connector, pools, turn: Arc::default() })
+    }
+
+    fn connections(&self) -> usize {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn widen(&self, connections: usize) -> usize {

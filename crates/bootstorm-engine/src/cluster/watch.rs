@@ -229,9 +229,13 @@ impl<T: Watched> Follower<T> {
         let mut unreadable = Vec::new();
         let readable =
             listed.into_iter().filter_map(|item| item.map_err(|fault| unreadable.push(fault)).ok());
-        self.tell(WatchEvent::Listed(readable.collect()), late);
-        for fault in unreadable {
-            self.tell(WatchEvent::Unreadable(fault), late);
+        let listed = WatchEvent::Listed(readable.collect());
+        let mut unreadable: Vec<_> = unreadable.into_iter().map(WatchEvent::Unreadable).collect();
+        // The first event of a watch is its list. Later, whoever concludes from a list that something is gone has to know
+        // before what it lacks.
+        unreadable.insert(if late { unreadable.len() } else { 0 }, listed);
+        for event in unreadable {
+            self.tell(event, late);
         }
         Ok(())
     }

@@ -11,8 +11,9 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 use super::Interrupt;
 use super::errand::{Errand, Maker};
 use super::ground::Ground;
+use crate::cluster::call::wait;
 use crate::cluster::guard::Guard;
-use crate::cluster::pace::Sent;
+use crate::cluster::pace::{Sent, Timed};
 use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::plan::shape::Due;
@@ -243,7 +244,7 @@ impl Dispatcher {
                 return;
             }
             let allowed = match ground.check(&request) {
-                Ok(()) => cluster.check_before(&request).await,
+                Ok(()) => checked(&cluster, &request, patience, &interrupt, &stopped).await,
                 refused => refused,
             };
             let at = monotonic_now();
@@ -257,6 +258,32 @@ impl Dispatcher {
             };
             let at = sent.outcome.as_ref().copied().unwrap_or_else(|_| monotonic_now());
             tell(&news, target, at, RequestEvent::Ended(sent));
+        }
+    }
+}
+
+/// Checks what a request would reach, for as long as the request itself would be repeated.
+async fn checked(
+    cluster: &Cluster,
+    request: &Timed,
+    patience: Duration,
+    interrupt: &Interrupt,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(), ClusterError> {
+    let until = monotonic_now() + patience;
+    let mut attempt = 1;
+    loop {
+        let outcome = cluster.check_before(request).await;
+        match outcome {
+            Err(error) if cluster.may_pass(&error) && !interrupt.is_set() && !*stopped.borrow() => {
+                let left = until.saturating_duration_since(monotonic_now());
+                if left.is_zero() {
+                    return Err(error);
+                }
+                tokio::time::sleep(wait(attempt, error.retry_after).min(left)).await;
+                attempt += 1;
+            }
+            outcome => return outcome,
         }
     }
 }

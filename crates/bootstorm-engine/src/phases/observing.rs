@@ -335,6 +335,8 @@ struct Watching<'a> {
     gaps: HashMap<usize, LastGap>,
     /// Watches on instances that currently do not deliver.
     blind: Vec<usize>,
+    /// Whether the user was told of the interruption.
+    is_blindness_told: bool,
     /// Last gap of the watch on nodes.
     nodes_gap: Option<LastGap>,
     limits: Limits,
@@ -376,6 +378,7 @@ impl<'a> Watching<'a> {
             guests: None,
             gaps: HashMap::new(),
             blind: Vec::new(),
+            is_blindness_told: false,
             nodes_gap: None,
             limits: work.limits,
             interrupt: work.interrupt,
@@ -408,7 +411,7 @@ impl<'a> Watching<'a> {
         if let Some(from) = gap {
             known.continued += 1;
             known.ended = None;
-            known.gaps.push(Gap { from, to: now, ..Gap::default() });
+            Gap { from, to: now, ..Gap::default() }.note(&mut known.gaps);
         }
         known.server_ahead_micros.get_or_insert(self.cluster.server_ahead());
         let heard = self.heard(now, gap);
@@ -505,21 +508,21 @@ impl<'a> Watching<'a> {
                 let gap = LastGap::after(self.gaps.get(&number).copied(), self.clock.at(since));
                 self.gaps.insert(number, gap);
                 self.blind.push(number);
-                if !expected && self.blind.len() == 1 {
+                if !expected && !self.is_blindness_told {
+                    self.is_blindness_told = true;
                     (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: true });
                 }
             }
             ChangeEvent::Restored => {
-                let was_blind = !self.blind.is_empty();
                 self.blind.retain(|blind| *blind != number);
                 let from = self.gaps.get(&number).map_or(at, |gap| gap.from);
                 self.gaps.insert(number, LastGap { from, restored: Some(at) });
                 if at.since(from) >= SHORTEST_GAP {
                     let stream = Some(StreamKind::Instances);
-                    self.watcher.observation_mut().gaps.push(Gap { from, to: at, stream, open: false });
-                    if was_blind && self.blind.is_empty() {
-                        (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: false });
-                    }
+                    Gap { from, to: at, stream, open: false }.note(&mut self.watcher.observation_mut().gaps);
+                }
+                if self.blind.is_empty() && std::mem::take(&mut self.is_blindness_told) {
+                    (self.events)(&Seen::Blind { stream: StreamKind::Instances, begins: false });
                 }
             }
             ChangeEvent::Unreadable(fault) => (self.events)(&Seen::Warning(fault.to_string())),
@@ -543,7 +546,7 @@ impl<'a> Watching<'a> {
             Said::Broken(since, why) => {
                 let from = self.clock.at(since);
                 let gap = Gap { from, to: self.clock.now(), stream: Some(stream), open: true };
-                self.watcher.observation_mut().gaps.push(gap);
+                gap.note(&mut self.watcher.observation_mut().gaps);
                 tracing::info!(why, "the prober is interrupted");
                 (self.events)(&Seen::Blind { stream, begins: true });
             }

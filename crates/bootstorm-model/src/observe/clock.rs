@@ -107,7 +107,10 @@ impl Clock {
 
     /// The instant at which `offset` is reached on this process's monotonic clock.
     pub fn instant(&self, offset: Offset) -> Instant {
+        // The monotonic clock stands still while the computer is suspended, the axis does not.
+        let slept = since(self.suspended, suspended());
         let distance = Duration::from_micros(offset.0.saturating_sub(self.anchor_offset.0).max(0) as u64);
+        let distance = distance.saturating_sub(slept);
         // A stored offset may have any value; later than this means never.
         self.anchor + distance.min(FAR)
     }
@@ -242,6 +245,9 @@ mod tests {
         if continuous().is_some() {
             // Each reading is exact up to the noise that is not counted.
             assert!((89.9..150.0).contains(&after.since(before).seconds()), "{after}");
+            let soon = clock.instant(clock.now().plus(Duration::from_secs(1)));
+            let left = soon.saturating_duration_since(monotonic_now());
+            assert!(left < Duration::from_secs(2), "a deadline is not put off by the suspension: {left:?}");
         }
         let second = Duration::from_secs(1);
         assert_eq!(since(second, second + Duration::from_millis(40)), Duration::ZERO);

@@ -6,7 +6,7 @@ use super::recovery::shifted;
 use super::{MOST_OUTAGES, Observation, Watched};
 use crate::observe::clock::between;
 use crate::observe::{Milestone, Offset, Timeline};
-use crate::record::Gap;
+use crate::record::{Gap, MOST_GAPS};
 use crate::shards::Shard;
 
 /// Joins the observations of so many shards, by index, into one of all VMs; `None` if no shard has begun.
@@ -58,6 +58,11 @@ pub fn join(of: u32, vms: usize, parts: BTreeMap<u32, Observation>) -> Option<Ob
         joined.gaps.push(Gap { to: joined.watched_until, open: true, ..Gap::default() });
     }
     joined.gaps.sort_by_key(|gap| (gap.from, gap.to));
+    if joined.gaps.len() > MOST_GAPS {
+        for gap in std::mem::take(&mut joined.gaps) {
+            gap.note(&mut joined.gaps);
+        }
+    }
     joined.outages.sort_by_key(|timeline| (over(timeline), timeline.target));
     if joined.outages.len() > MOST_OUTAGES {
         joined.dropped += (joined.outages.len() - MOST_OUTAGES) as u32;

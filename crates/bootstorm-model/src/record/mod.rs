@@ -27,8 +27,8 @@ pub use limit::{FailureLimit, Share};
 pub use made::{Made, UidsByName};
 pub use metrics::{Gauge, Line, Metric, Metrics, Unit};
 pub use phase::{
-    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, NO_OUTAGE, NOT_IN_STORM, OTHER_SHARD, PhaseKind,
-    PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
+    BLIND_LIMIT_SECONDS, Cordon, Gap, InsightHealth, MOST_GAPS, NO_OUTAGE, NOT_IN_STORM, OTHER_SHARD,
+    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, SetupRecord, Via, WatchHealth,
 };
 
 pub use series::{Series, SeriesKind};

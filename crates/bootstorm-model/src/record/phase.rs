@@ -271,7 +271,26 @@ pub struct Gap {
     pub open: bool,
 }
 
+/// Maximum number of gaps that are recorded, so that an observation of months can be read again.
+pub const MOST_GAPS: usize = 10_000;
+/// Gaps of a stream this close to each other are one: it delivered next to nothing between them.
+const ONE_GAP: Offset = Offset(100_000);
+
 impl Gap {
+    /// Adds a gap. One that has ended close to the gap before it of the same stream extends that, and so does any once
+    /// there are [`MOST_GAPS`]: nothing was missed in the time between them, but claiming less is safe.
+    pub fn note(self, gaps: &mut Vec<Self>) {
+        let is_full = gaps.len() >= MOST_GAPS;
+        let last = gaps.iter_mut().rev().find(|gap| gap.stream == self.stream && !gap.open);
+        let is_near = |last: &Self| self.from.since(last.to) <= ONE_GAP && self.from >= last.from;
+        match last {
+            Some(last) if is_full || !self.open && is_near(last) => {
+                (last.to, last.open) = (last.to.max(self.to), self.open);
+            }
+            _ => gaps.push(self),
+        }
+    }
+
     /// Merges overlapping gaps, in order: the periods in which at least one stream did not deliver.
     pub fn together<'a>(gaps: impl IntoIterator<Item = &'a Self>) -> Vec<(Offset, Offset)> {
         let mut all: Vec<_> = gaps.into_iter().map(|gap| (gap.from, gap.to)).collect();
@@ -586,6 +605,25 @@ mod tests {
         let whole = [(Offset(1), Offset(10)), (Offset(20), Offset(30))];
         assert_eq!(Gap::together(&gaps), whole);
         assert_eq!(Gap::together(&[]), []);
+    }
+
+    #[test]
+    fn gaps_are_bounded_and_none_is_lost() {
+        let mut gaps = Vec::new();
+        let stream = Some(StreamKind::Instances);
+        let end = |number: i64| Offset(number * 1_000_000);
+        for number in 0..MOST_GAPS as i64 + 100 {
+            Gap { from: Offset(end(number).0 - 30_000), to: end(number), stream, open: false }
+                .note(&mut gaps);
+        }
+        assert_eq!((gaps.len(), gaps.last().unwrap().to), (MOST_GAPS, end(MOST_GAPS as i64 + 99)));
+        Gap { from: end(20_000), to: end(20_001), stream, open: true }.note(&mut gaps);
+        let last = *gaps.last().unwrap();
+        assert!(gaps.len() == MOST_GAPS && last.open && last.to == end(20_001), "{last:?}");
+        let mut near = vec![Gap { from: Offset(0), to: Offset(50_000), stream, open: false }];
+        Gap { from: Offset(90_000), to: Offset(95_000), stream, open: false }.note(&mut near);
+        Gap { from: Offset(91_000), to: Offset(92_000), stream: None, open: false }.note(&mut near);
+        assert_eq!(near.iter().map(|gap| gap.to).collect::<Vec<_>>(), [Offset(95_000), Offset(92_000)]);
     }
 
     #[test]

@@ -12,8 +12,6 @@ use crate::record::{Gap, PhaseRecord};
 
 /// An expected interruption no longer than this hides nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
-/// Gaps of a stream this close to each other are one: it delivered next to nothing between them.
-const ONE_GAP: Offset = Offset(100_000);
 
 impl Tracker<'_> {
     pub(super) fn gap_opened(
@@ -61,13 +59,7 @@ impl Tracker<'_> {
             self.phase.watch.restarts += 1;
         }
         if let Some(gaps) = gaps_of(&mut self.phase, stream.kind) {
-            let last = gaps.iter_mut().rev().find(|gap| gap.stream == Some(stream.kind));
-            match last {
-                Some(last) if from.since(last.to) <= ONE_GAP && from >= last.from => {
-                    last.to = last.to.max(to);
-                }
-                _ => gaps.push(gap),
-            }
+            gap.note(gaps);
         }
         self.dirty = true;
         self.tell(to, None, Happened::Seeing { stream, gap: to.since(from) });

@@ -179,15 +179,13 @@ impl Cluster {
 
     /// Requests of all pods that have not ended, per node.
     pub async fn usage(&self) -> Result<Usage, ClusterError> {
-        let mut usage = Usage::new();
         let alive = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
-        let take = |pods: Vec<Pod>| {
+        let take = |usage: &mut Usage, pods: Vec<Pod>| {
             for pod in pods.iter().filter(|pod| !pod.spec.node_name.is_empty()) {
                 add(usage.entry(pod.spec.node_name.clone()).or_default(), &pod.spec.requests());
             }
         };
-        each_page(self, "list pods", &path("v1", None, "pods"), alive, take).await?;
-        Ok(usage)
+        each_page(self, "list pods", &path("v1", None, "pods"), alive, take).await
     }
 
     /// Requests of the launcher pods in a scope that have not ended.
@@ -196,8 +194,10 @@ impl Cluster {
             ListParams::default().labels(LAUNCHERS).fields("status.phase!=Succeeded,status.phase!=Failed");
         let mut found = Vec::new();
         for collection in scope.collections_of("v1", "pods") {
-            let take = |pods: Vec<Launcher>| found.extend(pods.into_iter().filter_map(Launcher::footprint));
-            each_page(self, "list launcher pods", &collection, alive.clone(), take).await?;
+            let take = |all: &mut Vec<Footprint>, pods: Vec<Launcher>| {
+                all.extend(pods.into_iter().filter_map(Launcher::footprint));
+            };
+            found.extend(each_page(self, "list launcher pods", &collection, alive.clone(), take).await?);
         }
         Ok(found)
     }
