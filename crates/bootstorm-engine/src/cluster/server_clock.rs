@@ -6,12 +6,12 @@ use bootstorm_model::observe::clock::{continuous_now, wall_now};
 
 /// A `Date` header is truncated to that, in microseconds.
 const WHOLE_SECOND: i64 = 1_000_000;
-/// Length of a window, in microseconds: within two of them, clocks drift by less than the estimate is exact.
-const WINDOW: i64 = 600_000_000;
+/// Length of a window, in microseconds: a watch alone brings an answer every five minutes.
+const WINDOW: i64 = 1_800_000_000;
 
 /// Bounds on how far the server's clock is ahead of our continuous clock
 ///
-/// Each `Date` header gives one of each kind, and the best of many come close. They are kept for 10 to 20 minutes, since
+/// Each `Date` header gives one of each kind, and the best of many come close. They are kept for 30 to 60 minutes, since
 /// the clocks of a long series drift, or the server's is set. Setting our wall clock has no influence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ServerClock {

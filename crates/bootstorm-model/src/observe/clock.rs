@@ -157,7 +157,11 @@ pub fn elapsed_since(instant: Instant) -> Duration {
 
 /// Time since an arbitrary point, including time in which the computer was suspended.
 pub fn continuous_now() -> Duration {
-    continuous_clock().unwrap_or_else(|| monotonic_now().duration_since(*BASE) + HEADROOM)
+    continuous_clock().unwrap_or_else(|| {
+        let now = monotonic_now();
+        // A simulated clock may be read before the base, too.
+        (HEADROOM + now.saturating_duration_since(*BASE)).saturating_sub(BASE.saturating_duration_since(now))
+    })
 }
 
 fn continuous_clock() -> Option<Duration> {
