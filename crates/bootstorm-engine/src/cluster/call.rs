@@ -124,6 +124,7 @@ impl Cluster {
         doing: &str,
         request: Request<Vec<u8>>,
     ) -> Result<Response<Body>, ClusterError> {
+        let sent = continuous_now();
         let response = self
             .transport()
             .streams
@@ -131,6 +132,7 @@ impl Cluster {
             .await
             .map_err(|error| ClusterError::from_client(doing, &error))?;
         let (head, body) = response.into_parts();
+        self.learn_server_time(head.headers.get(DATE), sent, continuous_now());
         if head.status.is_success() {
             return Ok(Response::from_parts(head, body));
         }

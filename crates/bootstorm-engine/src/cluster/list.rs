@@ -69,13 +69,13 @@ pub(super) async fn list_as<T: DeserializeOwned, U>(
 }
 
 /// Lists the metadata of the selected objects, each as `keep` returns it.
-pub async fn list_metadata(
+pub async fn list_metadata<U>(
     cluster: &Cluster,
     doing: &str,
     path: &str,
     selector: &str,
-    keep: impl Fn(Object) -> Option<Object>,
-) -> Result<Vec<Object>, ClusterError> {
+    keep: impl Fn(Object) -> Option<U>,
+) -> Result<Vec<U>, ClusterError> {
     Ok(list_kept(cluster, doing, path, selector, Some(METADATA), keep).await?.0)
 }
 

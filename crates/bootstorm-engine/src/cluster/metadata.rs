@@ -52,19 +52,6 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Keeps only what tells which run made an object. The rest is most of the memory that thousands of them take.
-    pub fn reduce(&mut self) {
-        let is_ours = |key: &str| key.strip_prefix(names::DOMAIN).is_some_and(|rest| rest.starts_with('/'));
-        let labels = std::mem::take(&mut self.labels);
-        let mut labels: Vec<_> = labels.into_iter().filter(|(key, _)| is_ours(key)).collect();
-        labels.shrink_to_fit();
-        self.labels = LiteMap::from_sorted_store_unchecked(labels);
-        self.annotations = LiteMap::new();
-        self.finalizers = Vec::new();
-        self.managed_fields.retain(|manager| manager.manager == names::FIELD_MANAGER);
-        self.managed_fields.shrink_to_fit();
-    }
-
     /// Whether this tool wrote the label with the UUID of the run: copies are written by others.
     pub fn is_labelled_by_us(&self) -> bool {
         let is_ours =

@@ -107,7 +107,7 @@ impl Deletion<'_> {
     ) -> Result<(), CleanupError> {
         let collection = sort.collection(namespace);
         // Objects that have lost their label are not seen by it.
-        let is_labelled = objects.iter().all(|object| object.run_id == self.run_id);
+        let is_labelled = objects.iter().all(|object| object.is_labelled);
         let selector = if is_labelled { run_id_selector(self.run_id) } else { String::new() };
         // Only conditions of namespaces describe what holds them.
         let needs = if sort == Sort::Namespaces { Needs::Objects } else { Needs::Metadata };

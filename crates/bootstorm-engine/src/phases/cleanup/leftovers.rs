@@ -6,8 +6,8 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Sort;
-use super::list::{SERVICE_ACCOUNT, contents, look, look_in, named, wide, wide_or_marked};
-use crate::cluster::metadata::{Metadata, Object};
+use super::list::{contents, look, look_in, named, wide, wide_or_marked};
+use crate::cluster::metadata::Metadata;
 use crate::cluster::names::run_id_selector;
 use crate::cluster::ownership::{Estate, Kind, Stranger};
 use crate::cluster::{Cluster, ClusterError, names};
@@ -34,8 +34,8 @@ pub struct Found {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// UUID of the run that created it, from its label; empty if there is none.
-    pub run_id: String,
+    /// Whether it carries the UUID of the run as a label.
+    pub is_labelled: bool,
     /// Whether it has an owner, with which the garbage collector deletes it.
     pub is_owned: bool,
 }
@@ -45,14 +45,6 @@ impl Found {
     pub fn shown(&self, sort: Sort) -> String {
         let place = if self.namespace.is_empty() { String::new() } else { format!(" -n {}", self.namespace) };
         printable(&format!("{}/{}{place}", sort.word(), self.name)).into_owned()
-    }
-}
-
-impl From<Metadata> for Found {
-    fn from(metadata: Metadata) -> Self {
-        let Metadata { name, namespace, uid, mut labels, owner_references, .. } = metadata;
-        let run_id = labels.remove(names::RUN_ID).unwrap_or_default();
-        Self { namespace, name, uid, run_id, is_owned: !owner_references.is_empty() }
     }
 }
 
@@ -89,9 +81,10 @@ impl Leftovers {
         sorts: &[Sort],
         place: Option<&str>,
     ) -> Result<Self, ClusterError> {
-        let mut sifting = Sifting::new(cluster, estate);
+        let judge = Judge { cluster, estate };
+        let mut sifting = Sifting::new(judge);
         if sorts.contains(&Sort::Namespaces) && place.is_none() {
-            sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
+            sifting.namespaces(wide(cluster, Sort::Namespaces, |metadata| judge.namespace(metadata)).await?);
         }
         let selector = run_id_selector(estate.run_id());
         let kinds = estate.extra_kinds();
@@ -107,42 +100,47 @@ impl Leftovers {
         let ours = sifting.leftovers.names_of_namespaces();
         let run_id = estate.run_id();
         let looking = others.iter().map(|sort| async {
+            let keep = |metadata| judge.sifted(*sort, metadata);
             if Sort::contents().any(|inside| inside == *sort)
-                && let Some(all) = wide_or_marked(cluster, *sort, run_id, &ours).await?
+                && let Some(all) = wide_or_marked(cluster, *sort, run_id, &ours, keep).await?
             {
                 return Ok((all, None, true));
             }
             let (objects, skipped) = match sort {
-                Sort::Migrations => look_in(cluster, *sort, &selector, places).await?,
-                _ => look(cluster, *sort, &selector, place).await?,
+                Sort::Migrations => look_in(cluster, *sort, &selector, places, keep).await?,
+                _ => look(cluster, *sort, &selector, place, keep).await?,
             };
             Ok::<_, ClusterError>((objects, skipped, false))
         });
         let marked = try_join_all(looking).await?;
         let mut whole = Vec::new();
         for (sort, (objects, skipped, has_contents)) in others.iter().zip(marked) {
-            sifting.take(*sort, objects);
+            if has_contents {
+                // Nothing else lists this kind.
+                sifting.objects.extend(objects);
+                whole.push(*sort);
+            } else {
+                sifting.take(objects);
+            }
             sifting.leftovers.skipped.extend(skipped.map(|why| (*sort, why)));
-            whole.extend(has_contents.then_some(*sort));
         }
-        let known = sifting.seen.clone();
         let rest = Sort::contents().filter(|sort| !whole.contains(sort)).collect();
-        sifting.contents(&ours, rest, &known).await?;
+        sifting.contents(&ours, rest).await?;
         if let Some(place) = place
             && sorts.contains(&Sort::Machines)
         {
-            let place = [place.to_owned()];
-            sifting.take(Sort::Machines, contents(cluster, Sort::Machines, &place, &known).await?.0);
-            for sort in kinds.iter().copied().map(Sort::Extras) {
-                sifting.take(sort, contents(cluster, sort, &place, &known).await?.0);
-            }
+            let extras = kinds.iter().copied().map(Sort::Extras);
+            sifting
+                .contents(&[place.to_owned()], std::iter::once(Sort::Machines).chain(extras).collect())
+                .await?;
         }
         // An object that has lost its label is found by its name.
         let head = names::head_name(estate.prefix());
         for sort in others.iter().copied().filter(|sort| sort.is_of_record()) {
-            let has_it = sifting.objects.iter().any(|(known, object)| *known == sort && object.name == head);
-            if !has_it {
-                sifting.take(sort, named(cluster, sort, &head).await?.into_iter().collect());
+            let is_it = |object: &Sifted| object.listed_as == sort && object.found.name == head;
+            if !sifting.objects.iter().any(is_it) {
+                let keep = |metadata| judge.sifted(sort, metadata);
+                sifting.take(named(cluster, sort, &head, keep).await?.into_iter().collect());
             }
         }
         Ok(sifting.end())
@@ -155,12 +153,13 @@ impl Leftovers {
         known: &Self,
         namespaces: &BTreeSet<&str>,
     ) -> Result<Self, ClusterError> {
-        let mut sifting = Sifting::new(cluster, estate);
-        sifting.belongs = known.found.values().flatten().map(|found| found.uid.clone()).collect();
-        sifting.namespaces(wide(cluster, Sort::Namespaces).await?);
+        let judge = Judge { cluster, estate };
+        let mut sifting = Sifting::new(judge);
+        sifting.belongs = known.found.values().flatten().map(|found| found.uid.as_str()).collect();
+        sifting.namespaces(wide(cluster, Sort::Namespaces, |metadata| judge.namespace(metadata)).await?);
         let mut ours = sifting.leftovers.names_of_namespaces();
         ours.retain(|name| namespaces.contains(name.as_str()));
-        sifting.contents(&ours, Sort::contents().collect(), &HashSet::new()).await?;
+        sifting.contents(&ours, Sort::contents().collect()).await?;
         Ok(sifting.end())
     }
 
@@ -254,73 +253,72 @@ impl Leftovers {
     }
 }
 
-/// Classification of objects
-struct Sifting<'a> {
+/// Decides on each object as it is listed, so that little of it is kept
+#[derive(Clone, Copy)]
+struct Judge<'a> {
     cluster: &'a Cluster,
     estate: &'a Estate,
-    leftovers: Leftovers,
-    objects: Vec<(Sort, Metadata)>,
-    seen: HashSet<String>,
-    /// UIDs of objects that belonged to the run before, and may be gone.
-    belongs: HashSet<String>,
 }
 
-impl<'a> Sifting<'a> {
-    fn new(cluster: &'a Cluster, estate: &'a Estate) -> Self {
-        let (leftovers, objects) = (Leftovers::default(), Vec::new());
-        Self { cluster, estate, leftovers, objects, seen: HashSet::new(), belongs: HashSet::new() }
+/// A listed object
+struct Sifted {
+    /// Kind that was listed.
+    listed_as: Sort,
+    /// Kind, by its purpose.
+    sort: Sort,
+    found: Found,
+    /// What is known of it, unless the run created it.
+    other: Option<Box<Other>>,
+}
+
+/// What is known of an object that the run has not created itself
+struct Other {
+    why: Stranger,
+    /// UIDs of its owners: what belongs to the run's objects belongs to the run.
+    owners: Vec<String>,
+    /// Whether it carries the label of the run, or a name of its plan.
+    looks_like_ours: bool,
+    /// Whether a namespace can be deleted with it: it is being deleted anyway, or every namespace has one.
+    is_worthless: bool,
+}
+
+impl<'a> Judge<'a> {
+    fn found(self, metadata: Metadata) -> Found {
+        let is_labelled = metadata.labels.get(names::RUN_ID).is_some_and(|id| id == self.estate.run_id());
+        let Metadata { name, namespace, uid, owner_references, .. } = metadata;
+        Found { namespace, name, uid, is_labelled, is_owned: !owner_references.is_empty() }
     }
 
-    /// Lists these kinds in some namespaces, except what is known by its UID.
-    async fn contents(
-        &mut self,
-        namespaces: &[String],
-        kinds: Vec<Sort>,
-        known: &HashSet<String>,
-    ) -> Result<(), ClusterError> {
-        if namespaces.is_empty() {
-            return Ok(());
-        }
-        let cluster = self.cluster;
-        let contents_of = |sort: &Sort| contents(cluster, *sort, namespaces, known);
-        let listing = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
-        for (sort, (objects, skipped)) in kinds.iter().zip(listing.try_collect::<Vec<_>>().await?) {
-            self.take(*sort, objects);
-            let is_new = |(known, _): &(Sort, String)| known != sort;
-            if let Some(why) = skipped
-                && self.leftovers.skipped.iter().all(is_new)
-            {
-                self.leftovers.skipped.push((*sort, why));
-            }
-        }
-        Ok(())
-    }
-
-    fn namespaces(&mut self, objects: Vec<Object>) {
-        for Object { metadata, .. } in objects {
-            match self.estate.judge(Kind::Namespace, &metadata) {
-                Ok(()) => self.leftovers.found.entry(Sort::Namespaces).or_default().push(metadata.into()),
-                Err(why)
-                    if self.estate.is_marked(&metadata)
-                        || self.estate.is_planned() && self.estate.is_named(Kind::Namespace, &metadata) =>
-                {
-                    self.leftovers.strangers.push((Sort::Namespaces, metadata.into(), why));
-                }
-                Err(_) => {}
-            }
+    /// A namespace, if it belongs to the run or looks like it; and the reason if it does not belong to it.
+    fn namespace(self, metadata: Metadata) -> Option<(Found, Option<Stranger>)> {
+        let estate = self.estate;
+        let looks_like_ours = || {
+            estate.is_marked(&metadata) || estate.is_planned() && estate.is_named(Kind::Namespace, &metadata)
+        };
+        match estate.judge(Kind::Namespace, &metadata) {
+            Ok(()) => Some((self.found(metadata), None)),
+            Err(why) => looks_like_ours().then(|| (self.found(metadata), Some(why))),
         }
     }
 
-    fn take(&mut self, sort: Sort, objects: Vec<Object>) {
-        for Object { metadata, .. } in objects {
-            if self.seen.insert(metadata.uid.clone()) {
-                self.objects.push((sort, metadata));
-            }
-        }
+    fn sifted(self, listed_as: Sort, metadata: Metadata) -> Sifted {
+        let sort = match listed_as.small() {
+            Some(small) if self.is_extra(small, &metadata) => Sort::Extras(small),
+            _ => listed_as.beside_nothing(),
+        };
+        let other = self.judge(sort, &metadata).err().map(|why| {
+            Box::new(Other {
+                why,
+                owners: metadata.owner_references.iter().map(|owner| owner.uid.clone()).collect(),
+                looks_like_ours: self.estate.is_marked(&metadata) || self.is_named(sort, &metadata),
+                is_worthless: metadata.deletion_timestamp.is_some() || is_everywhere(sort, &metadata),
+            })
+        });
+        Sifted { listed_as, sort, found: self.found(metadata), other }
     }
 
     /// Whether the run created an object itself.
-    fn judge(&self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
+    fn judge(self, sort: Sort, object: &Metadata) -> Result<(), Stranger> {
         let here = object.namespace == self.cluster.namespace();
         match sort {
             Sort::Extras(small) => self.estate.judge(Kind::Extra(small), object),
@@ -338,71 +336,15 @@ impl<'a> Sifting<'a> {
         }
     }
 
-    fn end(mut self) -> Leftovers {
-        let namespaces: HashSet<String> =
-            self.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
-        let mut ours = std::mem::take(&mut self.belongs);
-        ours.extend(self.estate.machine_uids().map(str::to_owned));
-        let mut rest = Vec::new();
-        for (sort, object) in std::mem::take(&mut self.objects) {
-            let sort = match sort.small() {
-                Some(small) if self.is_extra(small, &object) => Sort::Extras(small),
-                _ => sort.beside_nothing(),
-            };
-            match self.judge(sort, &object) {
-                Ok(()) => {
-                    ours.insert(object.uid.clone());
-                    self.leftovers.found.entry(sort).or_default().push(object.into());
-                }
-                Err(why) => rest.push((sort, object, why)),
-            }
-        }
-        // Dependents of the run's objects belong to the run: instances, launcher pods, disks.
-        loop {
-            let before = rest.len();
-            let belongs = |object: &Metadata| object.owner_references.iter().any(|o| ours.contains(&o.uid));
-            let (follow, others): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|(sort, object, _)| sort.follows() && belongs(object));
-            rest = others;
-            for (sort, object, _) in follow {
-                ours.insert(object.uid.clone());
-                self.leftovers.found.entry(sort).or_default().push(object.into());
-            }
-            if rest.len() == before {
-                break;
-            }
-        }
-        for (sort, object, why) in rest {
-            if namespaces.contains(&object.namespace) {
-                // Objects that are being deleted anyway need not be kept.
-                if object.deletion_timestamp.is_none() && !is_everywhere(sort, &object) {
-                    let found = (sort, object.into());
-                    let at: &(Sort, Found) = &found;
-                    self.leftovers.foreign.entry(at.1.namespace.clone()).or_default().push(found);
-                }
-            } else if self.estate.is_marked(&object) || self.is_named(sort, &object) {
-                self.leftovers.strangers.push((sort, object.into(), why));
-            }
-        }
-        for found in self.leftovers.found.values_mut() {
-            found.sort_unstable();
-        }
-        for found in self.leftovers.foreign.values_mut() {
-            found.sort_unstable();
-        }
-        self.leftovers.strangers.sort_unstable();
-        self.leftovers
-    }
-
     /// Whether an object stands beside VMs, according to the plan; without one, by its label, outside the record's
     /// namespace.
-    fn is_extra(&self, small: Small, object: &Metadata) -> bool {
+    fn is_extra(self, small: Small, object: &Metadata) -> bool {
         let is_elsewhere = object.namespace != self.cluster.namespace();
         self.estate.is_named(Kind::Extra(small), object)
             && (self.estate.is_planned() || is_elsewhere && self.estate.is_marked(object))
     }
 
-    fn is_named(&self, sort: Sort, object: &Metadata) -> bool {
+    fn is_named(self, sort: Sort, object: &Metadata) -> bool {
         match sort {
             Sort::Machines => self.estate.is_planned() && self.estate.is_named(Kind::Machine, object),
             Sort::Extras(small) => {
@@ -415,6 +357,122 @@ impl<'a> Sifting<'a> {
         }
     }
 }
+
+/// Classification of objects
+struct Sifting<'a> {
+    judge: Judge<'a>,
+    leftovers: Leftovers,
+    objects: Vec<Sifted>,
+    /// UIDs of objects of kinds that are listed more than once.
+    seen: HashSet<String>,
+    /// UIDs of objects that belonged to the run before, and may be gone.
+    belongs: HashSet<&'a str>,
+}
+
+impl<'a> Sifting<'a> {
+    fn new(judge: Judge<'a>) -> Self {
+        let (leftovers, objects) = (Leftovers::default(), Vec::new());
+        Self { judge, leftovers, objects, seen: HashSet::new(), belongs: HashSet::new() }
+    }
+
+    /// Lists these kinds in some namespaces.
+    async fn contents(&mut self, namespaces: &[String], kinds: Vec<Sort>) -> Result<(), ClusterError> {
+        if namespaces.is_empty() {
+            return Ok(());
+        }
+        let judge = self.judge;
+        let contents_of = |sort: &Sort| {
+            let sort = *sort;
+            contents(judge.cluster, sort, namespaces, move |metadata| judge.sifted(sort, metadata))
+        };
+        let listing = futures::stream::iter(&kinds).map(contents_of).buffered(KINDS_AT_ONCE);
+        for (sort, (objects, skipped)) in kinds.iter().zip(listing.try_collect::<Vec<_>>().await?) {
+            self.take(objects);
+            let is_new = |(known, _): &(Sort, String)| known != sort;
+            if let Some(why) = skipped
+                && self.leftovers.skipped.iter().all(is_new)
+            {
+                self.leftovers.skipped.push((*sort, why));
+            }
+        }
+        Ok(())
+    }
+
+    fn namespaces(&mut self, listed: Vec<(Found, Option<Stranger>)>) {
+        for (found, stranger) in listed {
+            match stranger {
+                None => self.leftovers.found.entry(Sort::Namespaces).or_default().push(found),
+                Some(why) => self.leftovers.strangers.push((Sort::Namespaces, found, why)),
+            }
+        }
+    }
+
+    fn take(&mut self, objects: Vec<Sifted>) {
+        self.objects.extend(objects.into_iter().filter(|object| self.seen.insert(object.found.uid.clone())));
+    }
+
+    fn end(mut self) -> Leftovers {
+        let namespaces: HashSet<String> =
+            self.leftovers.of(Sort::Namespaces).iter().map(|found| found.name.clone()).collect();
+        let mut known = std::mem::take(&mut self.belongs);
+        known.extend(self.judge.estate.machine_uids());
+        let mut ours = HashSet::new();
+        let mut rest = Vec::new();
+        let mut keep = |sort: Sort, found: Found| {
+            self.leftovers.found.entry(sort).or_default().push(found);
+        };
+        for Sifted { sort, found, other, .. } in std::mem::take(&mut self.objects) {
+            match other {
+                None => {
+                    if !known.contains(found.uid.as_str()) {
+                        ours.insert(found.uid.clone());
+                    }
+                    keep(sort, found);
+                }
+                Some(other) => rest.push((sort, found, other)),
+            }
+        }
+        // Dependents of the run's objects belong to the run: instances, launcher pods, disks.
+        loop {
+            let before = rest.len();
+            let belongs = |other: &Other| {
+                other.owners.iter().any(|owner| known.contains(owner.as_str()) || ours.contains(owner))
+            };
+            let (follow, others): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(sort, _, other)| sort.follows() && belongs(other));
+            rest = others;
+            for (sort, found, _) in follow {
+                if !known.contains(found.uid.as_str()) {
+                    ours.insert(found.uid.clone());
+                }
+                keep(sort, found);
+            }
+            if rest.len() == before {
+                break;
+            }
+        }
+        for (sort, found, other) in rest {
+            if namespaces.contains(&found.namespace) {
+                if !other.is_worthless {
+                    self.leftovers.foreign.entry(found.namespace.clone()).or_default().push((sort, found));
+                }
+            } else if other.looks_like_ours {
+                self.leftovers.strangers.push((sort, found, other.why));
+            }
+        }
+        for found in self.leftovers.found.values_mut() {
+            found.sort_unstable();
+        }
+        for found in self.leftovers.foreign.values_mut() {
+            found.sort_unstable();
+        }
+        self.leftovers.strangers.sort_unstable();
+        self.leftovers
+    }
+}
+
+/// Annotation on Secrets that hold the token of a service account.
+const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
 
 /// Whether a cluster adds an object of this name to every namespace.
 fn is_everywhere(sort: Sort, object: &Metadata) -> bool {
@@ -443,13 +501,13 @@ async fn ids(
     selector: &str,
     sorts: impl Iterator<Item = Sort>,
 ) -> Result<BTreeSet<String>, ClusterError> {
-    let listed = futures::stream::iter(sorts.map(|sort| look(cluster, sort, selector, None)))
+    let id = |mut metadata: Metadata| metadata.labels.remove(names::RUN_ID);
+    let listed = futures::stream::iter(sorts.map(|sort| look(cluster, sort, selector, None, id)))
         .buffer_unordered(Sort::ALL.len())
         .collect::<Vec<_>>()
         .await;
     let listed = listed.into_iter().collect::<Result<Vec<_>, ClusterError>>()?;
-    let found = listed.into_iter().flat_map(|(objects, _)| objects);
-    let ids = found.filter_map(|object| object.metadata.labels.get(names::RUN_ID).cloned());
+    let ids = listed.into_iter().flat_map(|(ids, _)| ids).flatten();
     Ok(ids.filter(|id| !id.is_empty()).collect())
 }
 
@@ -464,7 +522,7 @@ mod tests {
             namespace: namespace.into(),
             name: name.into(),
             uid: name.into(),
-            run_id: "id".into(),
+            is_labelled: true,
             is_owned: false,
         }
     }

@@ -1,4 +1,5 @@
-//! Lists objects for cleanup: only their metadata, so that no foreign content is read.
+//! Lists objects for cleanup: only their metadata, so that no foreign content is read, and of that only what `keep`
+//! returns: a cluster may have tens of thousands.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,7 +10,7 @@ use kube::api::GetParams;
 
 use super::Sort;
 use crate::cluster::call::{built, on};
-use crate::cluster::metadata::Object;
+use crate::cluster::metadata::{Metadata, Object};
 use crate::cluster::watch::{count, list_metadata};
 use crate::cluster::{Cluster, ClusterError, Kind, names};
 
@@ -26,19 +27,28 @@ const CONCURRENCY: usize = 20;
 /// `Accept` header for metadata instead of whole objects.
 const ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
-/// Every object of a kind.
-pub(super) async fn wide(cluster: &Cluster, sort: Sort) -> Result<Vec<Object>, ClusterError> {
-    list(cluster, sort, None, "", |_| true).await
+/// Every object of a kind that is kept.
+pub(super) async fn wide<T>(
+    cluster: &Cluster,
+    sort: Sort,
+    keep: impl Fn(Metadata) -> Option<T>,
+) -> Result<Vec<T>, ClusterError> {
+    list(cluster, sort, None, "", keep).await
 }
 
 /// An object of the record's namespace, if it exists and may be read.
-pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<Option<Object>, ClusterError> {
+pub(super) async fn named<T>(
+    cluster: &Cluster,
+    sort: Sort,
+    name: &str,
+    keep: impl Fn(Metadata) -> T,
+) -> Result<Option<T>, ClusterError> {
     let doing = format!("read {}", sort.words());
     let collection = sort.collection(Some(cluster.namespace()));
     let mut request = built(&doing, on(&collection).get(name, &GetParams::default()))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(ONE));
-    match cluster.ask(&doing, &request).await {
-        Ok(object) => Ok(Some(object)),
+    match cluster.ask::<Object>(&doing, &request).await {
+        Ok(object) => Ok(Some(keep(object.metadata))),
         Err(error) if error.kind == Kind::NotFound => Ok(None),
         Err(error) if error.kind == Kind::Forbidden && !sort.is_essential() => Ok(None),
         Err(error) => Err(error),
@@ -48,35 +58,35 @@ pub(super) async fn named(cluster: &Cluster, sort: Sort, name: &str) -> Result<O
 /// Every object of a kind in some namespaces, and those with the label of a run elsewhere, from one list.
 ///
 /// `None` where a list per namespace reads less, or where the user may not list all.
-pub(super) async fn wide_or_marked(
+pub(super) async fn wide_or_marked<T>(
     cluster: &Cluster,
     sort: Sort,
     run_id: &str,
     namespaces: &[String],
-) -> Result<Option<Vec<Object>>, ClusterError> {
+    keep: impl Fn(Metadata) -> T,
+) -> Result<Option<Vec<T>>, ClusterError> {
     if sort.is_of_record() || namespaces.len() <= FEW {
         return Ok(None);
     }
     let inside: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
-    let is_wanted = |Object { metadata }: &Object| {
+    let is_wanted = |metadata: &Metadata| {
         inside.contains(&*metadata.namespace)
             || metadata.labels.get(names::RUN_ID).is_some_and(|id| id == run_id)
     };
-    match list(cluster, sort, None, "", is_wanted).await {
+    match list(cluster, sort, None, "", |metadata| is_wanted(&metadata).then(|| keep(metadata))).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Every object of a kind in some namespaces, without those with a known UID; and the reason if some are missing.
-pub(super) async fn contents(
+/// Every object of a kind in some namespaces; and the reason if some are missing.
+pub(super) async fn contents<T>(
     cluster: &Cluster,
     sort: Sort,
     namespaces: &[String],
-    known: &HashSet<String>,
-) -> Result<(Vec<Object>, Option<String>), ClusterError> {
-    let is_new = |object: &Object| !known.contains(&object.metadata.uid);
+    keep: impl Fn(Metadata) -> T,
+) -> Result<(Vec<T>, Option<String>), ClusterError> {
     let is_wide = match sort {
         Sort::Other(_) => namespaces.len() > ONCE,
         _ if namespaces.len() <= ONCE => false,
@@ -87,17 +97,18 @@ pub(super) async fn contents(
     };
     if is_wide {
         let wanted: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
-        let is_inside = |object: &Object| wanted.contains(&*object.metadata.namespace) && is_new(object);
-        match list(cluster, sort, None, "", is_inside).await {
+        let inside = |metadata: Metadata| wanted.contains(&*metadata.namespace).then(|| keep(metadata));
+        match list(cluster, sort, None, "", inside).await {
             Err(error) if error.kind == Kind::Forbidden => {}
             outcome => return settle(sort, outcome),
         }
     }
+    let keep = &keep;
     let one = |namespace: &String| {
         let namespace = namespace.clone();
-        async move { list(cluster, sort, Some(&namespace), "", is_new).await }
+        async move { list(cluster, sort, Some(&namespace), "", |metadata| Some(keep(metadata))).await }
     };
-    let listed: Vec<Result<Vec<Object>, ClusterError>> =
+    let listed: Vec<Result<Vec<T>, ClusterError>> =
         futures::stream::iter(namespaces).map(one).buffer_unordered(CONCURRENCY).collect().await;
     let listed = listed.into_iter().collect::<Result<Vec<_>, ClusterError>>();
     settle(sort, listed.map(|lists| lists.into_iter().flatten().collect()))
@@ -111,10 +122,10 @@ async fn is_sparse(cluster: &Cluster, sort: Sort, namespaces: usize) -> bool {
     matches!(counted, Ok(Some(all)) if all <= PASSED_OVER * namespaces as u64)
 }
 
-fn settle(
+fn settle<T>(
     sort: Sort,
-    outcome: Result<Vec<Object>, ClusterError>,
-) -> Result<(Vec<Object>, Option<String>), ClusterError> {
+    outcome: Result<Vec<T>, ClusterError>,
+) -> Result<(Vec<T>, Option<String>), ClusterError> {
     match outcome {
         Ok(found) => Ok((found, None)),
         Err(error) if error.kind == Kind::NotFound && matches!(sort, Sort::Other(_)) => {
@@ -131,18 +142,19 @@ fn settle(
 }
 
 /// Objects of one kind with a label; and the reason if some are missing.
-pub(super) async fn look(
+pub(super) async fn look<T>(
     cluster: &Cluster,
     sort: Sort,
     selector: &str,
     place: Option<&str>,
-) -> Result<(Vec<Object>, Option<String>), ClusterError> {
+    keep: impl Fn(Metadata) -> T,
+) -> Result<(Vec<T>, Option<String>), ClusterError> {
     let here = cluster.namespace();
-    let all = |_: &Object| true;
+    let all = |metadata| Some(keep(metadata));
     if sort == Sort::Namespaces && place.is_some() {
         return Ok((Vec::new(), None));
     }
-    let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector, all).await;
+    let wide = list(cluster, sort, sort.is_of_record().then_some(here), selector, &all).await;
     match wide {
         Ok(found) => Ok((found, None)),
         Err(error) if error.kind == Kind::NotFound && sort != Sort::Maps => {
@@ -154,7 +166,7 @@ pub(super) async fn look(
             let probers = Some(here).filter(|_| sort == Sort::Pods);
             let places: BTreeSet<&str> = [probers, place].into_iter().flatten().collect();
             for place in places {
-                match list(cluster, sort, Some(place), selector, all).await {
+                match list(cluster, sort, Some(place), selector, &all).await {
                     Ok(more) => found.extend(more),
                     Err(error) if sort.is_essential() => return Err(error),
                     Err(_) => {
@@ -168,7 +180,7 @@ pub(super) async fn look(
             let narrow = if sort.is_of_record() {
                 None
             } else {
-                list(cluster, sort, Some(here), selector, all).await.ok()
+                list(cluster, sort, Some(here), selector, &all).await.ok()
             };
             Ok(match narrow {
                 Some(found) => (found, Some(format!("you may list them in namespace {here} only"))),
@@ -180,19 +192,20 @@ pub(super) async fn look(
 }
 
 /// The same in some namespaces, if not all may be listed.
-pub(super) async fn look_in(
+pub(super) async fn look_in<T>(
     cluster: &Cluster,
     sort: Sort,
     selector: &str,
     namespaces: &BTreeSet<String>,
-) -> Result<(Vec<Object>, Option<String>), ClusterError> {
-    let wide = look(cluster, sort, selector, None).await?;
+    keep: impl Fn(Metadata) -> T,
+) -> Result<(Vec<T>, Option<String>), ClusterError> {
+    let wide = look(cluster, sort, selector, None, &keep).await?;
     if wide.1.is_none() || namespaces.is_empty() || namespaces.len() > FEW {
         return Ok(wide);
     }
     let mut found = Vec::new();
     for namespace in namespaces {
-        match list(cluster, sort, Some(namespace), selector, |_| true).await {
+        match list(cluster, sort, Some(namespace), selector, |metadata| Some(keep(metadata))).await {
             Ok(more) => found.extend(more),
             Err(error) if error.kind == Kind::NotFound => return Ok(wide),
             Err(error) if error.kind == Kind::Forbidden => {
@@ -204,27 +217,15 @@ pub(super) async fn look_in(
     Ok((found, None))
 }
 
-/// Annotation on Secrets that hold the token of a service account; cleanup needs no other.
-pub(super) const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
-
-async fn list(
+async fn list<T>(
     cluster: &Cluster,
     sort: Sort,
     namespace: Option<&str>,
     selector: &str,
-    is_wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<Object>, ClusterError> {
+    keep: impl Fn(Metadata) -> Option<T>,
+) -> Result<Vec<T>, ClusterError> {
     let doing = format!("list {}", sort.words());
-    let keep = |mut object: Object| {
-        if !is_wanted(&object) {
-            return None;
-        }
-        let metadata = &mut object.metadata;
-        let account = metadata.annotations.remove(SERVICE_ACCOUNT);
-        metadata.reduce();
-        metadata.annotations.extend(account.map(|account| (SERVICE_ACCOUNT.to_owned(), account)));
-        Some(object)
-    };
+    let keep = |object: Object| keep(object.metadata);
     let Sort::Other(resource) = sort else {
         return list_metadata(cluster, &doing, &sort.collection(namespace), selector, keep).await;
     };
