@@ -613,3 +613,28 @@ fn a_run_with_its_record_elsewhere_does_not_adopt_the_same_vms() {
     cluster.run(&["cleanup", "--yes"]).exits(0);
     is_as_before(&cluster, &before, "after the cleanup of the last run");
 }
+
+#[test]
+fn a_vm_that_was_powered_off_inside_is_off_although_its_instance_stays() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "shop");
+    for vm in ["manual", "always"] {
+        let setting = VMS.iter().find(|(name, ..)| *name == vm).unwrap().1;
+        make(&cluster, "shop", vm, &serde_json::from_str(setting).unwrap());
+    }
+    until(|| runs(&cluster, "shop", "always") && status(&cluster, "shop", "manual") == "Stopped");
+    let vm = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINES, "shop", "manual").unwrap();
+    let owner = json!([{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": "manual",
+        "uid": vm.uid(), "controller": true}]);
+    let instance = json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance",
+        "metadata": {"name": "manual", "namespace": "shop", "ownerReferences": owner,
+            "finalizers": ["kubevirt.io/virtualMachineControllerFinalize"]},
+        "spec": vm.value()["spec"]["template"]["spec"], "status": {"phase": "Succeeded"}});
+    cluster.sandbox.store().create(&kind::VIRTUAL_MACHINE_INSTANCES, instance).unwrap();
+    adopt(&cluster, &["--include-halted"]).exits(0);
+    let stop = cluster.run(&["stop", "--timeout", "5s", "-o", "json"]).exits(0).json();
+    assert_eq!(stop["phases"][0]["counts"]["reached"], 2);
+    let left = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "manual").unwrap();
+    assert_eq!(left.value()["status"]["phase"], "Succeeded", "nobody has deleted it");
+    cluster.run(&["storm"]).exits(0);
+}

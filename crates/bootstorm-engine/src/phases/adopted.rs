@@ -1,6 +1,6 @@
 //! Adopted VMs in a timed phase: eligibility, requests, and whether these were carried out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::cluster::machines::{self, Standing};
 use crate::cluster::pace::Timed;
@@ -20,6 +20,31 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
         _ => None,
     };
     instances.iter().filter_map(target).collect()
+}
+
+/// UIDs of instances that have ended, and that stay although their VMs are off: those with run strategy Manual or Once
+/// keep them. A stop changes nothing about these VMs, so nobody deletes the instances.
+pub(super) fn ended(
+    adopted: &[Adoptee],
+    machines: &HashMap<Target, Standing>,
+    alive: &HashSet<Target>,
+    instances: &[Change],
+) -> HashSet<String> {
+    let is_off = |adoptee: &&Adoptee| {
+        !alive.contains(&adoptee.target)
+            && machines.get(&adoptee.target).is_some_and(|machine| !will_be_switched_off(adoptee, machine))
+    };
+    let off: HashSet<&Target> = adopted.iter().filter(is_off).map(|adoptee| &adoptee.target).collect();
+    let uid = |change: &Change| match change {
+        Change::Present(instance) if off.contains(&instance.target) => Some(instance.uid.clone()),
+        _ => None,
+    };
+    instances.iter().filter_map(uid).collect()
+}
+
+/// Whether a stop changes the setting of a VM without a running instance: it is still set to run, and would start again.
+fn will_be_switched_off(adoptee: &Adoptee, machine: &Standing) -> bool {
+    matches!(adoptee.switch(), Switch::Setting { on, .. } if machine.setting() == on)
 }
 
 /// Reason why a VM is not the one that was adopted, or is being deleted; `None` if neither.
@@ -76,11 +101,10 @@ pub(super) fn request(
         }
     };
     match adoptee.switch() {
-        _ if stops && !alive => match adoptee.switch() {
-            // Without an instance it may still be set to run, and would start again.
-            Switch::Setting { off, on } if now == on => adopted::set(target, uid, &on, &off),
-            _ => adopted::set(target, uid, &now, &now),
-        },
+        Switch::Setting { off, on } if stops && !alive && will_be_switched_off(adoptee, machine) => {
+            adopted::set(target, uid, &on, &off)
+        }
+        _ if stops && !alive => adopted::set(target, uid, &now, &now),
         Switch::Subresource => subresource(),
         Switch::Setting { off, on } => {
             let (from, to) = if stops { (on, off) } else { (off, on) };

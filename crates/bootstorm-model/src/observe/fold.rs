@@ -152,7 +152,8 @@ pub struct Fold {
 impl Fold {
     /// A fold for the targets of a plan, in their order.
     ///
-    /// `stops` states that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
+    /// `stops` states that the phase stops VMs. `old` holds the UIDs of instances that a start must not count, since they
+    /// existed before it, or that a stop must not wait for, since they had ended before it.
     pub fn new(targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
         let index = targets.iter().cloned().zip(0..).collect();
         Self { stops, index, old, gone: HashSet::new() }
@@ -193,6 +194,7 @@ impl Fold {
         // Any later event about an instance that is gone is out of date.
         match change {
             Change::Present(instance) if self.gone.contains(&instance.uid) => return Vec::new(),
+            Change::Present(instance) if self.stops && self.is_old(instance) => return Vec::new(),
             Change::Absent { uid, .. } if !uid.is_empty() => {
                 self.gone.insert(uid.clone());
             }
@@ -231,12 +233,15 @@ impl Fold {
         if timeline.node.is_none() {
             timeline.node.clone_from(&instance.node);
         }
-        if instance.address.is_some() {
+        let final_phase = matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
+        if final_phase {
+            // Another guest may get it from now on, and would answer.
+            timeline.address = None;
+        } else if instance.address.is_some() {
             // The latest address counts: a guest may report none for a while, or a different one.
             timeline.address.clone_from(&instance.address);
         }
         stamp(timeline, instance);
-        let final_phase = matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed);
         let mut passed = Vec::new();
         for (milestone, is_passed) in [
             (Milestone::Instance, true),

@@ -204,6 +204,29 @@ fn a_lost_node_takes_its_vms_down_and_the_silence_before_it_is_the_first_sign() 
 }
 
 #[test]
+fn what_the_old_instance_answered_before_it_was_fenced_is_no_recovery() {
+    let mut watcher = up(Milestone::Reachable);
+    let facts = NodeFacts { ready: true, ..NodeFacts::default() };
+    watcher.node("n1", facts, heard(0.2));
+    watcher.answer(0, "a", seconds(1.0), None);
+    watcher.node("n1", NodeFacts { ready: false, ..facts }, heard(45.0));
+    // The guest runs on, and misses one answer.
+    watcher.answer(0, "a", seconds(50.1), Some(after(49.9, 1)));
+    watcher.silent(0, seconds(250.0), seconds(250.6));
+    watcher.instance(&absent("a"), heard(290.0));
+    watcher.instance(&present(standing("b", 300.0)), heard(300.4));
+    assert_eq!(watcher.down().count(), 1);
+    watcher.answer(0, "b", seconds(310.0), None);
+    let timeline = &watcher.over()[0];
+    assert_eq!(timeline.at(Milestone::Reachable), Some(seconds(310.0)));
+    assert_eq!(
+        outage(timeline).silence(),
+        Some(seconds(60.0)),
+        "from its last answer to that of the new one"
+    );
+}
+
+#[test]
 fn a_restart_is_over_with_the_first_answer_of_the_new_instance() {
     let mut watcher = up(Milestone::Reachable);
     watcher.answer(0, "a", seconds(1.0), None);

@@ -252,7 +252,23 @@ impl Watcher {
             timeline.stamps.entry(Milestone::Ready).or_insert(since.as_second());
         }
         self.tighten(number, instance, heard);
+        self.succeed(number, instance);
         self.fold.apply(&mut self.current, change, heard.receipt());
+    }
+
+    /// Forgets what the instance of before showed during its outage: another one has to come back.
+    fn succeed(&mut self, number: u32, instance: &Instance) {
+        let timeline = &mut self.current[number as usize];
+        if timeline.instance_uid.is_some() || timeline.old_instance.as_deref() == Some(&instance.uid) {
+            return;
+        }
+        let Some(outage) = timeline.outage.as_mut() else { return };
+        timeline.moments.retain(|milestone, _| !matches!(milestone, Milestone::Ready | Milestone::Reachable));
+        if let Some(answer) = outage.first_answer.take() {
+            let silent_since = self.observation.vms[number as usize].silent_since;
+            outage.last_answer = silent_since.max(Some(answer));
+            (outage.lost, outage.unprobed) = (None, false);
+        }
     }
 
     /// Narrows an outage that began in a gap: it had begun when the next instance was created.

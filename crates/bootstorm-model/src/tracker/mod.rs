@@ -228,7 +228,9 @@ impl<'a> Tracker<'a> {
             Some(Reverse((zero.plus(timeout), timeline.target, Limit::State)))
         };
         let probers = streams.iter().filter(|(stream, _)| stream.kind == StreamKind::Prober).count();
-        Self {
+        let running = |timeline: &&Timeline| timeline.has(Milestone::Running);
+        let running: Vec<u32> = open().filter(running).map(|timeline| timeline.target).collect();
+        let mut tracker = Self {
             deadlines: open().filter_map(deadline).collect(),
             pending: open().count(),
             participants: phase.participants().count(),
@@ -261,7 +263,14 @@ impl<'a> Tracker<'a> {
             launchers,
             migrations,
             probes,
+        };
+        if !keeps {
+            // Seen by the process before: no change will set these limits.
+            for target in running {
+                tracker.limit_answer(target);
+            }
         }
+        tracker
     }
 
     /// Sets the reading of the server's clock at the beginning of the phase, as now known.
@@ -370,7 +379,12 @@ impl<'a> Tracker<'a> {
             self.missed.insert(position);
         }
         self.touch(Some(position));
+        let ran = self.phase.timelines[position as usize].has(Milestone::Running);
         let passed = self.fold.apply(&mut self.phase.timelines, change, receipt);
+        if ran && !self.phase.timelines[position as usize].has(Milestone::Running) {
+            // Its instance is gone, and with it the limit of its answer: the next one has to run in time, too.
+            self.limit_state(position);
+        }
         if let Change::Present(instance) = change {
             self.know_answerer(position, instance, receipt.at);
         }

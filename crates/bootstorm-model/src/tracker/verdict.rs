@@ -250,3 +250,108 @@ fn within(moment: Moment, limit: Offset) -> Outcome {
         _ => Outcome::TimedOut,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::observation::{Observation, What};
+    use crate::observe::{Change, Fold, Instance, InstancePhase, Timeline};
+    use crate::plan::Target;
+    use crate::probe::Probe;
+    use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings};
+    use crate::tracker::{Ask, Beginning, Effect};
+
+    fn seconds(seconds: f64) -> Offset {
+        Offset::from_seconds(seconds)
+    }
+
+    fn vm() -> Target {
+        Target { namespace: "shop".into(), name: "web".into() }
+    }
+
+    /// A storm of one VM that was requested at 0, has to run within 60 s, and to answer 600 s later; begun or continued
+    /// at `now`.
+    fn storm(targets: &[Target], timeline: Timeline, now: f64) -> Tracker<'_> {
+        let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        let settings =
+            PhaseSettings { timeout_seconds: 60, ping_timeout_seconds: 600, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
+        phase.goal = Milestone::Reachable;
+        phase.timelines = vec![timeline].into();
+        Tracker::new(Beginning {
+            phase,
+            now: seconds(now),
+            targets,
+            fold: Fold::new(targets, false, HashSet::new()),
+            probes: vec![Probe::Ping],
+            keeps: false,
+            volumes: None,
+            launchers: None,
+            migrations: None,
+            streams: Vec::new(),
+            asked: &[],
+        })
+    }
+
+    fn requested() -> Timeline {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, Offset::ZERO);
+        timeline
+    }
+
+    fn present(tracker: &mut Tracker<'_>, uid: &str, phase: InstancePhase, at: f64) {
+        let address = Some("10.0.0.1".to_owned());
+        let instance = Instance { uid: uid.into(), target: vm(), phase, address, ..Instance::default() };
+        let what = What::Instance(Change::Present(instance));
+        tracker.observe(Observation { stream: None, at: seconds(at), late: false, what });
+    }
+
+    fn absent(tracker: &mut Tracker<'_>, uid: &str, at: f64) {
+        let what = What::Instance(Change::Absent { uid: uid.into(), target: vm() });
+        tracker.observe(Observation { stream: None, at: seconds(at), late: false, what });
+    }
+
+    #[test]
+    fn a_vm_whose_instance_crashed_after_it_ran_has_a_limit_again() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets, requested(), 0.0);
+        present(&mut tracker, "a", InstancePhase::Running, 10.0);
+        // Whatever it is for, a tick drops the limit that no longer matters.
+        tracker.tick(seconds(20.0));
+        assert_eq!(tracker.next_tick(), Some(seconds(610.0)));
+        absent(&mut tracker, "a", 30.0);
+        present(&mut tracker, "b", InstancePhase::Scheduling, 31.0);
+        assert_eq!(tracker.next_tick(), Some(seconds(60.0)), "the limit of Running");
+        tracker.tick(seconds(61.0));
+        tracker.tick(seconds(620.0));
+        assert_eq!(tracker.phase.timelines[0].outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn a_guest_that_ran_before_the_phase_was_continued_has_a_limit() {
+        let targets = [vm()];
+        let mut timeline = requested();
+        timeline.instance_uid = Some("a".into());
+        timeline.see(Milestone::Running, seconds(10.0));
+        let tracker = storm(&targets, timeline, 100.0);
+        let limits: Vec<_> = tracker.deadlines.iter().map(|Reverse((at, _, limit))| (*at, *limit)).collect();
+        // Nobody probed it while no process was there.
+        assert!(limits.contains(&(seconds(700.0), Limit::Answer)), "{limits:?}");
+    }
+
+    #[test]
+    fn nobody_is_asked_at_the_address_of_an_instance_that_has_ended() {
+        let targets = [vm()];
+        let mut tracker = storm(&targets, requested(), 0.0);
+        present(&mut tracker, "a", InstancePhase::Running, 10.0);
+        let effects = tracker.take_effects();
+        assert!(matches!(effects[..], [Effect::Ask(_, Ask::Add { .. })]), "{effects:?}");
+        present(&mut tracker, "a", InstancePhase::Failed, 12.0);
+        let effects = tracker.take_effects();
+        assert!(matches!(effects[..], [Effect::Ask(_, Ask::Drop { .. })]), "{effects:?}");
+    }
+}
