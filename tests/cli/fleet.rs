@@ -157,6 +157,35 @@ fn three_clusters_storm_as_one_and_each_is_a_run_of_its_own() {
 }
 
 #[test]
+fn a_threshold_that_cannot_be_judged_is_refused_before_any_cluster_works() {
+    let fleet = Fleet::new();
+    let file = fleet.home.path().join("fleet.yaml");
+    fs::write(
+        &file,
+        "members:\n- context: site-a\n  flags: {probe: none}\n- context: site-b\n  flags: {probe: ping}\n",
+    )
+    .unwrap();
+    let run = |more: &[&str]| {
+        fleet.run(&[&["fleet", "run", "--fleet-file", "fleet.yaml", "--end", "2"], more].concat())
+    };
+    run(&["--fail-if", "storm.reachable.p95>9s"]).exits(2).complains(&["nothing is probed in storm-1"]);
+    assert_eq!(changes(&fleet.clusters[0]), [], "nothing was created");
+    run(&[]).exits(0);
+    let unknown = |action: &str| {
+        let ran = fleet.run(&["fleet", action, "--fail-if", "storm-9.running.p95>9s"]).exits(2);
+        ran.complains(&["there is no phase storm-9"])
+    };
+    unknown("stop").complains(&["create, stop-1, storm-1, stop-2"]);
+    assert_eq!(changes(&fleet.clusters[1]), [(1, 1, 1); 2], "nothing was stopped");
+    fleet.run(&["fleet", "stop", "--fail-if", "stop.gone.p95>0s"]).exits(4).complains(&["threshold crossed"]);
+    unknown("storm").complains(&["storm-1, stop-2, storm-2"]);
+    assert_eq!(changes(&fleet.clusters[1]), [(1, 2, 1); 2], "nothing was started");
+    let report = fleet.run(&["report", "--context", "site-a", "-o", "json"]).exits(0).json();
+    assert!(report["phases"].as_array().unwrap().iter().all(|phase| phase["name"] != "storm-2"), "{report}");
+    fleet.run(&["fleet", "storm", "--fail-if", "storm-2.running.p95>1h"]).exits(0);
+}
+
+#[test]
 fn a_cluster_that_is_down_is_left_out_and_named() {
     let fleet = Fleet::new();
     let mut down = read(&fleet.clusters[1].kubeconfig());

@@ -14,7 +14,6 @@ use super::record_file::{self, RecordFile};
 use super::work::{STEPS, SetUp, Worker};
 use super::{Action, FleetArgs, PolicyArg, show};
 use crate::commands::session::Context;
-use crate::commands::threshold_args::will_be;
 use crate::console::Console;
 use crate::console::member::Board;
 use bootstorm_engine::phases::Interrupter;
@@ -23,7 +22,7 @@ use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::fleet::{FleetRecord, MemberState, Released};
 use bootstorm_model::observe::clock::{monotonic_now, wall_now};
-use bootstorm_model::record::{PhaseKind, PhaseName, StormKind};
+use bootstorm_model::record::{PhaseKind, PhaseName};
 use bootstorm_model::text::printable;
 
 /// A working member, as known to the coordinator
@@ -69,6 +68,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
     };
     let reached = Box::pin(joining.all(chosen)).await;
     join::check_apart(&reached)?;
+    check_thresholds(args, &reached)?;
     let mut coordinator =
         Coordinator { args, console: context.console(), record, file: &file, working: Vec::new() };
     let workers = coordinator.assign(reached)?;
@@ -80,7 +80,7 @@ pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) ->
     if args.action == Action::Cleanup {
         return cleaned(context, args, &record, file, exit);
     }
-    let shown = Box::pin(show::after(context, args, &record, &names)).await?;
+    let shown = Box::pin(show::all(context, args, &record, &names)).await?;
     if let Some(record) = &shown.record {
         file.save(record)?;
     }
@@ -94,10 +94,7 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
             return Err(Failure::usage("fleet run starts stopped VMs")
                 .hint("for another kind, run afterwards: kubectl bootstorm fleet storm --kind KIND"));
         }
-        let resolved = args.plan.resolve(&args.run)?;
-        let expected: Vec<_> =
-            STEPS.iter().map(|name| will_be(&resolved.plan, *name, StormKind::Start)).collect();
-        args.fail_if.check(&expected, STEPS.last().copied())?;
+        args.plan.resolve(&args.run)?;
     }
     if args.kind == crate::commands::storm::KindArg::Drain {
         return Err(Failure::usage("--kind drain names nodes, which belong to one cluster")
@@ -107,6 +104,20 @@ fn check(context: &Context, args: &FleetArgs) -> Result<(), Failure> {
         return Err(Failure::usage("cleanup needs confirmation, and there is no terminal").hint("pass --yes"));
     }
     Ok(())
+}
+
+/// Checks, before any work, that the thresholds can be judged on what the clusters will have measured.
+fn check_thresholds(args: &FleetArgs, reached: &Reached) -> Result<(), Failure> {
+    let target = match args.action {
+        Action::Run => STEPS.last().copied(),
+        _ => join::target(reached),
+    };
+    let expected = join::expected(reached, args.action, target);
+    // If no cluster has any work, the reason for that is what matters.
+    if args.action == Action::Cleanup || target.is_none() || expected.is_empty() {
+        return Ok(());
+    }
+    args.fail_if.check(&expected, target)
 }
 
 fn confirm(context: &Context, args: &FleetArgs, chosen: &[Chosen]) -> Result<(), Failure> {

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use super::Action;
 use super::members::Chosen;
+use super::work::STEPS;
 use crate::commands::session::{Context, Session};
+use crate::commands::threshold_args::will_be;
 use crate::console::member::{Board, Member};
 use bootstorm_engine::cluster::Connection;
 use bootstorm_engine::phases::Interrupter;
 use bootstorm_engine::phases::gate::Policy;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, lifecycle};
+use bootstorm_model::plan::Plan;
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseState, RunRecord, StormKind, lifecycle};
 use bootstorm_model::text::printable;
+use bootstorm_report::thresholds::Expected;
 
 /// Pause before an unreachable cluster is retried
 const AGAIN: Duration = Duration::from_secs(5);
@@ -40,6 +44,8 @@ pub(super) struct Run {
     pub(super) vms: u32,
     /// Whether the phase of the command is done, or may run.
     pub(super) standing: Standing,
+    /// Its phases at the end of the command.
+    pub(super) expected: Vec<Expected>,
 }
 
 /// State of a run with respect to the phase of a command
@@ -108,11 +114,12 @@ impl Joining<'_> {
         let looking = async {
             let uid = session.cluster.identity().await?;
             let record = session.find(&chosen.args.run.prefix).await?;
-            let standing = |record: &RunRecord| standing(record, self.action, chosen);
-            let run = record.map(|(record, _)| Run {
-                id: record.run_id.clone(),
-                vms: record.plan.size(),
-                standing: standing(&record),
+            let run = record.map(|(record, _)| {
+                let standing = standing(&record, self.action, chosen);
+                let steps = steps(self.action, &standing);
+                let phases = record.phases.iter().map(Expected::from).collect();
+                let expected = with_steps(phases, &record.plan, steps, storm(self.action, chosen));
+                Run { id: record.run_id.clone(), vms: record.plan.size(), standing, expected }
             });
             Ok::<_, Failure>((uid, run))
         };
@@ -123,6 +130,60 @@ impl Joining<'_> {
         };
         Ok(Joined { chosen: chosen.clone(), session, interrupter, uid, run })
     }
+}
+
+/// The kind of the storm of a command.
+fn storm(action: Action, chosen: &Chosen) -> StormKind {
+    if action == Action::Storm { chosen.args.kind.storm() } else { StormKind::Start }
+}
+
+/// Phases that a command measures, if they are not done yet.
+fn steps(action: Action, standing: &Standing) -> &[PhaseName] {
+    match standing {
+        _ if action == Action::Run => &STEPS,
+        Standing::Ready(name) => std::slice::from_ref(name),
+        Standing::Done(_) | Standing::Refused(..) => &[],
+    }
+}
+
+fn with_steps(
+    mut phases: Vec<Expected>,
+    plan: &Plan,
+    steps: &[PhaseName],
+    storm: StormKind,
+) -> Vec<Expected> {
+    for step in steps {
+        if phases.iter().all(|phase| phase.name != *step) {
+            phases.push(will_be(plan, *step, storm));
+        }
+    }
+    phases
+}
+
+/// The phases of the merged runs at the end of a command, as [`Merged`](bootstorm_model::fleet::Merged) has them: a
+/// phase has the first goal of any member. Members that cannot measure the target are not part of it.
+pub(super) fn expected(reached: &Reached, action: Action, target: Option<PhaseName>) -> Vec<Expected> {
+    let mut all: Vec<Expected> = Vec::new();
+    for one in reached.iter().filter_map(|one| one.as_ref().ok()) {
+        let phases = match &one.run {
+            Some(run) if action == Action::Run || run.expected.iter().any(|of| Some(of.name) == target) => {
+                run.expected.clone()
+            }
+            // A plan that cannot be used is the failure of its member, which setup reports.
+            None if action == Action::Run => match one.chosen.args.plan.resolve(&one.chosen.args.run) {
+                Ok(resolved) => with_steps(Vec::new(), &resolved.plan, &STEPS, StormKind::Start),
+                Err(_) => continue,
+            },
+            _ => continue,
+        };
+        for phase in phases {
+            match all.iter_mut().find(|known| known.name == phase.name) {
+                Some(known) => known.goal = known.goal.min(phase.goal),
+                None => all.push(phase),
+            }
+        }
+    }
+    all
 }
 
 /// State of a run with respect to the phase of a command.

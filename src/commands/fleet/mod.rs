@@ -157,8 +157,7 @@ pub async fn command(context: &Context, args: &FleetArgs) -> Result<Exit, Failur
     }
     let path = record_file::path(args)?;
     match args.action {
-        Action::Report => show::command(context, args, &path, false).await,
-        Action::Status => show::command(context, args, &path, true).await,
+        Action::Report | Action::Status => show::command(context, args, &path).await,
         Action::Run | Action::Stop | Action::Storm | Action::Cleanup => {
             Box::pin(coordinate::command(context, args, &path)).await
         }

@@ -6,6 +6,7 @@ use super::{Action, FleetArgs, members, record_file};
 use crate::commands::presentation::Output;
 use crate::commands::session::Context;
 use crate::commands::show::{Screen, layout, rendered};
+use crate::commands::threshold_args::FailIfArgs;
 use bootstorm_engine::runs::phase::exit_of;
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -24,12 +25,7 @@ pub(super) struct Shown {
 }
 
 /// `fleet report` and `fleet status`.
-pub(super) async fn command(
-    context: &Context,
-    args: &FleetArgs,
-    path: &Path,
-    is_status: bool,
-) -> Result<Exit, Failure> {
+pub(super) async fn command(context: &Context, args: &FleetArgs, path: &Path) -> Result<Exit, Failure> {
     let known = record_file::read(path)?;
     let chosen = members::choose(context, args, known.as_ref())?;
     let Some(record) = known else {
@@ -42,26 +38,18 @@ pub(super) async fn command(
     if let Some(stranger) = names.iter().find(|name| record.member(name).is_none()) {
         return Err(Failure::usage(format!("\"{stranger}\" is not in fleet \"{}\"", record.name)));
     }
-    let shown = Box::pin(all(context, args, &record, (&names, is_status))).await?;
+    let shown = Box::pin(all(context, args, &record, &names)).await?;
     Ok(shown.exit)
 }
 
-/// The same report, after the work.
-pub(super) async fn after(
+/// The report, or after `stop` and `status` the state of each cluster.
+pub(super) async fn all(
     context: &Context,
     args: &FleetArgs,
     record: &FleetRecord,
     names: &[String],
 ) -> Result<Shown, Failure> {
-    Box::pin(all(context, args, record, (names, args.action == Action::Stop))).await
-}
-
-async fn all(
-    context: &Context,
-    args: &FleetArgs,
-    record: &FleetRecord,
-    (names, is_status): (&[String], bool),
-) -> Result<Shown, Failure> {
+    let is_status = matches!(args.action, Action::Status | Action::Stop);
     let members: Vec<&Member> = names.iter().filter_map(|name| record.member(name)).collect();
     let runs = load(context, args, &members).await;
     let member_runs: Vec<MemberRun<'_>> = members
@@ -74,9 +62,13 @@ async fn all(
     let all_rows = !screen.output.is_for_people();
     let report = FleetReport::of(record, &member_runs, &selection, all_rows);
     let whole = merged(record, &member_runs).map(|merged| merged.record);
-    let judged = report.phase;
+    let last = |whole: &RunRecord, kind| whole.last_of(kind).map(|phase| phase.name);
+    let judged = match args.action {
+        Action::Stop => whole.as_ref().and_then(|whole| last(whole, PhaseKind::Stop)),
+        _ => report.phase,
+    };
     let thresholds = match &whole {
-        Some(whole) if !is_status => {
+        Some(whole) if args.action != Action::Status => {
             let expected: Vec<Expected> = whole.phases.iter().map(Expected::from).collect();
             args.fail_if.check(&expected, judged)?;
             args.fail_if.judge_graded(whole, judged, &Graded::of_run(whole))
@@ -99,7 +91,14 @@ async fn all(
         of.run.ok()?.phase(phase)
     });
     let is_new = known != *record;
-    let exit = if is_status { Exit::Good } else { args.fail_if.exit(context, &thresholds, exit) };
+    // The state of each cluster has no thresholds in any format.
+    if is_status && (screen.output.is_for_people() || screen.output == Output::Markdown) {
+        FailIfArgs::tell(screen.console, &thresholds);
+    }
+    let exit = match args.action {
+        Action::Status => Exit::Good,
+        _ => args.fail_if.exit(context, &thresholds, exit),
+    };
     Ok(Shown { exit, record: is_new.then_some(known) })
 }
 
