@@ -126,6 +126,13 @@ impl Row {
         self.milestones.get(&milestone).map(|mark| mark.seconds)
     }
 
+    /// Whether the way of the VM to the goal leads past a milestone.
+    pub(super) fn may_pass(&self, milestone: Milestone, goal: Milestone) -> bool {
+        let migrates = self.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
+        let has = |passed| self.milestones.contains_key(&passed) || self.unknown.contains(&passed);
+        stats::is_on_way(milestone, goal, migrates, has)
+    }
+
     /// Word for the outcome, as in the guide's tables.
     pub fn status(&self) -> &'static str {
         match self.outcome {

@@ -2,7 +2,7 @@
 
 use crate::observe::{Milestone, Outcome, Timeline};
 
-use super::sample::Arrival;
+use super::sample::{Arrival, may_pass};
 use super::{Level, Quantile, Sample};
 
 /// Recovery of all VMs
@@ -28,7 +28,9 @@ impl Curve {
             });
             return Self { arrivals: Sample::of(arrivals) };
         };
-        let participants = timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
+        let participants = timelines
+            .iter()
+            .filter(|timeline| timeline.outcome != Outcome::Excluded && may_pass(timeline, milestone, goal));
         let arrivals = Sample::of(participants.map(|timeline| {
             let reached = timeline.outcome == Outcome::Reached;
             match timeline.at(milestone) {

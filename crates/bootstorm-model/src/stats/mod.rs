@@ -36,7 +36,7 @@ pub use proportion::Share;
 pub use provisioning::Provisioning;
 pub use quantile::{Level, Quantile};
 pub use reason::ReasonGroup;
-pub use sample::{Arrival, Sample, seconds_to};
+pub use sample::{Arrival, Sample, is_on_way, seconds_to};
 pub use shift::{Direction, Estimate, FailureShift, Shift};
 pub use side::{ENOUGH_STORMS, Side};
 pub use stage::Stage;

@@ -74,7 +74,8 @@ impl Sample {
 
     /// The seconds that each VM took to a milestone
     ///
-    /// Excluded VMs take no part. For the goal of the phase, only VMs with outcome `reached` count as arrived, so that
+    /// Excluded VMs take no part, nor do VMs whose way does not pass the milestone ([`may_pass`]). For the goal of the
+    /// phase, only VMs with outcome `reached` count as arrived, so that
     /// `arrived` and `unknown` together are the number of successes; other milestones count for every VM that passed
     /// them.
     pub fn to_milestone<'a>(
@@ -82,7 +83,9 @@ impl Sample {
         milestone: Milestone,
         goal: Milestone,
     ) -> Self {
-        let participants = timelines.into_iter().filter(|timeline| timeline.outcome != Outcome::Excluded);
+        let participants = timelines
+            .into_iter()
+            .filter(|timeline| timeline.outcome != Outcome::Excluded && may_pass(timeline, milestone, goal));
         Self::of(participants.map(|timeline| arrival(timeline, milestone, goal)))
     }
 
@@ -160,9 +163,48 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
     }
 }
 
-/// Whether every VM passes it; other milestones depend on the guest, or may be skipped.
+/// Whether the way of a VM to the goal leads past a milestone.
+///
+/// In a drain, some VMs migrate and others start again: neither pass the milestones of the others. A VM whose way is not
+/// known yet may pass all.
+pub fn may_pass(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> bool {
+    let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
+    is_on_way(milestone, goal, migrates, |milestone| timeline.has(milestone))
+}
+
+/// Like [`may_pass`], of a VM that has passed some milestones; `migrates` is whether it has a live migration.
+pub fn is_on_way(
+    milestone: Milestone,
+    goal: Milestone,
+    migrates: bool,
+    has: impl Fn(Milestone) -> bool,
+) -> bool {
+    use Milestone::{
+        Address, Agent, Copying, Gone, Instance, Migrated, Moved, Ready, Running, Scheduled, Stopping, Target,
+    };
+    if goal != Moved || has(milestone) {
+        return true;
+    }
+    // A VM whose migration failed may be started again.
+    let restarts = !has(Migrated) && [Stopping, Gone, Instance].into_iter().any(&has);
+    match milestone {
+        Instance | Scheduled | Running | Ready | Address | Agent | Stopping | Gone => {
+            restarts || !(migrates || has(Migrated))
+        }
+        Target | Copying | Migrated => !restarts,
+        _ => true,
+    }
+}
+
+/// Whether every VM on its way passes it; other milestones depend on the guest, or may be skipped.
 fn is_inevitable(milestone: Milestone, goal: Milestone) -> bool {
-    use Milestone::{Accepted, Copying, Instance, Migrated, Pod, Running, Scheduled, Target};
+    use Milestone::{Accepted, Copying, Instance, Migrated, Moved, Pod, Running, Scheduled, Target};
+    if goal == Moved {
+        return matches!(
+            milestone,
+            Accepted | Instance | Pod | Scheduled | Running | Target | Copying | Migrated
+        );
+    }
     if goal == Migrated {
         return matches!(milestone, Accepted | Pod | Target | Copying);
     }
@@ -228,6 +270,44 @@ mod tests {
         assert_eq!(sample(Outcome::Reached, Milestone::Pod), (0, 1));
         assert_eq!(sample(Outcome::TimedOut, Milestone::Pod), (1, 0));
         assert_eq!(sample(Outcome::Reached, Milestone::Agent), (1, 0));
+    }
+
+    #[test]
+    fn in_a_drain_each_vm_counts_only_on_its_own_way() {
+        use Milestone::{
+            Copying, Gone, Instance, Migrated, Moved, Pod, Requested, Running, Scheduled, Target,
+        };
+        let vm = |passed: &[Milestone]| {
+            let mut timeline = Timeline::new(0);
+            for (second, milestone) in passed.iter().enumerate() {
+                timeline.see(*milestone, Offset::from_seconds(second as f64));
+            }
+            timeline.outcome = if timeline.has(Moved) { Outcome::Reached } else { Outcome::TimedOut };
+            timeline
+        };
+        let facts = crate::observe::MigrationFacts { uid: Some("m".into()), ..Default::default() };
+        let mut migrated = vm(&[Requested, Pod, Target, Copying, Migrated, Moved]);
+        migrated.migration = Some(Box::new(facts.clone()));
+        // Its target pod and the beginning of the copy were not observed.
+        let mut hasty = vm(&[Requested, Migrated, Moved]);
+        hasty.migration = Some(Box::new(facts.clone()));
+        let mut copying = vm(&[Requested, Pod, Target]);
+        copying.migration = Some(Box::new(facts));
+        let restarted = vm(&[Requested, Gone, Instance, Pod, Running, Moved]);
+        let waiting = vm(&[Requested]);
+        let timelines = [migrated, hasty, copying, restarted, waiting];
+        let counted = |milestone| {
+            let sample = Sample::to_milestone(&timelines, milestone, Moved);
+            (sample.arrived(), sample.missing(), sample.unknown())
+        };
+        assert_eq!(counted(Running), (1, 1, 0), "the restarted one, and the one that waits");
+        assert_eq!(counted(Instance), (1, 1, 0));
+        assert_eq!(counted(Scheduled), (0, 1, 1), "the restarted one passed it unobserved");
+        assert_eq!(counted(Target), (2, 1, 1));
+        assert_eq!(counted(Copying), (1, 2, 1));
+        assert_eq!(counted(Migrated), (2, 2, 0));
+        assert_eq!(counted(Pod), (3, 1, 1), "both ways lead past it");
+        assert_eq!(counted(Moved), (3, 2, 0));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Sample;
-use super::sample::{Arrival, arrival};
+use super::sample::{Arrival, arrival, may_pass};
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source, Timeline};
 
 /// Zero of a VM's times
@@ -80,9 +80,10 @@ impl<'a> Starts<'a> {
         self.timelines.iter().filter(|timeline| timeline.outcome != Outcome::Excluded)
     }
 
-    /// The times of all VMs that took part.
+    /// The times of all VMs that took part and whose way leads past the milestone.
     pub fn sample(&self, milestone: Milestone) -> Sample {
-        Sample::of(self.participants().map(|timeline| self.arrival(timeline, milestone)))
+        let all = self.participants().filter(|timeline| may_pass(timeline, milestone, self.goal));
+        Sample::of(all.map(|timeline| self.arrival(timeline, milestone)))
     }
 
     /// VMs that reached a milestone at a known time; for the phase's goal, those with outcome `reached`.

@@ -109,7 +109,8 @@ impl Subject<'_> {
     /// Seconds from each VM's own request to a milestone.
     pub(super) fn sample(&self, milestone: Milestone) -> Sample {
         let arrived = |row: &&Row| milestone != self.phase.goal || row.outcome == Outcome::Reached;
-        Sample::of(self.participants().map(|row| {
+        let on_way = self.participants().filter(|row| row.may_pass(milestone, self.phase.goal));
+        Sample::of(on_way.map(|row| {
             if row.unknown.contains(&milestone) {
                 return Arrival::Unknown;
             }
