@@ -12,7 +12,8 @@ use super::place::Place;
 use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::people::html::texts::Texts;
 use crate::{Compared, Selection};
-use bootstorm_model::plan::{Disk, Pinning, TemplateSource};
+use bootstorm_model::plan::layout::Layout;
+use bootstorm_model::plan::{Disk, Pinning, Target, TemplateSource};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::record::{NodeKind, RunRecord, StorageClassFacts};
 use bootstorm_model::stats::{Arrival, Sample};
@@ -39,6 +40,13 @@ struct Plan {
     prefix: String,
     start: u32,
     end: u32,
+    #[serde(default)]
+    vm_name: String,
+    #[serde(default)]
+    layout: Value,
+    /// Adopted or observed VMs.
+    #[serde(default)]
+    adopted: Value,
     #[serde(default)]
     template: Value,
     #[serde(default)]
@@ -169,23 +177,55 @@ fn changes(overrides: &Value) -> Vec<String> {
     all.map(|(name, value)| format!("{} {}", name.replace('_', " "), word(value))).collect()
 }
 
+/// A part of the record, if it is understood.
+fn understood<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
+
+/// Names of VMs by their index in the plan
+///
+/// [`bootstorm_model::plan::Plan::targets`] one by one, since a damaged file may have any number of them.
+struct Names<'a> {
+    plan: &'a Plan,
+    layout: Layout,
+    listed: Vec<Target>,
+}
+
+impl<'a> Names<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let layout: Option<Layout> = understood(&plan.layout);
+        // An invalid layout would give names of any length.
+        let layout = layout.filter(|layout| layout.check(&plan.prefix, &plan.vm_name, plan.end).is_ok());
+        let listed = understood(&plan.adopted).unwrap_or_default();
+        Self { plan, layout: layout.unwrap_or_default(), listed }
+    }
+
+    /// The namespace of a VM, with the name of the VM if it may share the namespace with others.
+    fn label(&self, target: u32) -> String {
+        if !self.listed.is_empty() {
+            let listed = self.listed.get(target as usize);
+            return listed.map_or_else(|| format!("(target {target})"), ToString::to_string);
+        }
+        let index = self.plan.start.saturating_add(target);
+        let named = self.layout.target(&self.plan.prefix, &self.plan.vm_name, index);
+        if self.layout.is_shared() { named.to_string() } else { named.namespace }
+    }
+}
+
 /// Setup of the VMs, as far as it is understood.
 fn setting(record: &Record) -> Setting {
-    fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
-        T::deserialize(value).ok()
-    }
     let (plan, facts) = (&record.plan, &record.facts);
-    let disks: Vec<Disk> = read(&facts.disks).unwrap_or_default();
-    let classes: Vec<StorageClassFacts> = read(&facts.storage_classes).unwrap_or_default();
-    let nodes: Vec<NodeKind> = read(&facts.node_kinds).unwrap_or_default();
+    let disks: Vec<Disk> = understood(&facts.disks).unwrap_or_default();
+    let classes: Vec<StorageClassFacts> = understood(&facts.storage_classes).unwrap_or_default();
+    let nodes: Vec<NodeKind> = understood(&facts.node_kinds).unwrap_or_default();
     let used = classes.into_iter().filter(|class| class.used).map(|class| class.name);
     let classes: BTreeSet<String> =
         disks.iter().filter_map(|disk| disk.storage_class.clone()).chain(used).collect();
-    let probe: Option<ProbePlan> = read(&plan.probe);
-    let pinning: Pinning = read(&plan.pinning).unwrap_or_default();
+    let probe: Option<ProbePlan> = understood(&plan.probe);
+    let pinning: Pinning = understood(&plan.pinning).unwrap_or_default();
     let joined = |words: Vec<String>| words.join(", ");
     Setting {
-        source: read::<TemplateSource>(&plan.template)
+        source: understood::<TemplateSource>(&plan.template)
             .map_or_else(String::new, |template| template.to_string()),
         class: joined(classes.into_iter().collect()),
         cluster: joined(nodes.iter().map(ToString::to_string).collect()),
@@ -283,12 +323,10 @@ fn by_target(phase: Option<&Phase>) -> BTreeMap<u32, &Timeline> {
 fn rows(plan: &Plan, create: Option<&Phase>, storm: Option<&Phase>) -> Rows {
     let (first, second) = (by_target(create), by_target(storm));
     let targets: BTreeSet<u32> = first.keys().chain(second.keys()).copied().collect();
+    let names = Names::of(plan);
     let vms: Vec<(String, Option<&Timeline>, Option<&Timeline>)> = targets
         .into_iter()
-        .map(|target| {
-            let name = format!("{}-{}", plan.prefix, u64::from(plan.start) + u64::from(target));
-            (name, first.get(&target).copied(), second.get(&target).copied())
-        })
+        .map(|target| (names.label(target), first.get(&target).copied(), second.get(&target).copied()))
         .collect();
     let last = |vm: &(String, Option<&Timeline>, Option<&Timeline>)| {
         vm.2.or(vm.1).map(|vm| (vm.node.clone(), vm.outcome.clone()))
@@ -352,6 +390,38 @@ mod tests {
         let saved = read(PATH, value.to_string().as_bytes()).unwrap();
         assert_eq!(saved[0].storm.as_ref().unwrap().arrived, 11);
         assert_eq!((saved[0].driver.as_deref(), saved[0].nodes), (Some("px"), Some(3)));
+    }
+
+    /// The first three labels of a saved record.
+    fn labels(value: &Value) -> Vec<String> {
+        let saved = read(PATH, value.to_string().as_bytes()).unwrap();
+        let texts = serde_json::to_value(&saved[0].rows.as_ref().unwrap().namespaces).unwrap();
+        let words = texts["words"].as_array().unwrap().iter().take(3);
+        let prefix = texts["prefix"].as_str().unwrap();
+        words.map(|word| format!("{prefix}{}", word.as_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn vms_have_the_names_of_the_plan() {
+        let mut record = fixtures::small();
+        let first = |record: &RunRecord| -> Vec<String> {
+            record.plan.targets().iter().take(3).map(ToString::to_string).collect()
+        };
+        let value = |record: &RunRecord| serde_json::to_value(record).unwrap();
+        let namespaces: Vec<String> = record.plan.namespaces().into_iter().take(3).collect();
+        assert_eq!(labels(&value(&record)), namespaces, "one VM in each");
+        record.plan.layout = Layout { index_width: 4, ..Layout::default() };
+        assert_eq!(labels(&value(&record)), &record.plan.namespaces()[..3]);
+        record.plan.layout = Layout { vms_per_namespace: 5, ..Layout::default() };
+        assert_eq!(labels(&value(&record)), first(&record));
+        record.plan.layout = Layout { namespace: Some("team".into()), ..Layout::default() };
+        assert_eq!(labels(&value(&record)), first(&record));
+        let mut damaged = value(&record);
+        damaged["plan"]["layout"]["index_width"] = u32::MAX.into();
+        assert_eq!(labels(&damaged), namespaces);
+        let mut adopted = value(&fixtures::small());
+        adopted["plan"]["adopted"] = serde_json::json!([{"namespace": "erp", "name": "db", "new": 1}, {"namespace": "erp", "name": "app"}]);
+        assert_eq!(labels(&adopted), ["erp/db", "erp/app", "(target 2)"]);
     }
 
     #[test]
