@@ -18,7 +18,7 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig to use
-    #[arg(long, global = true, value_name = "NAME", env = "BOOTSTORM_CONTEXT", hide_env = true)]
+    #[arg(long, global = true, value_name = "NAME")]
     pub context: Option<String>,
     /// Cluster of the kubeconfig to use
     #[arg(long, global = true, value_name = "NAME")]

@@ -27,9 +27,7 @@ pub struct RunArgs {
         long = "ns-prefix",
         alias = "namespace-prefix",
         value_name = "PREFIX",
-        default_value = "boot-storm-test",
-        env = "BOOTSTORM_NS_PREFIX",
-        hide_env = true
+        default_value = "boot-storm-test"
     )]
     pub prefix: String,
 }

@@ -103,7 +103,7 @@ pub struct PresentationArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Log level: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "BOOTSTORM_LOG", hide_env = true)]
+    #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
 }
 

@@ -102,6 +102,28 @@ fn logs_go_where_they_are_wanted() {
 }
 
 #[test]
+fn an_empty_variable_is_ignored_whatever_flag_it_would_set() {
+    let home = tempfile::tempdir().unwrap();
+    let commands = ["setup", "create", "stop", "storm", "run", "report", "status", "cleanup", "observe"];
+    for command in commands.into_iter().chain(["compare a", "dashboard", "fleet run", "sandbox"]) {
+        let words = command.split(' ').chain(["--show-config", "-o", "json"]).collect::<Vec<_>>();
+        let shown = |program: &Program| program.run(&words).exits(0).json();
+        let plain = shown(&Program::new(home.path()));
+        let mut empty = Program::new(home.path()).env("BOOTSTORM_LOG", "").env("BOOTSTORM_CONFIG", "");
+        for flag in plain["flags"].as_array().unwrap() {
+            let name = flag["flag"].as_str().unwrap().to_uppercase().replace('-', "_");
+            empty = empty.env(&format!("BOOTSTORM_{name}"), "");
+        }
+        assert_eq!(shown(&empty), plain, "{command}");
+    }
+    let cluster = Cluster::instant();
+    let program = cluster.program().env("BOOTSTORM_CONTEXT", "").env("BOOTSTORM_LOG", "");
+    let program = program.env("BOOTSTORM_NS_PREFIX", "");
+    program.run(&["setup", "--end", "1"]).exits(0);
+    program.run(&["status"]).exits(0).prints(&["boot-storm-test"]);
+}
+
+#[test]
 fn the_example_in_the_documentation_is_understood() {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
     let (_, block) = page.split_once("```yaml\n").unwrap();

@@ -15,6 +15,11 @@ const ABOUT_CONFIGURATION: [&str; 2] = ["config", "show-config"];
 /// Flags that name a file to be written once: a default would write it unexpectedly.
 const TYPED_ONLY: [&str; 1] = ["write-kubeconfig"];
 
+/// Variables with a short name, and their flags.
+///
+/// clap reads no variables itself: it would take an empty one as a value.
+const SHORT: [(&str, &str); 1] = [("BOOTSTORM_LOG", "log-level")];
+
 /// Flags that only assert the settings of an earlier command: a default would contradict older runs.
 const ASSERTED: &str = "AssertedArgs";
 
@@ -45,10 +50,10 @@ fn is_asserted(command: &Command, arg: &Arg) -> bool {
 }
 
 /// Variables that set a flag; the first one wins.
-pub(super) fn variables(arg: &Arg, name: &str) -> Vec<String> {
+pub(super) fn variables(name: &str) -> Vec<String> {
     let own = format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"));
-    let more = arg.get_env().map(|more| more.to_string_lossy().into_owned());
-    std::iter::once(own.clone()).chain(more.filter(|more| *more != own)).collect()
+    let short = SHORT.into_iter().filter(|(_, flag)| *flag == name).map(|(short, _)| short.to_owned());
+    std::iter::once(own).chain(short).collect()
 }
 
 /// Value from a variable. Several values of a repeatable flag are on separate lines.

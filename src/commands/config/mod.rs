@@ -57,8 +57,8 @@ impl Environment {
     /// Variables that set no flag of any command.
     fn idle(&self, program: &Command) -> Vec<String> {
         let sets = |command: &Command, variable: &str| {
-            let mut named = command.get_arguments().filter_map(|arg| Some((arg, flags::name(command, arg)?)));
-            named.any(|(arg, name)| flags::variables(arg, name).iter().any(|own| own == variable))
+            let mut named = command.get_arguments().filter_map(|arg| flags::name(command, arg));
+            named.any(|name| flags::variables(name).iter().any(|own| own == variable))
         };
         let is_idle = |variable: &&String| {
             *variable != "BOOTSTORM_CONFIG"

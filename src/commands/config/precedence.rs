@@ -62,7 +62,7 @@ fn one(
     {
         return Ok(Some((given, Origin::Plan(plan.path().to_owned(), line))));
     }
-    for variable in flags::variables(arg, name) {
+    for variable in flags::variables(name) {
         if let Some(text) = environment.variables.get(&variable) {
             let origin = Origin::Variable(variable);
             let given = flags::from_variable(arg, text).map_err(|fault| wrong(name, &origin, &fault))?;

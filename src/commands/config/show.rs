@@ -78,9 +78,6 @@ fn rows(command: &Command, matches: &ArgMatches, completed: &Completed) -> Vec<R
         let source = match (matches.value_source(id), found) {
             (_, Some(found)) => Some(found.origin.to_string()),
             (Some(ValueSource::CommandLine), None) => Some("flag".to_owned()),
-            (Some(ValueSource::EnvVariable), None) => {
-                arg.get_env().map(|name| name.to_string_lossy().into_owned())
-            }
             (Some(_), None) => Some("default".to_owned()),
             (None, None) => None,
         };

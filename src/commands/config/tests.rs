@@ -133,7 +133,7 @@ fn every_flag_has_a_variable_of_its_own() {
         let mut seen = std::collections::BTreeSet::new();
         for arg in command.get_arguments() {
             let Some(name) = flags::name(command, arg) else { continue };
-            for variable in flags::variables(arg, name) {
+            for variable in flags::variables(name) {
                 let plain =
                     variable.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
                 assert!(plain && variable.starts_with(flags::PREFIX), "{variable}");
