@@ -414,3 +414,43 @@ pub(crate) fn diagnosed() -> RunRecord {
     }));
     record
 }
+
+/// Copies of a document, each with one number or instant replaced by one at the end of its range. Of a list, the field
+/// of only one entry is changed.
+pub(crate) fn extremes(document: &serde_json::Value) -> Vec<serde_json::Value> {
+    let mut places = Vec::new();
+    leaves(document, String::new(), &mut places);
+    let mut seen = std::collections::BTreeSet::new();
+    places.retain(|(place, _)| {
+        let fields = place.split('/').filter(|part| part.parse::<usize>().is_err());
+        seen.insert(fields.collect::<Vec<_>>().join("/"))
+    });
+    let numbers = || serde_json::json!([i64::MIN, i64::MAX, u64::MAX, -1e308, 1e308]);
+    let instants = || serde_json::json!(["-009999-01-02T01:59:59Z", "9999-12-30T22:00:00.999999999Z"]);
+    let replaced = |(place, is_number): (String, bool)| {
+        let all = if is_number { numbers() } else { instants() };
+        let one = move |extreme: &serde_json::Value| {
+            let mut copy = document.clone();
+            *copy.pointer_mut(&place).unwrap() = extreme.clone();
+            copy
+        };
+        all.as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    places.into_iter().flat_map(replaced).collect()
+}
+
+/// Pointers to the numbers (`true`) and instants in a document.
+fn leaves(value: &serde_json::Value, place: String, into: &mut Vec<(String, bool)>) {
+    use serde_json::Value;
+    match value {
+        Value::Number(_) => into.push((place, true)),
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => into.push((place, false)),
+        Value::Array(all) => {
+            all.iter().enumerate().for_each(|(n, one)| leaves(one, format!("{place}/{n}"), into));
+        }
+        Value::Object(all) => all.iter().for_each(|(key, one)| {
+            leaves(one, format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), into);
+        }),
+        _ => {}
+    }
+}

@@ -201,7 +201,9 @@ impl Cluster {
     /// Best estimate of the server's clock. Computers with different clocks agree on it, and setting ours does not
     /// change it.
     pub fn server_now(&self) -> Timestamp {
-        wall_now() + jiff::SignedDuration::from_micros(self.server_ahead())
+        let now = wall_now();
+        // A server may send any date.
+        now.checked_add(jiff::SignedDuration::from_micros(self.server_ahead())).unwrap_or(now)
     }
 
     fn server_clock(&self) -> MutexGuard<'_, ServerClock> {

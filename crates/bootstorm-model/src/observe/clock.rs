@@ -194,7 +194,7 @@ pub fn between(earlier: (Timestamp, Option<i64>), later: (Timestamp, Option<i64>
         (Some(earlier), Some(later)) => later.saturating_sub(earlier),
         _ => 0,
     };
-    let differ = if differ.abs() > SAME_CLOCK_MICROS { differ } else { 0 };
+    let differ = if differ.unsigned_abs() > SAME_CLOCK_MICROS.unsigned_abs() { differ } else { 0 };
     Offset((later.0.as_microsecond() - earlier.0.as_microsecond()).saturating_add(differ))
 }
 
@@ -214,6 +214,13 @@ pub fn wall_now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stored_distance_between_clocks_may_have_any_value() {
+        let now = wall_now();
+        assert_eq!(between((now, Some(i64::MAX)), (now, Some(i64::MIN))), Offset(i64::MIN));
+        assert_eq!(between((Timestamp::MAX, None), (Timestamp::MIN, Some(1))).0.signum(), -1);
+    }
 
     #[test]
     fn offsets_follow_the_monotonic_clock() {

@@ -108,7 +108,7 @@ impl Dashboard {
             self.skip(join(path, name), "not a result of a boot storm");
         }
         // A folder's time may be local: this allows a day more, and the time inside the file decides.
-        let limit = self.limit() - SignedDuration::from_hours(24);
+        let limit = self.limit(1);
         if !wanted.is_empty() && Place::of(path).began.is_some_and(|began| began < limit) {
             self.older += 1;
             return Vec::new();
@@ -155,7 +155,7 @@ impl Dashboard {
                 found.saved.into_iter().collect()
             }
         };
-        let limit = self.limit();
+        let limit = self.limit(0);
         for mut saved in found {
             if saved.began < limit {
                 self.older += 1;
@@ -209,8 +209,10 @@ impl Dashboard {
         page::write(&self)
     }
 
-    fn limit(&self) -> Timestamp {
-        self.now - SignedDuration::from_hours(24 * i64::from(self.days))
+    /// The oldest instant to show, and this many days more.
+    fn limit(&self, more: u32) -> Timestamp {
+        let age = SignedDuration::from_hours(24 * (i64::from(self.days) + i64::from(more)));
+        self.now.checked_sub(age).unwrap_or(Timestamp::MIN)
     }
 
     /// Sorts the runs, removes duplicates, and drops times per VM beyond the limit.

@@ -201,3 +201,35 @@ fn a_vm_that_fails_everywhere_counts_once_and_invalid_times_are_not_judged() {
         "on the first screen"
     );
 }
+
+#[test]
+fn no_number_and_no_instant_is_too_large() {
+    let options = crate::LegacyOptions::default();
+    let mut record = fixtures::small();
+    record.plan.end = record.plan.start + 1;
+    record.phases.iter_mut().for_each(|phase| phase.timelines.truncate(2));
+    let files = crate::legacy::files(&record, &options).unwrap();
+    let named = |(path, bytes): &(std::path::PathBuf, Vec<u8>)| {
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), bytes.clone())
+    };
+    let files: Vec<(String, Vec<u8>)> = files.iter().map(named).filter(|(name, _)| is_json(name)).collect();
+    let theirs = files.iter().filter(|(name, _)| name != ours::FILE).cloned().collect();
+    let report = crate::Report::of(&record, &crate::Selection::default());
+    let burner = report.kube_burner_files().unwrap();
+    let burner = burner.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    let mut read = 0;
+    for files in [files, theirs, burner] {
+        for (place, (_, bytes)) in files.iter().enumerate() {
+            for extreme in fixtures::extremes(&serde_json::from_slice(bytes).unwrap()) {
+                let mut files = files.clone();
+                files[place].1 = extreme.to_string().into_bytes();
+                let mut dashboard = Dashboard::new(now(), u32::MAX, "results".into());
+                let all: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+                give(&mut dashboard, "px/1-disk/20260304-100000_boot-storm-test_1-12", &all);
+                read += usize::from(!dashboard.is_empty());
+                assert!(dashboard.html().contains("</html>"));
+            }
+        }
+    }
+    assert!(read > 100, "only {read} were read");
+}

@@ -252,8 +252,8 @@ fn event(phase: &PhaseBlock, warning: &bootstorm_model::observe::Warning) -> Eve
 /// Unix time in nanoseconds, this many seconds after a point; zero before 1970.
 pub(super) fn nanos(began: Timestamp, seconds: f64) -> u64 {
     // Offsets are whole microseconds.
-    let offset = (seconds * 1e6).round() as i128 * 1000;
-    u64::try_from(began.as_nanosecond() + offset).unwrap_or_default()
+    let offset = ((seconds * 1e6).round() as i128).saturating_mul(1000);
+    u64::try_from(began.as_nanosecond().saturating_add(offset)).unwrap_or_default()
 }
 
 fn trace_id(run: &str, phase: PhaseName, row: &Row) -> Vec<u8> {

@@ -33,6 +33,29 @@ fn report_of(bytes: &[u8]) -> Report {
     document(bytes).unwrap().report(&Selection::default()).unwrap().into_owned()
 }
 
+/// Shows a document in every form: each format, thresholds, a comparison, and the metrics and traces.
+pub(super) fn shown_whole(document: &Document) -> usize {
+    let (run, graded) = (document.run(), document.graded());
+    let report = document.report(&Selection::default()).unwrap();
+    let texts =
+        ["skew>1s", "duration>1s", "goal.p95>1s", "goal.t95>1s", "storm/create.goal.mean>2", "failed>1%"];
+    let thresholds: Vec<_> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    let judged = run.phases.last().map(|phase| phase.name);
+    let blocks = crate::thresholds::judge(&thresholds, &run, judged, &graded);
+    let report = report.into_owned().with_thresholds(blocks);
+    let subject = |label| crate::compare::Subject { label, record: &run, validity: &graded };
+    let compared = crate::compare::CompareReport::of(&[subject("a"), subject("b")], 0.05);
+    let resource = crate::otlp::Resource { service: "s".into(), version: "0".into(), attributes: Vec::new() };
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    shown(&report)
+        + compared.json().map_or(1, |json| json.len())
+        + compared.table(&Layout::default()).len()
+        + report.otlp_metrics(&resource, at).len()
+        + report.otlp_traces(&resource, None).len()
+        + crate::Status::of(&run).table(&Layout::default()).len()
+        + crate::legacy::files(&run, &crate::LegacyOptions::default()).map_or(1, |files| files.len())
+}
+
 /// Shows a report in every format; the sum of the lengths prevents the work from being optimised away.
 fn shown(report: &Report) -> usize {
     let wide = Layout { wide: true, ..Layout::default() };
@@ -47,6 +70,10 @@ fn shown(report: &Report) -> usize {
         report.openmetrics(),
         report.benchmark().unwrap(),
         report.names(),
+        report.summary(&Layout::default(), &[]),
+        report.prometheus(),
+        report.html(),
+        report.kube_burner().unwrap(),
     ];
     texts.iter().map(String::len).sum()
 }
@@ -151,6 +178,21 @@ fn contradictions_are_damage() {
     assert!(yaml.contains(".nan") && document(yaml.as_bytes()).is_err());
 }
 
+#[test]
+fn no_number_and_no_instant_is_too_large() {
+    let mut run = fixtures::probed();
+    run.plan.end = run.plan.start;
+    run.phases.iter_mut().for_each(|phase| phase.timelines.truncate(1));
+    let report = Report::of(&run, &Selection::default()).json().unwrap();
+    for text in [serde_json::to_string(&run).unwrap(), report] {
+        for extreme in fixtures::extremes(&serde_json::from_str(&text).unwrap()) {
+            if let Ok(document) = document(extreme.to_string().as_bytes()) {
+                assert!(shown_whole(&document) > 0);
+            }
+        }
+    }
+}
+
 /// Number of damaged documents to try; more for a night.
 fn cases() -> u32 {
     std::env::var("BOOTSTORM_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
@@ -233,7 +275,7 @@ proptest! {
     fn no_damage_makes_it_panic(bytes in damaged()) {
         if let Ok(document) = document(&bytes) {
             let report = document.report(&Selection::default()).unwrap();
-            prop_assert!(shown(&report) > 0);
+            prop_assert!(shown_whole(&document) > 0);
             // A document that was read once reads again as the same.
             let json = report.json().unwrap();
             prop_assert_eq!(report_of(json.as_bytes()).json().unwrap(), json);

@@ -15,6 +15,8 @@ use bootstorm_model::observe::clock::wall_now;
 
 /// Stated lifetime of a token in seconds; it is actually valid as long as the sandbox runs.
 const GOOD_FOR: i64 = 3_600;
+/// The longest lifetime that the API server accepts, in seconds.
+const LONGEST: i64 = 1 << 32;
 
 /// Whether a request is for such a token.
 pub(super) fn is_token(target: &Resource) -> bool {
@@ -32,7 +34,7 @@ pub(super) fn issue(api: &Api, call: &Call, target: &Resource) -> Result<Respons
     }
     // kubectl sends protocol buffers. Only the lifetime matters in the request, and it has a default.
     let mut request = body::object(&call.body).unwrap_or_else(|_| json!({"spec": {}}));
-    let good_for = request["spec"]["expirationSeconds"].as_i64().unwrap_or(GOOD_FOR);
+    let good_for = request["spec"]["expirationSeconds"].as_i64().unwrap_or(GOOD_FOR).clamp(0, LONGEST);
     let end = wall_now() + jiff::SignedDuration::from_secs(good_for);
     request["apiVersion"] = json!("authentication.k8s.io/v1");
     request["kind"] = json!("TokenRequest");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::super::Unreadable;
 use super::documents::{Documents, Summary, Vm};
@@ -13,8 +13,8 @@ use bootstorm_model::record::{MOST_PHASES, PhaseKind, PhaseName, PhaseRecord, Ph
 use bootstorm_model::stats::validity::{self, Conditions, Doubt, Trust, Validity};
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
-/// How much older than its job an instance may seem: clocks of two machines, and whole seconds.
-const CLOCKS: SignedDuration = SignedDuration::from_secs(2);
+/// How much older than its job an instance may seem, in milliseconds: clocks of two machines, and whole seconds.
+const CLOCKS: i64 = 2_000;
 /// Maximum latency: 31 years, in milliseconds. kube-burner writes -9223372036854 for what it has not seen.
 const MOST_MILLIS: i64 = 1_000_000_000_000;
 
@@ -64,9 +64,10 @@ impl<'a> Job<'a> {
     /// VMs whose instances were created in this job: a job that stops VMs shows the state before.
     fn started(&self) -> Vec<&'a Vm> {
         let is_new = |vm: &&&Vm| {
-            let created = vm.vmi_created_latency.filter(|created| created.abs() < MOST_MILLIS);
+            let created = vm.vmi_created_latency.filter(|created| is_seen(*created));
+            // Microseconds: those of a year far away have no instant as their sum.
             created.is_some_and(|created| {
-                vm.timestamp + SignedDuration::from_millis(created) >= self.began - CLOCKS
+                between(self.began, vm.timestamp).0.saturating_add(created * 1_000) >= -CLOCKS * 1_000
             })
         };
         if self.creates() || self.is_ours() {
@@ -206,7 +207,7 @@ impl<'a> Phase<'a> {
         for (milestone, latency) in latencies {
             let Some(millis) = latency.and_then(|latency| latency.checked_sub(zero)) else { continue };
             // Times well before the beginning belong to an earlier boot, or were never seen.
-            if millis < -CLOCKS.as_millis() as i64 || millis > MOST_MILLIS {
+            if !(-CLOCKS..=MOST_MILLIS).contains(&millis) {
                 continue;
             }
             let is_seen = ours && !vm.metadata.not_seen.iter().any(|word| word == milestone.word());
@@ -291,6 +292,11 @@ pub(super) fn targets(phases: &[Phase<'_>]) -> Vec<Target> {
 
 fn order(target: &Target, namespace: &str, name: &str) -> std::cmp::Ordering {
     natural::compare(&target.namespace, namespace).then_with(|| natural::compare(&target.name, name))
+}
+
+/// Whether a latency is that of an event which kube-burner has seen.
+fn is_seen(millis: i64) -> bool {
+    millis.unsigned_abs() < MOST_MILLIS.unsigned_abs()
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Offset {

@@ -197,3 +197,25 @@ fn what_is_damaged_of_several_runs_or_without_vms_is_refused() {
     assert_eq!(document(b"[]"), Err(Unreadable::Foreign));
     assert_eq!(document(b"[{\"a\": 1}]"), Err(Unreadable::Foreign));
 }
+
+#[test]
+fn no_number_and_no_instant_is_too_large() {
+    let mut run = fixtures::probed();
+    run.plan.end = run.plan.start + 1;
+    run.phases.iter_mut().for_each(|phase| phase.timelines.truncate(2));
+    let ours = Report::of(&run, &Selection::default()).kube_burner_files().unwrap();
+    let ours = ours.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    let mut read = 0;
+    for files in [samples(), ours] {
+        for (name, bytes) in &files {
+            for extreme in fixtures::extremes(&serde_json::from_slice(bytes).unwrap()) {
+                let mut files = files.clone();
+                files.insert(name.clone(), extreme.to_string().into_bytes());
+                if let Ok(report) = report(&files) {
+                    read += crate::read::tests::shown_whole(&Document::Report(Box::new(report))).min(1);
+                }
+            }
+        }
+    }
+    assert!(read > 100, "only {read} were read");
+}

@@ -1,6 +1,7 @@
 //! Result files of the origin tool, as it writes them.
 
 use super::*;
+use crate::read::Document;
 use crate::{LegacyOptions, Selection, fixtures, legacy};
 
 const FOLDER: &str = "20260304-100000_kubevirt-perf-test_1-4";
@@ -82,4 +83,24 @@ fn damage_is_told_with_the_file() {
     assert!(told(&[("boot_storm_results.csv", csv)]).contains("impossible"));
     let csv = "namespace,running_time_sec,ping_time_sec,success\na-1,NaN,,True\n";
     assert!(told(&[("boot_storm_results.csv", csv)]).contains("impossible"));
+}
+
+#[test]
+fn no_number_is_too_large() {
+    let given = [
+        ("vm_creation_results.json", CREATED),
+        ("boot_storm_results.json", BOOTED),
+        ("summary_boot_storm_results.json", SUMMARY),
+    ];
+    for (place, (name, text)) in given.iter().enumerate() {
+        for extreme in fixtures::extremes(&serde_json::from_str(text).unwrap()) {
+            let (mut given, extreme) = (given, extreme.to_string());
+            given[place] = (name, &extreme);
+            for folder in [FOLDER, "99991230-220000_p_1-4294967295"] {
+                if let Ok(report) = report(folder, &files(&given), Timestamp::MAX) {
+                    assert!(crate::read::tests::shown_whole(&Document::Report(Box::new(report))) > 0);
+                }
+            }
+        }
+    }
 }
