@@ -5,7 +5,7 @@ use std::io::Write;
 use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::plan::{Plan, TemplateSource};
 use bootstorm_model::record::codec::{
-    PartIndex, check_phase, decode_head, decode_phase, encode_index, encode_phase, encode_plan, verify_chunk,
+    PartIndex, StoredPhase, check_phase, decode_head, decode_phase, encode_index, encode_plan, verify_chunk,
 };
 use bootstorm_model::record::{PhaseName, PhaseRecord, PhaseSettings, RunRecord, lifecycle};
 use bootstorm_model::text::is_unsafe;
@@ -70,7 +70,8 @@ fn show(record: &RunRecord) {
 fn damaged_heads_are_refused_or_read() {
     let mut dice = dice(5);
     let record = record();
-    let chunks = encode_phase(&phase("create"));
+    let stored = StoredPhase::new(&phase("create")).unwrap();
+    let chunks: Vec<_> = stored.chunks().cloned().collect();
     let index = PartIndex::whole(PhaseName::CREATE, &chunks);
     let (plan, parts) = (encode_plan(&record), encode_index(std::slice::from_ref(&index)));
     for case in 0..cases(10_000) {

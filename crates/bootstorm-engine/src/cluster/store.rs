@@ -370,7 +370,12 @@ impl RunStore {
     pub async fn save(&mut self, record: &RunRecord, phase: Option<PhaseName>) -> Result<(), ClusterError> {
         let tally = Tally::of_last(record);
         match phase.and_then(|name| record.phase(name)) {
-            Some(phase) => Box::pin(self.save_phase(record, tally, &StoredPhase::new(phase))).await,
+            Some(phase) => {
+                let unsaved =
+                    |error: CodecError| ClusterError::new("save the record", Kind::Other, error.to_string());
+                let stored = StoredPhase::new(phase).map_err(unsaved)?;
+                Box::pin(self.save_phase(record, tally, &stored)).await
+            }
             None => Box::pin(self.replace_head(record, tally)).await,
         }
     }

@@ -44,7 +44,7 @@ impl Saver {
         phase: &PhaseRecord,
         guard: Guard,
     ) -> Result<Self, ClusterError> {
-        let stored = StoredPhase::new(phase);
+        let stored = StoredPhase::new(phase).map_err(|error| unsaved(error.to_string()))?;
         record.put_phase(PhaseRecord { timelines: stored.timelines(phase), ..phase.header() });
         let limit = store.longest_wait();
         let place = Arc::new(Mutex::new(Place { store, record: record.header(), stored }));
@@ -84,8 +84,7 @@ impl Saver {
         let Some(saving) = self.saving.as_mut() else { return std::future::pending().await };
         let outcome = saving.await;
         self.saving = None;
-        outcome
-            .unwrap_or_else(|error| Err(ClusterError::new("save the record", Kind::Other, error.to_string())))
+        outcome.unwrap_or_else(|error| Err(unsaved(error.to_string())))
     }
 
     /// Saves the current phase as it is in the record, after any save in progress; `changed` are the VMs that have
@@ -135,7 +134,6 @@ impl Place {
 
     /// Packs changes where that delays nothing; `last` marks those at the end.
     async fn add(&mut self, changed: PhaseRecord, last: bool) -> Result<(), ClusterError> {
-        let failed = |error: String| ClusterError::new("save the record", Kind::Other, error);
         let mut stored = self.stored.clone();
         let packing = tokio::task::spawn_blocking(move || {
             stored.add(&changed)?;
@@ -144,10 +142,14 @@ impl Place {
             }
             Ok::<_, CodecError>(stored)
         });
-        let packed = packing.await.map_err(|error| failed(error.to_string()))?;
-        self.stored = packed.map_err(|error| failed(error.to_string()))?;
+        let packed = packing.await.map_err(|error| unsaved(error.to_string()))?;
+        self.stored = packed.map_err(|error| unsaved(error.to_string()))?;
         Ok(())
     }
+}
+
+fn unsaved(why: String) -> ClusterError {
+    ClusterError::new("save the record", Kind::Other, why)
 }
 
 /// Waits until the lock is certainly held.

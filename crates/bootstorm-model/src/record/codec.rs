@@ -7,7 +7,7 @@
 //! killed between the two writes leaves a record that reads as before.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Read};
+use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
@@ -121,17 +121,35 @@ fn index(chunks: &[Chunk]) -> Vec<ChunkIndex> {
 }
 
 /// A phase as stored while it runs: as a whole, and the changes since
+///
+/// Its pieces together never have more bytes than are read again ([`MOST_BYTES`]).
 #[derive(Debug, Clone)]
 pub struct StoredPhase {
     name: PhaseName,
     vms: usize,
-    pieces: Vec<Vec<Chunk>>,
+    pieces: Vec<Piece>,
+    /// Maximum unpacked size.
+    most: u64,
+}
+
+/// A phase as a whole, or a change
+#[derive(Debug, Clone)]
+struct Piece {
+    chunks: Vec<Chunk>,
+    /// Unpacked size.
+    bytes: u64,
 }
 
 impl StoredPhase {
-    /// Packs a whole phase.
-    pub fn new(phase: &PhaseRecord) -> Self {
-        Self { name: phase.name, vms: phase.timelines.len(), pieces: vec![encode_phase(phase)] }
+    /// Packs a whole phase. Fails only if it cannot be made as small as it has to be.
+    pub fn new(phase: &PhaseRecord) -> Result<Self, CodecError> {
+        Self::within(phase, MOST_BYTES)
+    }
+
+    fn within(phase: &PhaseRecord, most: u64) -> Result<Self, CodecError> {
+        let pieces = vec![piece_of(phase)];
+        let mut stored = Self { name: phase.name, vms: phase.timelines.len(), pieces, most };
+        stored.keep_readable().map(|()| stored)
     }
 
     /// The phase.
@@ -141,8 +159,14 @@ impl StoredPhase {
 
     /// Adds the phase as it is now, with only the timelines that have changed.
     pub fn add(&mut self, changed: &PhaseRecord) -> Result<(), CodecError> {
-        self.pieces.push(encode_phase(changed));
-        if self.pieces.len() > MOST_CHANGES { self.join() } else { Ok(()) }
+        self.pieces.push(piece_of(changed));
+        self.keep_readable()
+    }
+
+    /// Merges the pieces if there are too many of them, or if they are too large to be read again.
+    fn keep_readable(&mut self) -> Result<(), CodecError> {
+        let bytes: u64 = self.pieces.iter().map(|piece| piece.bytes).sum();
+        if self.pieces.len() > MOST_CHANGES || bytes > self.most { self.join() } else { Ok(()) }
     }
 
     /// Merges the pieces of a phase at its end, unless it is so large that thousands of VMs would be sent again.
@@ -152,28 +176,30 @@ impl StoredPhase {
     }
 
     fn join(&mut self) -> Result<(), CodecError> {
+        let unreadable = |why: String| CodecError::Unreadable(format!("part {}", self.name), why);
         let mut merged = Merged::new(self.vms);
-        for piece in self.packed().iter().rev() {
-            let read = unpack(piece, MOST_BYTES).map_err(|error| error.to_string());
-            let added = read.and_then(|json| merged.add(&json));
-            added.map_err(|why| CodecError::Unreadable(format!("part {}", self.name), why))?;
+        // These pieces were packed by this process, so they may be larger than what is read.
+        for (packed, piece) in self.packed().iter().zip(&self.pieces).rev() {
+            let read = unpack(packed, piece.bytes).map_err(|error| error.to_string());
+            read.and_then(|json| merged.add(&json)).map_err(unreadable)?;
         }
         if !merged.is_whole() {
-            let why = "it lacks VMs".to_owned();
-            return Err(CodecError::Unreadable(format!("part {}", self.name), why));
+            return Err(unreadable("it lacks VMs".to_owned()));
         }
-        self.pieces = vec![pack(&self.name.to_string(), &merged)];
+        merged.fit(self.most).map_err(unreadable)?;
+        let (chunks, bytes) = pack_counted(&self.name.to_string(), &merged);
+        self.pieces = vec![Piece { chunks, bytes }];
         Ok(())
     }
 
     /// Every chunk, in order.
     pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.pieces.iter().flatten()
+        self.pieces.iter().flat_map(|piece| &piece.chunks)
     }
 
     /// Its entry in the index.
     pub fn index(&self) -> PartIndex {
-        let mut pieces = self.pieces.iter().map(|chunks| index(chunks));
+        let mut pieces = self.pieces.iter().map(|piece| index(&piece.chunks));
         let chunks = pieces.next().unwrap_or_default();
         PartIndex { phase: self.name, chunks, changes: pieces.collect() }
     }
@@ -185,7 +211,7 @@ impl StoredPhase {
 
     /// Its pieces, as [`decode_phase`] takes them.
     pub fn packed(&self) -> Vec<Vec<u8>> {
-        let piece = |chunks: &Vec<Chunk>| chunks.iter().flat_map(|chunk| &*chunk.bytes).copied().collect();
+        let piece = |piece: &Piece| piece.chunks.iter().flat_map(|chunk| &*chunk.bytes).copied().collect();
         self.pieces.iter().map(piece).collect()
     }
 }
@@ -344,9 +370,9 @@ fn is_name(text: &str) -> bool {
         && is_outer(bytes.last())
 }
 
-/// Packs a phase into chunks.
-pub fn encode_phase(phase: &PhaseRecord) -> Vec<Chunk> {
-    pack(&phase.name.to_string(), phase)
+fn piece_of(phase: &PhaseRecord) -> Piece {
+    let (chunks, bytes) = pack_counted(&phase.name.to_string(), phase);
+    Piece { chunks, bytes }
 }
 
 /// Packs the list of adopted VMs into chunks.
@@ -425,12 +451,37 @@ pub fn check_chunks(chunks: &[ChunkIndex]) -> Result<(), String> {
 }
 
 fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
+    pack_counted(what, content).0
+}
+
+/// Counts the bytes that pass.
+struct Counted<W> {
+    to: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// Packs content into chunks; also returns its unpacked size.
+fn pack_counted(what: &str, content: &impl Serialize) -> (Vec<Chunk>, u64) {
     let encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let mut writer = BufWriter::with_capacity(BUFFER, encoder);
+    let mut writer = BufWriter::with_capacity(BUFFER, Counted { to: encoder, bytes: 0 });
     // Writing into memory cannot fail.
     let _ = serde_json::to_writer(&mut writer, content);
-    let packed = writer.into_inner().map(GzEncoder::finish);
-    let packed = packed.ok().and_then(Result::ok).unwrap_or_default();
+    let (packed, unpacked) = match writer.into_inner() {
+        Ok(Counted { to, bytes }) => (to.finish().unwrap_or_default(), bytes),
+        Err(_) => Default::default(),
+    };
     let whole = digest(&packed);
     let many = packed.len() > CHUNK_BYTES;
     let name = |number: usize| {
@@ -442,7 +493,7 @@ fn pack(what: &str, content: &impl Serialize) -> Vec<Chunk> {
         let index = ChunkIndex { name: name.clone(), sha256: digest(bytes), bytes: bytes.len() };
         Chunk { name, bytes: bytes.into(), index }
     };
-    packed.chunks(CHUNK_BYTES).enumerate().map(chunk).collect()
+    (packed.chunks(CHUNK_BYTES).enumerate().map(chunk).collect(), unpacked)
 }
 
 /// Checks one chunk against the head's index.
@@ -456,9 +507,13 @@ pub fn verify_chunk(index: &ChunkIndex, bytes: &[u8]) -> Result<(), CodecError> 
 
 /// Unpacks a phase from its verified pieces: as a whole, then each change.
 pub fn decode_phase(name: PhaseName, pieces: &[Vec<u8>]) -> Result<PhaseRecord, CodecError> {
+    decode_within(name, pieces, MOST_BYTES)
+}
+
+fn decode_within(name: PhaseName, pieces: &[Vec<u8>], most: u64) -> Result<PhaseRecord, CodecError> {
     let unreadable =
         |error: &dyn std::fmt::Display| CodecError::Unreadable(format!("part {name}"), error.to_string());
-    let mut left = MOST_BYTES;
+    let mut left = most;
     let mut read = |piece: &[u8]| -> Result<PhaseRecord, CodecError> {
         let json = unpack(piece, left).map_err(|error| unreadable(&error))?;
         left -= json.len() as u64;
@@ -561,12 +616,10 @@ pub fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::{Milestone, Offset};
+    use crate::observe::{Milestone, Offset, Warning};
     use crate::plan::TemplateSource;
     use crate::record::PhaseSettings;
 
@@ -585,7 +638,7 @@ mod tests {
     }
 
     fn packed(phase: &PhaseRecord) -> (PartIndex, Vec<Vec<u8>>) {
-        let chunks = encode_phase(phase);
+        let chunks = piece_of(phase).chunks;
         let index = PartIndex::whole(phase.name, &chunks);
         (index, chunks.into_iter().map(|chunk| chunk.bytes.to_vec()).collect())
     }
@@ -612,7 +665,7 @@ mod tests {
     #[test]
     fn changes_one_by_one_give_the_phase_as_it_is_and_become_one_piece_in_time() {
         let mut phase = phase(20);
-        let mut stored = StoredPhase::new(&phase);
+        let mut stored = StoredPhase::new(&phase).unwrap();
         let mut most = 0;
         for save in 0..40_usize {
             let targets = [save % 20, (save * 7 + 3) % 20];
@@ -641,19 +694,65 @@ mod tests {
     #[test]
     fn a_change_is_small_and_one_of_a_stranger_is_refused() {
         let whole = phase(2_000);
-        let mut stored = StoredPhase::new(&whole);
+        let mut stored = StoredPhase::new(&whole).unwrap();
         stored.add(&part_of(&whole, &[7, 1_999])).unwrap();
         let sizes: Vec<usize> = stored.packed().iter().map(Vec::len).collect();
         assert!(sizes[1] * 20 < sizes[0], "{sizes:?}");
         let small = phase(3);
-        let mut pieces = StoredPhase::new(&small).packed();
-        pieces.extend(StoredPhase::new(&part_of(&whole, &[7])).packed());
+        let mut pieces = StoredPhase::new(&small).unwrap().packed();
+        pieces.extend(StoredPhase::new(&part_of(&whole, &[7])).unwrap().packed());
         let error = decode_phase(small.name, &pieces).unwrap_err().to_string();
         assert!(error.contains("changes VM 8 of 3"), "{error}");
         let other = PhaseRecord { name: "storm-1".parse().unwrap(), ..part_of(&small, &[1]) };
-        pieces[1] = StoredPhase::new(&other).packed().remove(0);
+        pieces[1] = StoredPhase::new(&other).unwrap().packed().remove(0);
         assert!(decode_phase(small.name, &pieces).is_err());
         assert!(decode_phase(small.name, &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_saved_is_never_too_large_to_be_read() {
+        const MOST: u64 = 400_000;
+        let mut phase = phase(100);
+        let warning = |number: usize, save: i64| Warning {
+            kind: "Pod".into(),
+            name: "virt-launcher".into(),
+            reason: format!("Failed{number}"),
+            message: format!("{number} ").repeat(150),
+            count: 1,
+            first: Offset(save),
+            last: Offset(save),
+        };
+        for timeline in &mut phase.timelines {
+            timeline.warnings = (0..5).map(|number| warning(number, 0)).collect();
+        }
+        let mut stored = StoredPhase::within(&phase, MOST).unwrap();
+        let all: Vec<usize> = (0..100).collect();
+        // Each save changes every VM, so two of them are too large.
+        for save in 1..=5 {
+            phase.timelines.iter_mut().for_each(|timeline| timeline.warnings[4] = warning(4, save));
+            stored.add(&part_of(&phase, &all)).unwrap();
+            let read = decode_within(phase.name, &stored.packed(), MOST).unwrap();
+            assert_eq!(read, phase, "nothing is lost while it fits");
+        }
+        // A phase that does not fit even as one piece loses details of VMs, but no outcome.
+        for timeline in &mut phase.timelines {
+            timeline.warnings = (0..8).map(|number| warning(number, 9)).collect();
+            timeline.reason = Some("no node has room ".repeat(60));
+            timeline.findings = Some(Box::default());
+            timeline.outcome = Outcome::TimedOut;
+        }
+        stored.add(&part_of(&phase, &all)).unwrap();
+        let first = StoredPhase::within(&phase, MOST).unwrap();
+        for stored in [stored, first] {
+            let read = decode_within(phase.name, &stored.packed(), MOST).unwrap();
+            for (read, timeline) in read.timelines.iter().zip(phase.timelines.iter()) {
+                assert_eq!((read.target, &read.moments), (timeline.target, &timeline.moments));
+                assert_eq!((read.outcome, &read.reason), (timeline.outcome, &timeline.reason));
+                assert!(!read.warnings.is_empty() && read.warnings.len() < 8);
+                assert_eq!(read.warnings[0], timeline.warnings[0], "those that came first stay");
+            }
+        }
+        assert!(StoredPhase::within(&phase, 1000).is_err(), "it says so instead of saving what is lost");
     }
 
     #[test]
@@ -766,7 +865,7 @@ mod tests {
         fn decoding_anything_never_panics(plan in ".{0,200}", parts in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode_head(&plan, &parts);
             let _ = decode_phase(PhaseName::CREATE, std::slice::from_ref(&bytes));
-            let whole = encode_phase(&phase(1)).remove(0).bytes.to_vec();
+            let whole = piece_of(&phase(1)).chunks.remove(0).bytes.to_vec();
             let _ = decode_phase(PhaseName::CREATE, &[whole, bytes]);
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 const TIMELINES: &str = "timelines";
 
@@ -47,10 +48,76 @@ impl Merged {
         Ok(())
     }
 
+    /// Shortens the longest timelines until the phase has at most this many bytes: details of a VM are lost, its times
+    /// and its outcome are not. Fails if that is not enough.
+    pub(super) fn fit(&mut self, most: u64) -> Result<(), String> {
+        // Quotes, colon and comma.
+        let fields: usize = self.fields.iter().map(|(key, value)| key.len() + value.get().len() + 4).sum();
+        let rest = fields + TIMELINES.len() + 8;
+        let length =
+            |timeline: &Option<Box<RawValue>>| timeline.as_ref().map_or(4, |raw| raw.get().len()) + 1;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if rest + self.timelines.iter().map(length).sum::<usize>() <= most {
+            return Ok(());
+        }
+        let share = most.saturating_sub(rest) / self.timelines.len().max(1);
+        for timeline in self.timelines.iter_mut().filter(|timeline| length(timeline) > share) {
+            let Some(raw) = timeline else { continue };
+            *raw = shortened(raw, share.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
     /// Whether every VM has a timeline.
     pub(super) fn is_whole(&self) -> bool {
         self.timelines.iter().all(Option::is_some)
     }
+}
+
+/// Details of a timeline, the most dispensable first.
+const DETAILS: [&str; 9] = [
+    "warnings",
+    "interruptions",
+    "findings",
+    "launcher",
+    "answer",
+    "reason",
+    "probes",
+    "stamps",
+    "migration",
+];
+
+/// A text is cut to this many characters.
+const SHORT: usize = 100;
+
+/// A timeline without as many of its details as it takes to have this many bytes.
+fn shortened(raw: &RawValue, most: usize) -> Result<Box<RawValue>, String> {
+    let told = |error: serde_json::Error| error.to_string();
+    let mut fields: Map<String, Value> = serde_json::from_str(raw.get()).map_err(told)?;
+    let mut text = String::new();
+    for detail in DETAILS {
+        while let Some(value) = fields.get_mut(detail) {
+            match value {
+                // Halved, since each step writes it again; the first entries matter most.
+                Value::Array(all) if all.len() > 1 => all.truncate(all.len() / 2),
+                Value::String(long) if long.chars().nth(SHORT).is_some() => {
+                    *long = long.chars().take(SHORT).collect();
+                }
+                Value::String(_) => break,
+                _ => {
+                    fields.remove(detail);
+                }
+            }
+            text = serde_json::to_string(&fields).map_err(told)?;
+            if text.len() <= most {
+                return RawValue::from_string(text).map_err(told);
+            }
+        }
+    }
+    Err(format!(
+        "one VM has {} bytes, of which only {most} could be read again",
+        text.len().max(raw.get().len())
+    ))
 }
 
 impl Serialize for Merged {

@@ -256,7 +256,7 @@ mod tests {
         let began = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut phase = PhaseRecord::new(PhaseName::CREATE, began, PhaseSettings::default(), 3);
         phase.timelines[1].node = Some("node-1".into());
-        let pieces = StoredPhase::new(&phase).packed();
+        let pieces = StoredPhase::new(&phase).unwrap().packed();
         let mut loaded = codec::decode_phase(phase.name, &pieces).unwrap();
         codec::settle(&mut loaded, pieces);
         (phase, loaded)
@@ -282,7 +282,7 @@ mod tests {
         let (mut phase, _) = settled();
         phase.timelines[0].machine_uid = Some("m".into());
         phase.timelines[2].instance_uid = Some("i".into());
-        let pieces = StoredPhase::new(&phase).packed();
+        let pieces = StoredPhase::new(&phase).unwrap().packed();
         let mut loaded = codec::decode_phase(phase.name, &pieces).unwrap();
         codec::settle(&mut loaded, pieces);
         let uids = loaded.timelines.uids();
