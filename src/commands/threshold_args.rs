@@ -106,5 +106,5 @@ pub fn will_be(plan: &Plan, name: PhaseName, storm: StormKind) -> Expected {
     let probed = plan.probe.deciding().is_some() && name.kind != PhaseKind::Stop;
     let own = name.kind.goal_of(storm);
     let decided = own != name.kind.goal();
-    Expected { name, goal: if probed && !decided { Milestone::Reachable } else { own } }
+    Expected { name, goal: if probed && !decided { Milestone::Reachable } else { own }, storm }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Graded;
 use bootstorm_model::observe::Milestone;
-use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord, StormKind};
 use bootstorm_model::stats::threshold::{Facts, Judged, PhaseWord, Place, Unit, Value};
 use bootstorm_model::stats::{Threshold, maybe_micros, micros};
 
@@ -132,11 +132,13 @@ pub struct Expected {
     pub name: PhaseName,
     /// Its goal.
     pub goal: Milestone,
+    /// What a storm does with its VMs.
+    pub storm: StormKind,
 }
 
 impl From<&PhaseRecord> for Expected {
     fn from(phase: &PhaseRecord) -> Self {
-        Self { name: phase.name, goal: phase.goal }
+        Self { name: phase.name, goal: phase.goal, storm: phase.settings.kind }
     }
 }
 
@@ -169,9 +171,10 @@ pub fn check(
 
 /// Fails unless VMs of a phase can pass the milestones of a threshold.
 fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Result<(), String> {
-    let Some(goal) = expected.iter().find(|phase| phase.name == name).map(|phase| phase.goal) else {
+    let Some(Expected { goal, storm, .. }) = expected.iter().find(|phase| phase.name == name).copied() else {
         return Ok(());
     };
+    let ends = name.kind == PhaseKind::Storm && storm.ends_instances();
     for milestone in threshold.milestones() {
         let passed = match goal {
             Milestone::Gone => milestone.is_of_stop(),
@@ -180,7 +183,7 @@ fn measured(threshold: &Threshold, expected: &[Expected], name: PhaseName) -> Re
             Milestone::Migrated => {
                 (Milestone::Pod..=Milestone::Started).contains(&milestone) || milestone.is_of_migration()
             }
-            _ => !milestone.is_of_stop() && !milestone.is_of_migration(),
+            _ => (ends || !milestone.is_of_stop()) && !milestone.is_of_migration(),
         };
         if milestone > Milestone::Accepted && !passed {
             return Err(format!("VMs do not pass {milestone} in {name}"));
@@ -284,6 +287,18 @@ mod tests {
         assert!(refused("storm.reachable.p95>60s").contains("nothing is probed in storm-1"));
         assert!(refused("gone.p95>60s").contains("VMs do not pass gone in storm-1"));
         assert_eq!(checked(&fixtures::probed(), "storm.reachable.t95>2m"), Ok(()));
+        let of_kind = |kind, text: &str| {
+            let mut record = fixtures::small();
+            record.phases[2].settings.kind = kind;
+            record.phases[2].goal = PhaseKind::Storm.goal_of(kind);
+            checked(&record, text)
+        };
+        for text in ["storm.gone.p95>60s", "gone..running.max>9s"] {
+            for kind in StormKind::ALL {
+                assert_eq!(of_kind(kind, text).is_ok(), kind.ends_instances(), "{kind:?} {text}");
+            }
+        }
+        assert!(of_kind(StormKind::Restart, "create.running.p95>1s").is_ok());
         assert!(checked(&fixtures::fresh(), "failed>1").unwrap_err().contains("nothing was measured"));
     }
 

@@ -23,7 +23,9 @@ pub(super) fn expected(
     let outline = options.outline(found);
     let will = |name: PhaseName| match name.kind {
         // VMs that are only created get their disks, but do not run.
-        PhaseKind::Create if outline.boots_first() => Expected { name, goal: Milestone::Volume },
+        PhaseKind::Create if outline.boots_first() => {
+            Expected { name, goal: Milestone::Volume, storm: StormKind::Start }
+        }
         _ => will_be(plan, name, StormKind::Start),
     };
     if let Some(storms) = args.repeat.repeat {

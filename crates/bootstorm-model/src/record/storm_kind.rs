@@ -72,6 +72,14 @@ impl StormKind {
         }
     }
 
+    /// Whether the instance that ran before the storm ends in it, at least of some VMs.
+    pub fn ends_instances(self) -> bool {
+        match self {
+            Self::Start | Self::Migrate => false,
+            Self::Restart | Self::Drain | Self::Observed => true,
+        }
+    }
+
     /// Whether guests are probed continuously, because they answer before the storm and should keep answering.
     pub fn keeps_guests(self) -> bool {
         match self {
