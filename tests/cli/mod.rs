@@ -47,6 +47,7 @@ mod preflight;
 mod prober_script;
 mod probing;
 mod push;
+mod read_back;
 mod record;
 mod recoveries;
 mod repeat;

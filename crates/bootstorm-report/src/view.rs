@@ -187,11 +187,8 @@ impl Report {
         let last = |kind| self.phases.iter().rev().find(|phase| phase.kind == kind).map(|phase| phase.name);
         let stop =
             if storm.is_some() { compared.and_then(|compared| compared.stop) } else { last(PhaseKind::Stop) };
-        let baseline = if storm.is_some() {
-            compared.and_then(|compared| compared.baseline)
-        } else {
-            last(PhaseKind::Create)
-        };
+        // A storm that is not compared with it is shown beside it, too.
+        let baseline = compared.and_then(|compared| compared.baseline).or_else(|| self.baseline(storm));
         let full = [baseline, stop, storm];
         let deciding = self.plan.probes.first().copied();
         for phase in &mut self.phases {
@@ -205,6 +202,20 @@ impl Report {
                 phase.failures = FailureBlock::all(&phase.rows);
             }
         }
+    }
+
+    /// The baseline of a storm, as [`Selection`](super::Selection) has it by default.
+    fn baseline(&self, storm: Option<PhaseName>) -> Option<PhaseName> {
+        let mut storms = self.phases.iter().filter(|phase| phase.kind == PhaseKind::Storm);
+        let first = if matches!(self.plan.template, TemplateSource::Adopted { .. }) {
+            let kind = self.phase(storm?)?.settings.kind;
+            storms.find(|phase| phase.settings.kind == kind)
+        } else {
+            let create = self.phases.iter().rev().find(|phase| phase.kind == PhaseKind::Create)?;
+            let boot = || storms.next().filter(|first| first.settings.size.is_none());
+            Some(create).filter(|create| !create.settings.halted).or_else(boot)
+        };
+        first.map(|phase| phase.name)
     }
 
     /// The phase with that name.
