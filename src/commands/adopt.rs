@@ -6,6 +6,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use super::setup::SetupArgs;
 use super::show;
+use crate::console::address;
 use bootstorm_engine::phases::adoption::{self, Candidate};
 use bootstorm_engine::runs::adopt::{self, AdoptOptions};
 use bootstorm_model::exit::Exit;
@@ -123,5 +124,6 @@ fn show_setup(session: &Session, record: &RunRecord) -> Result<(), Failure> {
             session.cluster.namespace(),
         ),
     };
+    let text = || address::completed(&text()).into_owned();
     session.console.data(&show::value(session.output, "setup", record, text)?)
 }

@@ -164,7 +164,7 @@ impl ChangeArgs {
             instancetype: self.instancetype.clone(),
             preference: self.preference.clone(),
             networks: self.network.clone(),
-            termination_grace_seconds: self.termination_grace_period.map(|period| period.as_secs()),
+            termination_grace_seconds: self.termination_grace_period.map(values::seconds_up),
             ssh_key: self.ssh_key.as_deref().map(name_of),
             user_data: self.user_data.as_deref().map(name_of),
         }

@@ -70,6 +70,12 @@ pub async fn command(context: &Context, args: &CompareArgs) -> Result<Exit, Fail
     if let Some(twice) = args.runs.iter().enumerate().find(|(at, run)| args.runs[..*at].contains(run)) {
         return Err(Failure::usage(format!("{} is named twice", twice.1)));
     }
+    if args.fail_if_worse && args.runs.len() < 2 {
+        return Err(Failure::usage(
+            "--fail-if-worse compares a run with the first one, and only one is named",
+        )
+        .hint("name the baseline first: kubectl bootstorm compare BASELINE RUN --fail-if-worse"));
+    }
     let mut records = Vec::new();
     for run in &args.runs {
         records.push(load(context, args, run).await?);

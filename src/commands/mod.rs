@@ -31,6 +31,7 @@ pub mod layout_args;
 pub mod listen_args;
 mod metrics_args;
 mod mistakes;
+mod needs;
 pub mod node_args;
 pub mod observe;
 pub mod observe_args;

@@ -71,14 +71,14 @@ impl PaceArgs {
     pub fn settings(&self) -> PhaseSettings {
         PhaseSettings {
             concurrency: self.concurrency,
-            timeout_seconds: self.timeout.as_secs().max(1),
-            ping_timeout_seconds: self.ping_timeout.as_secs().max(1),
-            blind_limit_seconds: self.blind_limit.as_secs().max(1),
+            timeout_seconds: values::seconds_up(self.timeout),
+            ping_timeout_seconds: values::seconds_up(self.ping_timeout),
+            blind_limit_seconds: values::seconds_up(self.blind_limit),
             via: match self.via {
                 ViaArg::Patch => Via::Patch,
                 ViaArg::Subresource => Via::Subresource,
             },
-            phase_timeout_seconds: self.phase_timeout.map(|limit| limit.as_secs().max(1)),
+            phase_timeout_seconds: self.phase_timeout.map(values::seconds_up),
             halted: false,
             abort_if_failed: self.abort_if_failed,
             explain: self.explain,

@@ -84,7 +84,8 @@ async fn within(mut session: Session, args: &RunCommand, resolved: Resolved) -> 
 
 /// Remaining phases for the Job of the run.
 fn planned(args: &RunCommand, outline: &Outline, record: &RunRecord) -> Result<Vec<Planned>, Failure> {
-    let storm = args.storm();
+    let mut storm = args.storm();
+    storm.role.is_of_run = true;
     let plan = |name: PhaseName| {
         let step = if record.phase(name).is_some() { Step::Continue(name) } else { Step::Begin(name) };
         args.beside.in_cluster.plan(name, outline.options(&storm, name).settings(record, step)?)
@@ -107,24 +108,39 @@ async fn phases(session: &Session, args: &RunCommand, resolved: Resolved) -> Res
             Box::pin(start_over(session, args)).await?;
             None
         }
-        Some(record) if !is_dry => match args.beside.hooks.catch_up(session, &args.run.prefix).await? {
+        Some(record) if is_dry && options.starts_over(&record) => {
+            session.console.say("first, what the run created would be deleted (--fresh)");
+            None
+        }
+        Some(record) if is_dry => {
+            options.refuse_finished(&record)?;
+            Some(record)
+        }
+        Some(record) => match args.beside.hooks.catch_up(session, &args.run.prefix).await? {
             Some(record) => Some(record),
             None => {
                 options.refuse_finished(&record)?;
                 Some(record)
             }
         },
-        found => found,
+        None => None,
     };
     if let Some(record) = &found {
         options.check_baseline(record)?;
     }
     let (expected, judged) = expected(args, &resolved.plan, found.as_ref());
     args.beside.fail_if.check(&expected, judged)?;
-    let vms = resolved.plan.size();
+    let (vms, is_probed) = (resolved.plan.size(), !resolved.plan.probe.probes.is_empty());
+    if let Some(record) = found.as_ref().filter(|record| is_dry && record.setup.done) {
+        session.console.say(&format!("run {} is set up already", args.run.prefix));
+        let mut outline = options.outline(Some(record));
+        outline.steps = outline.missing(record).collect();
+        tell_rest(session, args, &outline, vms, is_probed);
+        return Ok(Exit::Good);
+    }
     let setting_up = setup::run(session, args.setup(), resolved, args.dry_run.dry_run);
     let Some(mut record) = Box::pin(setting_up).await? else {
-        tell_rest(session, args, &options.outline(None), vms);
+        tell_rest(session, args, &options.outline(None), vms, is_probed);
         return Ok(Exit::Good);
     };
     let outline = options.outline(Some(&record));

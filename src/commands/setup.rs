@@ -10,6 +10,7 @@ use super::preflight::PreflightArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::{dry_run, show, values};
+use crate::console::address;
 use bootstorm_engine::runs::setup::{self, Resolved, SetupOptions};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
@@ -103,7 +104,9 @@ fn summary(session: &Session, record: &RunRecord) -> String {
         format!("Kubernetes {}, KubeVirt {}, {nodes} nodes for VMs", versions[0], versions[1]),
     ));
     let lines: String = lines.iter().map(|(name, text)| format!("  {name:<10}  {text}\n")).collect();
-    format!("run {0} is set up\n{lines}next: kubectl bootstorm create --ns-prefix {0}\n", plan.prefix)
+    let text =
+        format!("run {0} is set up\n{lines}next: kubectl bootstorm create --ns-prefix {0}\n", plan.prefix);
+    address::completed(&text).into_owned()
 }
 
 /// Sets a run up, or continues; returns its record, or `None` after a dry run.

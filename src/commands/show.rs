@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::presentation::Output;
 use super::session::{Context, Session};
-use crate::console::Console;
+use crate::console::{Console, address};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::record::{PhaseKind, RunRecord, lifecycle};
 use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable, document};
@@ -76,8 +76,10 @@ pub(super) fn report(screen: impl Into<Screen>, report: &Report, next: &[String]
 
 /// Suggested commands for the state of a run.
 pub(super) fn next(record: &RunRecord) -> Vec<String> {
-    let run =
-        |verb: &str, more: &str| format!("kubectl bootstorm {verb} --ns-prefix {}{more}", record.plan.prefix);
+    let run = |verb: &str, more: &str| {
+        let command = format!("kubectl bootstorm {verb} --ns-prefix {}{more}", record.plan.prefix);
+        address::completed(&command).into_owned()
+    };
     match lifecycle::suggestion(record) {
         "report" => vec![run("report", " -o guide"), run("cleanup", "")],
         verb => vec![run(verb, "")],

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 
-use clap::FromArgMatches;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches};
 
-use super::config::{self, Completed, Environment};
+use super::config::{self, Completed, Environment, Found};
 use super::definition::definition;
 use super::plan_file::PlanFields;
-use super::{Cli, generate, help, mistakes};
-use crate::console::{ColorChoice, Console};
+use super::{Cli, generate, help, mistakes, needs};
+use crate::console::{ColorChoice, Console, address};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 
@@ -65,12 +66,31 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     if only_shows {
         return super::shown(&matches, completed).map(done).map_err(|error| error.format(&mut definition));
     }
+    if let Some(fault) = needs::fault(&definition, &matches, &completed.found) {
+        return Err(definition.error(clap::error::ErrorKind::MissingRequiredArgument, fault));
+    }
+    address::set(typed(&matches, &completed.found));
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     cli.found.clone_from(&completed.found);
     cli.parsed.clone_from(&completed.words);
     cli.words = loggable(&completed.words);
     cli.plan = PlanFields::of(&matches);
     Ok(Start::Command(Box::new(cli)))
+}
+
+/// Connection flags that were typed, with their values.
+fn typed(matches: &ArgMatches, found: &[Found]) -> Vec<(&'static str, String)> {
+    let mut below = matches;
+    while let Some((_, more)) = below.subcommand() {
+        below = more;
+    }
+    let value = |(id, flag): (&str, &'static str)| {
+        let is_typed = below.value_source(id) == Some(ValueSource::CommandLine)
+            && !found.iter().any(|found| found.flag == id);
+        let value = below.get_raw(id).filter(|_| is_typed)?.next()?;
+        Some((flag, value.to_string_lossy().into_owned()))
+    };
+    address::FLAGS.into_iter().filter_map(value).collect()
 }
 
 /// Flags whose values may hold a password after a name.

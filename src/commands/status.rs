@@ -6,6 +6,7 @@ use super::plan_args::RunArgs;
 use super::presentation::Output;
 use super::session::{Context, Session};
 use super::show;
+use crate::console::address;
 use bootstorm_engine::cluster::jobs::{JobEnd, JobState};
 use bootstorm_engine::cluster::store::{Head, PartHead};
 use bootstorm_engine::cluster::{Cluster, ClusterError};
@@ -66,7 +67,7 @@ pub async fn command(context: &Context, args: &StatusArgs) -> Result<Exit, Failu
     let status = Status::of(&record).with_process(process(&session, &args.run.prefix).await).with_job(job);
     let text = || match session.output {
         Output::Name => format!("{}\n", printable(&status.run)),
-        _ => status.table(&layout),
+        _ => address::completed(&status.table(&layout)).into_owned(),
     };
     session.console.data(&show::value(session.output, "status", &status, text)?)?;
     Ok(Exit::Good)

@@ -1,5 +1,6 @@
 //! `storm`: starts every stopped VM at once, or restarts or migrates the running ones, timed.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::find_max;
@@ -75,11 +76,11 @@ Examples:
   # Find the largest storm with 95 % of VMs reachable within two minutes
   kubectl bootstorm storm --find-max --goal 'reachable.p95<120s' --budget 1h")]
 pub struct StormArgs {
-    /// What happens to the VMs
-    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
-    pub kind: KindArg,
+    /// What happens to the VMs; default is start
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub kind: Option<KindArg>,
     /// Drain these nodes, separated by commas; implies --kind drain
-    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    #[arg(long, value_name = "NODE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub drain: Vec<String>,
     /// Migrate only this number (5) or share (25%) of the running VMs, spread evenly over their nodes
     #[arg(long, value_name = "N|P%")]
@@ -97,9 +98,9 @@ pub struct StormArgs {
 /// What happens to the VMs; nodes to drain say so by themselves.
 fn kind(args: &StormArgs) -> Result<KindArg, Failure> {
     match (args.kind, args.drain.is_empty()) {
-        (kind, true) => Ok(kind),
-        (KindArg::Start | KindArg::Drain, false) => Ok(KindArg::Drain),
-        (kind, false) => {
+        (kind, true) => Ok(kind.unwrap_or_default()),
+        (None | Some(KindArg::Drain), false) => Ok(KindArg::Drain),
+        (Some(kind), false) => {
             Err(Failure::usage(format!("--drain cannot be combined with --kind {}", kind.storm().word()))
                 .hint("leave one of them out"))
         }

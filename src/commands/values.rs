@@ -19,6 +19,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whole seconds, rounded up: a limit is never shorter than requested, and a grace period never zero.
+pub fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 /// A duration that must not be zero.
 pub fn limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -58,6 +63,12 @@ pub fn run_id(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fractions_of_a_second_are_rounded_up() {
+        let seconds = |text| seconds_up(duration(text).unwrap());
+        assert_eq!([seconds("900ms"), seconds("1900ms"), seconds("2s"), seconds("0s")], [1, 2, 2, 0]);
+    }
 
     #[test]
     fn durations_as_kubectl_takes_them() {

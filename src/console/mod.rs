@@ -3,6 +3,7 @@
 //! stdout is for data, stderr for messages. Colour and animation depend on the stream, never on the content. Messages
 //! are made printable here, once: callers pass names and messages of a cluster unchanged.
 
+pub mod address;
 mod journal;
 pub mod logging;
 pub mod member;
@@ -112,14 +113,19 @@ impl Console {
     /// Prints progress; a log has its own messages for that.
     pub fn progress(self, text: &str) {
         if !self.quiet {
-            self.stderr(&line(text));
+            self.stderr(&line(&address::completed(text)));
         }
     }
 
     /// Prints a warning, also when quiet.
     pub fn warn(self, text: &str) {
         tracing::warn!(target: logging::SAID, "{text}");
-        self.stderr(&format!("{}warning:{} {}", style::WARNING, style::WARNING.render_reset(), line(text)));
+        self.stderr(&format!(
+            "{}warning:{} {}",
+            style::WARNING,
+            style::WARNING.render_reset(),
+            line(&address::completed(text))
+        ));
     }
 
     /// Prints that and why the command failed, and what to do next.
@@ -128,10 +134,10 @@ impl Console {
         let (error, hint) = (style::ERROR, style::HINT);
         self.stderr(&format!("{error}error:{error:#} {}", line(&failure.message)));
         for cause in &failure.causes {
-            self.stderr(&format!("  {}", line(cause)));
+            self.stderr(&format!("  {}", line(&address::completed(cause))));
         }
         for text in &failure.hints {
-            self.stderr(&format!("{hint}hint:{hint:#} {}", line(text)));
+            self.stderr(&format!("{hint}hint:{hint:#} {}", line(&address::completed(text))));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
+use bootstorm_sandbox::value::json;
 
 use crate::support::{Cluster, Program};
 
@@ -288,4 +289,73 @@ fn files_that_are_read_have_a_size_limit() {
     ] {
         Program::new(home.path()).run(args).exits(2).complains(&["it has more than"]);
     }
+}
+
+#[test]
+fn a_flag_that_would_have_no_effect_is_refused_whatever_else_is_given() {
+    let cluster = Cluster::instant();
+    // clap does not ask for --adopt here, since it conflicts with --end.
+    let select =
+        ["setup", "--end", "2", "--container-disk", "x/y:1", "-l", "tier=web", "--adopt-namespace", "shop"];
+    cluster.run(&select).exits(2).complains(&["--selector has an effect only with --adopt"]);
+    let cases: [(&[&str], &str); 6] = [
+        (&["setup", "--include-halted"], "--include-halted has an effect only with --adopt or --adopt-file"),
+        (&["setup", "--source", "blank", "--set", "A=b"], "--set has an effect only with --filename"),
+        (
+            &["storm", "--find-max", "--goal", "failed<=0", "--rest", "10s"],
+            "--rest has an effect only with --repeat",
+        ),
+        (
+            &["storm", "--repeat", "1", "--goal", "failed<=0", "--max", "1"],
+            "--goal has an effect only with --find-max",
+        ),
+        (&["storm", "--max-storms", "3"], "--max-storms has an effect only with --find-max"),
+        (&["stop", "--runner-image", "x"], "--runner-image has an effect only with --in-cluster"),
+    ];
+    for (words, fault) in cases {
+        cluster.run(words).exits(2).complains(&[fault]);
+    }
+    assert!(is_untouched(&cluster));
+    // What is not typed may be for another command.
+    let folder = cluster.home.path().join("defaults.yaml");
+    std::fs::write(&folder, "storm:\n  max-storms: 3\n").unwrap();
+    cluster.run(&["storm", "--config", "defaults.yaml"]).exits(1).complains(&["there is no run"]);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_before_anything_happens() {
+    let cluster = Cluster::instant();
+    cluster.run(&["storm", "--drain", "node-1", "--kind", "start"]).exits(2).complains(&["--kind start"]);
+    cluster.run(&["storm", "--drain", ""]).exits(2);
+    cluster.run(&["compare", "a", "--fail-if-worse"]).exits(2).complains(&["name the baseline first"]);
+    let missing = ["observe", "--namespace", "default", "--probe-pod", "tools/nope", "--for", "1s"];
+    cluster.run(&missing).exits(1);
+    cluster.run(&["setup", "--end", "1", "--probe-pod", "tools/nope"]).complains(&["there is no such pod"]);
+}
+
+#[test]
+fn suggested_commands_reach_the_same_cluster_and_namespace() {
+    let cluster = Cluster::instant();
+    cluster.sandbox.store().create(&kind::NAMESPACES, json!({"metadata": {"name": "tools"}})).unwrap();
+    let next = "next: kubectl bootstorm create --ns-prefix boot-storm-test -n tools\n";
+    cluster.run(&["setup", "-n", "tools", "--end", "1"]).exits(0).prints(&[next]);
+    let create = cluster.run(&["create", "-n", "tools", "-o", "summary"]).exits(0);
+    create.prints(&["kubectl bootstorm stop --ns-prefix boot-storm-test -n tools"]);
+    let storm = cluster.run(&["storm", "-n", "tools"]).exits(1);
+    storm.complains(&["kubectl bootstorm stop --ns-prefix boot-storm-test -n tools"]);
+    cluster.run(&["status", "-n", "tools"]).prints(&["--ns-prefix boot-storm-test -n tools"]);
+}
+
+#[test]
+fn a_dry_run_of_a_run_tells_what_that_run_would_do() {
+    let cluster = Cluster::instant();
+    let first = cluster.run(&["run", "--end", "2", "--dry-run"]).exits(0);
+    // A VM may take its limit to run, and another one to answer.
+    first.complains(&["then create: 2 requests, at most 20m", "then stop-1: 2 requests, at most 10m"]);
+    cluster.run(&["setup", "--end", "2"]).exits(0);
+    let again = cluster.run(&["run", "--end", "2", "--dry-run"]).exits(0);
+    let again = again.complains(&["is set up already", "then create"]);
+    assert!(!again.stdout.contains("namespaces"), "{}", again.stdout);
+    cluster.run(&["run", "--end", "2", "-q"]).exits(0);
+    cluster.run(&["run", "--end", "2", "--dry-run"]).exits(1).complains(&["was finished at"]);
 }

@@ -1,5 +1,7 @@
 //! The phases that a run will have, for thresholds and for a dry run.
 
+use std::time::Duration;
+
 use crate::commands::run_args::RunCommand;
 use crate::commands::series;
 use crate::commands::session::Session;
@@ -53,14 +55,21 @@ pub(super) fn expected(
 }
 
 /// Reports what would follow the setup: the requests of each phase, and its time limit.
-pub(super) fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32) {
-    let each = args.pace.phase_timeout.map_or(args.pace.timeout, |limit| limit.min(args.pace.timeout));
+pub(super) fn tell_rest(session: &Session, args: &RunCommand, outline: &Outline, vms: u32, is_probed: bool) {
+    let each = |kind: PhaseKind| {
+        // A guest may be silent for so long after Running.
+        let answer =
+            if is_probed && kind != PhaseKind::Stop { args.pace.ping_timeout } else { Duration::ZERO };
+        let vm = args.pace.timeout + answer;
+        args.pace.phase_timeout.map_or(vm, |limit| limit.min(vm))
+    };
     let s = if vms == 1 { "" } else { "s" };
-    let requests = format!("{vms} request{s}, at most {}", duration::told(each));
+    let requests = |kind| format!("{vms} request{s}, at most {}", duration::told(each(kind)));
     for name in &outline.steps {
-        session.console.say(&format!("then {name}: {requests}"));
+        session.console.say(&format!("then {name}: {}", requests(name.kind)));
     }
     if let Some(storms) = args.repeat.repeat {
+        let requests = requests(PhaseKind::Storm);
         session.console.say(&format!("then {storms} times a stop and a storm, each: {requests}"));
     }
     args.beside.hooks.announce(session.console, &[PhaseKind::Create, PhaseKind::Stop, PhaseKind::Storm]);

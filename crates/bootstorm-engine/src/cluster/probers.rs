@@ -262,6 +262,20 @@ impl Cluster {
         self.make_prober(prefix, run_id, number, probe).await.map(Some)
     }
 
+    /// Fails if the user's own pod to probe from does not exist: nobody will create it. Whether it may be read is another
+    /// matter than whether commands may be run in it.
+    pub async fn check_prober(&self, namespace: &str, pod: &str) -> Result<(), ClusterError> {
+        let doing = format!("probe from pod {namespace}/{pod}");
+        match self.read::<Object>(&doing, &collection(namespace), pod).await {
+            Ok(None) => {
+                let why = "there is no such pod; choose another one with --probe-pod NAMESPACE/NAME";
+                Err(ClusterError::new(&doing, Kind::NotFound, why))
+            }
+            Err(error) if error.kind != Kind::Forbidden => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The prober pods of a run, by name.
     pub async fn probers(&self, run_id: &str) -> Result<Vec<Prober>, ClusterError> {
         let (pods, selector) = (collection(self.namespace()), selector(run_id));

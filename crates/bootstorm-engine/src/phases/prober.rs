@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::cluster::Cluster;
 use crate::cluster::call::wait;
 use crate::cluster::exec::{LineStream, Out};
 use crate::cluster::probers::PROGRAM_FOLDER;
 use crate::cluster::stall::Pulse;
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::probe::{
     Answer, Ask, By, Family, HAND_OVER, Hello, Pace, ProbePlan, SCRIPT, SCRIPT_NAME, Tool, plain,
@@ -45,6 +45,14 @@ pub(crate) struct Place {
     pub(crate) here: Option<String>,
     /// How to recreate the pod if it goes away; `None` for the user's pod.
     pub(crate) ours: Option<Ours>,
+}
+
+impl Place {
+    /// Fails if it is the user's own pod, and does not exist.
+    pub(crate) async fn check(&self, cluster: &Cluster) -> Result<(), ClusterError> {
+        let is_theirs = self.ours.is_none() && self.here.is_none();
+        if is_theirs { cluster.check_prober(&self.namespace, &self.pod).await } else { Ok(()) }
+    }
 }
 
 /// Specification of a prober pod

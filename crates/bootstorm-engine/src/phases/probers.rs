@@ -83,6 +83,9 @@ pub(super) async fn prepare(
         return Ok(());
     }
     events(&Event::ProbersBegan { probers: places.len() });
+    for place in &places {
+        place.check(cluster).await?;
+    }
     if record.plan.probe.pod.is_none() {
         for ours in places.iter().filter_map(|place| place.ours.as_ref()) {
             let (name, uid) = make(cluster, record, ours).await?;

@@ -46,6 +46,9 @@ impl Probing {
         pace: Pace,
         made: &MadeAnew,
     ) -> Result<Self, ClusterError> {
+        for place in &places {
+            place.check(cluster).await?;
+        }
         let (sender, heard) = mpsc::unbounded_channel();
         let lane = |(number, place): (usize, Place)| {
             let (asks, inbox) = mpsc::unbounded_channel();

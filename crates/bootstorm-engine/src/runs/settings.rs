@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::whole;
 use crate::phases::gate::Gate;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::{Order, Shape};
@@ -39,6 +40,8 @@ pub struct Role {
     pub place: Option<String>,
     /// Command that continues; absent means that of the phase.
     pub again: Option<String>,
+    /// Whether it is a step of a whole run, which continues only as such: with its shape, thresholds and hooks.
+    pub is_of_run: bool,
     /// Common start with phases of other clusters.
     pub gate: Option<Arc<Gate>>,
 }
@@ -94,6 +97,9 @@ impl PhaseOptions {
             PhaseKind::Storm => self.wanted.kind.command(),
             kind => kind.word(),
         };
+        if self.role.is_of_run {
+            return whole::again(&self.prefix);
+        }
         let again = self.role.again.as_deref().unwrap_or(own);
         format!("to continue: kubectl bootstorm {again} --ns-prefix {}", self.prefix)
     }
@@ -158,8 +164,12 @@ impl PhaseOptions {
             (StormKind::Drain, Some(begun)) if wanted.is_empty() || wanted == begun => Ok(begun.clone()),
             (StormKind::Drain, Some(begun)) => {
                 let begun = begun.join(",");
-                Err(Failure::usage(format!("{} was started on other nodes: {begun}", step.name()))
-                    .hint(format!("to continue it: kubectl bootstorm storm --drain {begun}")))
+                Err(Failure::usage(format!("{} was started on other nodes: {begun}", step.name())).hint(
+                    format!(
+                        "to continue it: kubectl bootstorm storm --ns-prefix {} --drain {begun}",
+                        self.prefix
+                    ),
+                ))
             }
             (StormKind::Drain, None) if wanted.is_empty() => {
                 Err(Failure::usage("a drain needs nodes").hint("name them: storm --drain NODE[,NODE...]"))

@@ -129,7 +129,7 @@ impl Outline {
         let options = PhaseOptions {
             kind: name.kind,
             wanted: PhaseSettings { halted: self.is_halted(name), ..storm.wanted.clone() },
-            role: Role { place: self.place(name), ..Role::default() },
+            role: Role { place: self.place(name), is_of_run: true, ..Role::default() },
             ..storm.clone()
         };
         if self.is_shaped(name) { options } else { options.at_once() }
@@ -164,11 +164,17 @@ impl Outline {
         })
     }
 
-    /// Time limit of all phases together, if each has this one.
-    pub fn limit(&self, each: Duration) -> Duration {
-        let repeated = self.repeat.map_or(0, |storms| 2 * storms);
-        each.saturating_mul(self.steps.len() as u32 + repeated)
+    /// Time limit of all phases together, each with that of its kind.
+    pub fn limit(&self, of: impl Fn(PhaseKind) -> Duration) -> Duration {
+        let steps: Duration = self.steps.iter().map(|name| of(name.kind)).sum();
+        let repeated = of(PhaseKind::Stop) + of(PhaseKind::Storm);
+        steps + repeated.saturating_mul(self.repeat.unwrap_or_default())
     }
+}
+
+/// The command that continues a run.
+pub(super) fn again(prefix: &str) -> String {
+    format!("to continue: kubectl bootstorm run --ns-prefix {prefix} with the same flags")
 }
 
 /// Runs the phases that are not done; returns the record afterwards.
@@ -237,6 +243,6 @@ mod tests {
         let repeated = RunOptions { repeat: Some(3), boots_first: None, ..options }.outline(None);
         assert_eq!(repeated.steps, [PhaseName::CREATE]);
         assert_eq!(repeated.place(PhaseName::CREATE).as_deref(), Some("before 3 storms"));
-        assert_eq!(repeated.limit(Duration::from_secs(1)).as_secs(), 7);
+        assert_eq!(repeated.limit(|_| Duration::from_secs(1)).as_secs(), 7);
     }
 }

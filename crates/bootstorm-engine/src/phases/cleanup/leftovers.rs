@@ -282,7 +282,7 @@ struct Other {
     is_worthless: bool,
 }
 
-impl<'a> Judge<'a> {
+impl Judge<'_> {
     fn found(self, metadata: Metadata) -> Found {
         let is_labelled = metadata.labels.get(names::RUN_ID).is_some_and(|id| id == self.estate.run_id());
         let Metadata { name, namespace, uid, owner_references, .. } = metadata;

@@ -22,7 +22,7 @@ pub use sort::{OTHERS, Resource, Sort};
 use super::event::{Event, Listener};
 use crate::cluster::ownership::Estate;
 use crate::cluster::{Cluster, ClusterError};
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::Small;
 use deletion::{Deletion, SAY_EVERY};
 
@@ -38,6 +38,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const PARTS: usize = 4;
 /// Time after which fewer are inspected, so that a VM that is held does not hold namespaces that are empty.
 const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// Minimum pause between two inspections, in durations of the last one: at most a tenth of the time is spent on them.
+const PAUSE_PER_LOOK: u32 = 9;
 /// Maximum number of inspections of a namespace in which new objects keep appearing.
 const LOOKS: u32 = 8;
 
@@ -160,11 +162,13 @@ async fn namespaces(
     (unseen.map_or(outcome, |error| Err(error.into())), std::mem::take(&mut *lock(&foreign)))
 }
 
-/// Groups of this many, or what has come when the time between two inspections is over.
+/// Groups of this many, or what has come when the time between two inspections is over; a group is inspected before the
+/// next one is requested.
 fn batches(emptied: UnboundedReceiver<Found>, enough: usize) -> impl Stream<Item = Vec<Found>> {
-    futures::stream::unfold(emptied, move |mut emptied| async move {
+    futures::stream::unfold((emptied, None), move |(mut emptied, handed_over)| async move {
+        let looked = handed_over.map_or(Duration::ZERO, elapsed_since);
         let mut batch = vec![emptied.next().await?];
-        let until = monotonic_now() + LONGEST_BETWEEN_LOOKS;
+        let until = monotonic_now() + LONGEST_BETWEEN_LOOKS.max(looked * PAUSE_PER_LOOK);
         while batch.len() < enough
             && let Ok(Some(namespace)) = tokio::time::timeout_at(until.into(), emptied.next()).await
         {
@@ -173,7 +177,7 @@ fn batches(emptied: UnboundedReceiver<Found>, enough: usize) -> impl Stream<Item
         while let Some(Some(namespace)) = emptied.next().now_or_never() {
             batch.push(namespace);
         }
-        Some((batch, emptied))
+        Some((batch, (emptied, Some(monotonic_now()))))
     })
 }
 

@@ -1,0 +1,102 @@
+//! Suggested commands: those for a run reach the same cluster and namespace as the command that suggests them.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// Connection flags as typed, each with the word that names it: a variable or a file also applies to the next command.
+static TYPED: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+
+/// Flags that decide where a run is.
+pub const FLAGS: [(&str, &str); 5] = [
+    ("kubeconfig", "--kubeconfig"),
+    ("context", "--context"),
+    ("cluster", "--cluster"),
+    ("server", "-s"),
+    ("namespace", "-n"),
+];
+
+/// The command line, up to the name of its run.
+const COMMAND: &str = "kubectl bootstorm ";
+const PREFIX: &str = " --ns-prefix ";
+
+/// Sets the flags that were typed, once.
+pub fn set(typed: Vec<(&'static str, String)>) {
+    let _ = TYPED.set(typed);
+}
+
+/// The text, with the typed flags in each command for a run.
+pub fn completed(text: &str) -> Cow<'_, str> {
+    match TYPED.get() {
+        Some(typed) if !typed.is_empty() && text.contains(COMMAND) => with(text, typed).into(),
+        _ => text.into(),
+    }
+}
+
+fn with(text: &str, typed: &[(&str, String)]) -> String {
+    let mut parts = text.split(COMMAND);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        whole.push_str(COMMAND);
+        let command = &part[..part.find(['\n', ';']).unwrap_or(part.len())];
+        let place = command.find(PREFIX).map(|at| at + PREFIX.len());
+        let end = place.map(|begin| {
+            let rest = &command[begin..];
+            begin + rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())
+        });
+        let Some(end) = end else {
+            whole.push_str(part);
+            continue;
+        };
+        whole.push_str(&part[..end]);
+        for (flag, value) in typed.iter().filter(|(flag, _)| !command.contains(&format!(" {flag} "))) {
+            whole.push_str(&format!(" {flag} {}", quoted(value)));
+        }
+        whole.push_str(&part[end..]);
+    }
+    whole
+}
+
+/// A word for a shell.
+fn quoted(value: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        value.into()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_for_a_run_get_what_was_typed_and_nothing_twice() {
+        let typed = [("--context", "prod east".to_owned()), ("-n", "team".to_owned())];
+        let cases = [
+            (
+                "next: kubectl bootstorm create --ns-prefix a-1\n",
+                "next: kubectl bootstorm create --ns-prefix a-1 --context 'prod east' -n team\n",
+            ),
+            (
+                "do: kubectl bootstorm setup --ns-prefix a with the same flags; or not",
+                "do: kubectl bootstorm setup --ns-prefix a --context 'prod east' -n team with the same flags; or not",
+            ),
+            (
+                "kubectl bootstorm report --ns-prefix a -n there -o wide",
+                "kubectl bootstorm report --ns-prefix a --context 'prod east' -n there -o wide",
+            ),
+            (
+                "try: kubectl bootstorm run --sandbox --end 20",
+                "try: kubectl bootstorm run --sandbox --end 20",
+            ),
+            ("it's --ns-prefix that counts", "it's --ns-prefix that counts"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(with(text, &typed), expected);
+        }
+        let both =
+            with("kubectl bootstorm stop --ns-prefix a\nkubectl bootstorm storm --ns-prefix a", &typed[1..]);
+        assert_eq!(both.matches(" -n team").count(), 2);
+    }
+}
