@@ -83,10 +83,12 @@ fn view(selection: &Selection, candidates: &[Candidate]) -> Adoption {
 }
 
 fn ask(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let namespaces = adoption::namespaces(&plan.adopted);
     let what = format!(
-        "{} VMs in {} namespaces on {}",
+        "{} VM{} in {namespaces} namespace{} on {}",
         plan.size(),
-        adoption::namespaces(&plan.adopted),
+        if plan.size() == 1 { "" } else { "s" },
+        if namespaces == 1 { "" } else { "s" },
         session.cluster.server()
     );
     if !session.console.can_ask() {

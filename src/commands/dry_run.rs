@@ -151,7 +151,8 @@ fn print(session: &Session, planned: &[Planned]) -> Result<(), Failure> {
         _ => planned.iter().map(line).collect(),
     };
     session.console.data(&text)?;
-    session.console.say(&format!("dry run: {count} requests would be sent, nothing was changed"));
+    let s = if count == 1 { "" } else { "s" };
+    session.console.say(&format!("dry run: {count} request{s} would be sent, nothing was changed"));
     if !session.output.is_document() && count > 0 {
         session.console.say("see their bodies with -o yaml");
     }

@@ -13,7 +13,7 @@ use bootstorm_report::{Report, Selection, ThresholdBlock};
 /// Flags for a server of documents
 #[derive(Debug, Clone, Args)]
 pub struct IndexArgs {
-    /// Send the documents of -o kube-burner to `OpenSearch` or Elasticsearch, for example <https://HOST:9200>
+    /// Send the documents of -o kube-burner to OpenSearch or Elasticsearch, for example `https://HOST:9200`
     ///
     /// Repeating the command replaces them. Credentials come from the environment: `BOOTSTORM_INDEX_TOKEN`,
     /// or

@@ -76,6 +76,8 @@ impl PlanFields {
              apiVersion: {API_VERSION}\nkind: {KIND}\nspec:\n"
         );
         for Field { name, help, hint, state } in &self.0 {
+            // Older readers take yes for a boolean.
+            let name = scalar(&json!(name));
             text.push_str(&format!("  # {help}\n"));
             text.push_str(&match state {
                 State::Absent => format!("  # {name}: {hint}\n"),

@@ -30,9 +30,9 @@ pub enum Output {
     Junit,
     /// Statistics as metrics, in Prometheus' text format
     Prometheus,
-    /// Statistics as metrics, as `OpenMetrics` text
+    /// Statistics as metrics, as OpenMetrics text
     Openmetrics,
-    /// The result document of the proposed `KubeVirt` benchmark specification
+    /// The result document of the proposed KubeVirt benchmark specification
     Benchmark,
     /// The documents that kube-burner indexes: job summaries, latencies per VM, quantiles
     KubeBurner,

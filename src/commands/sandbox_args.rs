@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::values;
 use bootstorm_model::failure::Failure;
 use bootstorm_sandbox::faults::{self, Fault};
 use bootstorm_sandbox::{Options, Sandbox};
@@ -15,7 +16,7 @@ const IMAGE: &str = "kubectl-bootstorm";
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Number of simulated nodes; default depends on the profile
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::count)]
     pub nodes: Option<usize>,
     /// Timing profile: a name or a YAML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]

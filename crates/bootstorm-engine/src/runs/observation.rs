@@ -62,7 +62,9 @@ pub fn goal_of(probe: &ProbePlan) -> Milestone {
 
 /// The failure for a selection without matches, with alternatives.
 fn nothing(selection: &Selection, choice: &Choice, offer: &Offer) -> Failure {
-    let mut failure = Failure::new(format!("there are no {selection}"));
+    let wanted = selection.to_string();
+    let wanted = wanted.strip_prefix("all ").unwrap_or(&wanted);
+    let mut failure = Failure::new(format!("there are no {wanted}"));
     if !choice.missing.is_empty() {
         failure = failure.because("none of the VMs on the list exists");
     }
