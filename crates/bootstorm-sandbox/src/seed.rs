@@ -103,6 +103,7 @@ fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
                 "beta.kubernetes.io/arch": "amd64",
                 "beta.kubernetes.io/os": "linux",
                 "cpu-vendor.node.kubevirt.io/Intel": "true",
+                "cpumanager": "true",
                 "kubernetes.io/arch": "amd64",
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
@@ -217,7 +218,7 @@ fn kubevirt() -> Value {
     json!({
         "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
         "spec": {
-            "configuration": {"developerConfiguration": {"featureGates": []}},
+            "configuration": {"developerConfiguration": {"featureGates": ["CPUManager"]}},
             "imagePullPolicy": "IfNotPresent",
             "workloadUpdateStrategy": {},
         },

@@ -63,6 +63,12 @@ fn closed(node: &Node, obstacle: &Obstacle) -> Problem {
             problem.hint(format!("see whether virt-handler runs there: kubectl get pods -A -l kubevirt.io=virt-handler --field-selector spec.nodeName={name}"))
         }
         Obstacle::NotReady => problem.hint(format!("see why: kubectl describe node {name}")),
+        Obstacle::Architecture { .. } => {
+            problem.hint("see them all: kubectl get nodes -L kubernetes.io/arch")
+        }
+        Obstacle::NoCpuManager => problem
+            .hint("dedicated CPUs need KubeVirt's feature gate CPUManager and the kubelet's CPU manager policy static")
+            .hint("see which nodes have them: kubectl get nodes -L cpumanager"),
         Obstacle::NotSelected => problem,
     }
 }

@@ -46,6 +46,15 @@ pub enum Obstacle {
     NoKubeVirt,
     /// It has a taint with this key, which the manifest does not tolerate.
     Tainted(String),
+    /// It has another CPU architecture than the VMs.
+    Architecture {
+        /// Its own.
+        node: String,
+        /// That of the VMs.
+        vm: String,
+    },
+    /// Its kubelet cannot dedicate CPUs, which the manifest requires.
+    NoCpuManager,
     /// Selector or affinity of the manifest select other nodes.
     NotSelected,
 }
@@ -58,6 +67,8 @@ impl fmt::Display for Obstacle {
             Self::Cordoned => f.write_str("cordoned"),
             Self::NoKubeVirt => f.write_str("not labelled kubevirt.io/schedulable=true"),
             Self::Tainted(key) => write!(f, "taint {key} is not tolerated"),
+            Self::Architecture { node, vm } => write!(f, "architecture {node}, the VMs' is {vm}"),
+            Self::NoCpuManager => f.write_str("not labelled cpumanager=true, which dedicated CPUs require"),
             Self::NotSelected => f.write_str("excluded by the manifest's node selector or affinity"),
         }
     }

@@ -1,4 +1,8 @@
-//! Constraints on the placement of a VM: selectors, node affinity and tolerations of its manifest.
+//! Constraints on the placement of a VM: selectors, node affinity and tolerations of its manifest, and the selectors
+//! that virt-controller adds to launcher pods.
+//!
+//! Source: `nodeselectorrenderer.go` of `KubeVirt`. A VM's own selectors replace those for all VMs, also the one for the
+//! architecture, but not the one for dedicated CPUs.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +14,20 @@ use super::settings::Settings;
 /// Label of nodes on which `KubeVirt` can run VMs.
 pub const SCHEDULABLE: &str = "kubevirt.io/schedulable";
 
+/// Label of nodes with their CPU architecture.
+const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// Label of nodes whose kubelet can dedicate CPUs to a pod.
+const CPU_MANAGER: &str = "cpumanager";
+
 /// Constraints on the placement of a VM
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
-    selector: Vec<(String, String)>,
+    selector: BTreeMap<String, String>,
+    /// Architecture of its node; `None` if its selector has one.
+    architecture: Option<String>,
+    /// Whether its CPUs are dedicated.
+    pinned_cpus: bool,
     tolerations: Vec<Value>,
     /// Terms of the required node affinity; one of them must hold.
     terms: Vec<Value>,
@@ -27,9 +41,16 @@ impl Placement {
         let spec = &manifest["spec"]["template"]["spec"];
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut selector = settings.node_selector.clone();
+        let mut selector: BTreeMap<String, String> = settings.node_selector.iter().cloned().collect();
         let given = spec["nodeSelector"].as_object().into_iter().flatten();
         selector.extend(given.map(|(key, value)| (key.clone(), text(value))));
+        let pinned_cpus = spec["domain"]["cpu"]["dedicatedCpuPlacement"] == true;
+        if pinned_cpus {
+            selector.remove(CPU_MANAGER);
+        }
+        let own = spec["architecture"].as_str().filter(|own| !own.is_empty());
+        let architecture = own.unwrap_or(&settings.architecture).to_lowercase();
+        let architecture = (!selector.contains_key(ARCHITECTURE)).then_some(architecture);
         let affinity = &spec["affinity"];
         let required = "requiredDuringSchedulingIgnoredDuringExecution";
         let among_pods = ["podAffinity", "podAntiAffinity"]
@@ -39,6 +60,8 @@ impl Placement {
         let strict = |one: &Value| one["whenUnsatisfiable"] != "ScheduleAnyway";
         Self {
             selector,
+            architecture,
+            pinned_cpus,
             tolerations: list(&spec["tolerations"]),
             terms: list(&affinity["nodeAffinity"][required]["nodeSelectorTerms"]),
             depends_on_pods: among_pods || spread.iter().any(strict),
@@ -63,6 +86,14 @@ impl Placement {
         }
         if let Some(taint) = node.taints.iter().find(|taint| !self.tolerates(taint)) {
             return Some(Obstacle::Tainted(taint.key.clone()));
+        }
+        // Every kubelet labels its node with its architecture: a node without the label shows nothing either way.
+        let architectures = self.architecture.as_ref().zip(node.labels.get(ARCHITECTURE));
+        if let Some((vm, node)) = architectures.filter(|(vm, node)| vm != node) {
+            return Some(Obstacle::Architecture { node: node.clone(), vm: vm.clone() });
+        }
+        if self.pinned_cpus && node.labels.get(CPU_MANAGER).is_none_or(|value| value != "true") {
+            return Some(Obstacle::NoCpuManager);
         }
         let selected = self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
         let liked = self.terms.is_empty() || self.terms.iter().any(|term| holds(term, node));
@@ -185,6 +216,54 @@ mod tests {
         ] {
             assert_eq!(obstacle(&spec, &node()).is_none(), fits, "{spec}");
         }
+    }
+
+    fn labelled(labels: &[(&str, &str)]) -> Node {
+        let mut node = node();
+        node.labels.extend(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        node
+    }
+
+    #[test]
+    fn a_node_has_the_architecture_of_the_vm() {
+        let (amd, arm) = (labelled(&[(ARCHITECTURE, "amd64")]), labelled(&[(ARCHITECTURE, "arm64")]));
+        let other = |node: &str, vm: &str| Obstacle::Architecture { node: node.into(), vm: vm.into() };
+        for by_default in [json!({}), json!({"architecture": ""})] {
+            assert_eq!(obstacle(&by_default, &amd), None);
+            assert_eq!(obstacle(&by_default, &arm), Some(other("arm64", "amd64")));
+            assert_eq!(obstacle(&by_default, &node()), None, "not labelled");
+        }
+        let own = json!({"architecture": "ARM64"});
+        assert_eq!(obstacle(&own, &arm), None);
+        assert_eq!(obstacle(&own, &amd), Some(other("amd64", "arm64")));
+        let selected = json!({"nodeSelector": {ARCHITECTURE: "arm64"}});
+        assert_eq!(obstacle(&selected, &arm), None);
+        assert_eq!(obstacle(&selected, &amd), Some(Obstacle::NotSelected));
+        let settings = Settings { architecture: "arm64".into(), ..Settings::default() };
+        assert_eq!(Placement::of(&json!({}), &settings).obstacle(&arm), None);
+    }
+
+    #[test]
+    fn dedicated_cpus_need_a_cpu_manager() {
+        let dedicated = json!({"domain": {"cpu": {"dedicatedCpuPlacement": true}}});
+        assert_eq!(obstacle(&dedicated, &node()), Some(Obstacle::NoCpuManager));
+        let without = labelled(&[(CPU_MANAGER, "false")]);
+        assert_eq!(obstacle(&dedicated, &without), Some(Obstacle::NoCpuManager));
+        assert_eq!(obstacle(&json!({}), &without), None);
+        assert_eq!(obstacle(&dedicated, &labelled(&[(CPU_MANAGER, "true")])), None);
+        let vain = json!({"nodeSelector": {CPU_MANAGER: "false"}, "domain": dedicated["domain"]});
+        assert_eq!(obstacle(&vain, &without), Some(Obstacle::NoCpuManager));
+        assert_eq!(obstacle(&vain, &labelled(&[(CPU_MANAGER, "true")])), None);
+    }
+
+    #[test]
+    fn the_vms_own_selector_replaces_that_of_the_cluster() {
+        let settings = Settings { node_selector: vec![("zone".into(), "b".into())], ..Settings::default() };
+        let of = |spec: Value| {
+            Placement::of(&json!({"spec": {"template": {"spec": spec}}}), &settings).obstacle(&node())
+        };
+        assert_eq!(of(json!({})), Some(Obstacle::NotSelected));
+        assert_eq!(of(json!({"nodeSelector": {"zone": "a"}})), None);
     }
 
     #[test]

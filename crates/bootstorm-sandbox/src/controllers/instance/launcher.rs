@@ -1,6 +1,6 @@
 //! The launcher pod of an instance.
 
-use crate::value::{Value, json};
+use crate::value::{Map, Value, json};
 
 use super::super::machine::volumes::claims;
 use super::super::names;
@@ -71,10 +71,15 @@ fn pod_spec(spec: &Value, name: &str, hidden: bool) -> Value {
 }
 
 fn node_selector(spec: &Value, hidden: bool) -> Value {
-    let mut selector = spec["nodeSelector"].as_object().cloned().unwrap_or_default();
     let machine = spec["domain"]["machine"]["type"].as_str().unwrap_or("q35");
+    let mut selector = Map::default();
     selector.insert("kubevirt.io/schedulable".to_owned(), json!("true"));
     selector.insert("kubernetes.io/arch".to_owned(), json!(spec["architecture"].as_str().unwrap_or("amd64")));
+    // KV: the machine's own selectors replace those, but not the ones below.
+    selector.extend(spec["nodeSelector"].as_object().cloned().unwrap_or_default());
+    if spec["domain"]["cpu"]["dedicatedCpuPlacement"] == true {
+        selector.insert("cpumanager".to_owned(), json!("true"));
+    }
     selector.insert(format!("machine-type.node.kubevirt.io/{machine}"), json!("true"));
     if hidden {
         selector.insert("sandbox.bootstorm.dev/nowhere".to_owned(), json!("true"));
@@ -234,5 +239,17 @@ mod tests {
             pod_spec(&json!({"terminationGracePeriodSeconds": 5, "nodeSelector": {"a": "b"}}), "vm", false);
         assert_eq!(spec["terminationGracePeriodSeconds"], 35);
         assert_eq!(spec["nodeSelector"]["a"], "b");
+    }
+
+    #[test]
+    fn a_pod_goes_to_nodes_that_can_run_its_guest() {
+        let selector = |spec: &Value| node_selector(spec, false);
+        let plain = selector(&json!({"domain": {}}));
+        assert_eq!((&plain["kubernetes.io/arch"], &plain["cpumanager"]), (&json!("amd64"), &Value::Null));
+        let own = selector(&json!({
+            "architecture": "amd64", "nodeSelector": {"kubernetes.io/arch": "arm64", "cpumanager": "false"},
+            "domain": {"cpu": {"dedicatedCpuPlacement": true}},
+        }));
+        assert_eq!((&own["kubernetes.io/arch"], &own["cpumanager"]), (&json!("arm64"), &json!("true")));
     }
 }
