@@ -21,11 +21,12 @@ const OF_THE_ORIGINAL: [&str; 11] = [
 
 /// Annotations that a controller or kubectl wrote about one object; the first contains the whole object, passwords
 /// included.
-const OBSERVED: [&str; 4] = [
+const OBSERVED: [&str; 5] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     "kubevirt.io/latest-observed-api-version",
     "kubevirt.io/storage-observed-api-version",
     "kubemacpool.io/transaction-timestamp",
+    "restore.kubevirt.io/lastRestoreUID",
 ];
 
 /// Labels for everything created for a run, as key and value.

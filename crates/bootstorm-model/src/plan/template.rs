@@ -292,7 +292,9 @@ impl Template {
     fn uses_volume(&self, name: &Value) -> bool {
         let volumes = self.manifest.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
         let uses = |volume: &Value| {
-            volume["dataVolume"]["name"] == *name || volume["persistentVolumeClaim"]["claimName"] == *name
+            volume["dataVolume"]["name"] == *name
+                || volume["persistentVolumeClaim"]["claimName"] == *name
+                || volume["ephemeral"]["persistentVolumeClaim"]["claimName"] == *name
         };
         name.is_string() && volumes.into_iter().flatten().any(uses)
     }
@@ -326,6 +328,7 @@ impl Template {
                 printable(&dropped.join(", "))
             ));
         }
+        self.forget_records();
         // KubeVirt reports such a VM as Running, although its CPUs are stopped and nothing boots.
         let spec = self.manifest.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);
         if let Some(spec) = spec
@@ -353,6 +356,38 @@ impl Template {
             if let Some((_, own)) = own.and_then(|whole| whole.split_once('/')) {
                 *name = json!(own);
             }
+        }
+    }
+
+    /// Drops what `KubeVirt` wrote into the spec of an exported VM about objects in the original's namespace.
+    fn forget_records(&mut self) {
+        // Before 1.5 KubeVirt pins instance type and preference in the spec, by ControllerRevisions that the VM owns.
+        for field in ["instancetype", "preference"] {
+            let matcher = self.manifest.pointer_mut(&format!("/spec/{field}")).and_then(Value::as_object_mut);
+            let pinned = matcher.and_then(|matcher| matcher.remove("revisionName"));
+            if pinned.is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty())) {
+                self.notices.push(format!(
+                    "dropped: the revisionName of the {field}, since it belongs to the VM that the manifest was \
+                     exported from; each VM uses the {field} as it is now"
+                ));
+            }
+        }
+        // `virtctl memory-dump` adds its claim to the volumes; the guest has no disk of it.
+        let volumes = self.manifest.pointer_mut("/spec/template/spec/volumes").and_then(Value::as_array_mut);
+        let Some(volumes) = volumes else { return };
+        let mut dropped = Vec::new();
+        volumes.retain(|volume| {
+            let is_dump = volume.get("memoryDump").is_some_and(Value::is_object);
+            if is_dump {
+                dropped.push(volume["name"].as_str().unwrap_or("?").to_owned());
+            }
+            !is_dump
+        });
+        for name in dropped {
+            self.notices.push(format!(
+                "dropped: volume {}, since it is a memory dump of the VM that the manifest was exported from",
+                printable(&name)
+            ));
         }
     }
 
