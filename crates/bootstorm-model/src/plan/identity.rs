@@ -140,8 +140,19 @@ pub(super) fn fill(vm: &mut Value, index: Index) -> Result<(), String> {
     for interface in list_mut(vm, &format!("{SPEC}/domain/devices/interfaces")) {
         each(interface, &["macAddress"], &mut |text| mac(text, index))?;
     }
-    let Some(spec) = vm.pointer_mut(SPEC) else { return Ok(()) };
     let mut decimal = |text: &str| Ok(text.replace(INDEX, &index.decimal()));
+    // A disk that is created with the VM, and the volume that uses it, have one name.
+    for template in list_mut(vm, "/spec/dataVolumeTemplates") {
+        if let Some(metadata) = template.get_mut("metadata") {
+            each(metadata, &["name"], &mut decimal)?;
+        }
+    }
+    if let Some(metadata) = vm.get_mut("metadata").and_then(Value::as_object_mut) {
+        rename_harvester_claims(metadata, |old| {
+            old.contains(INDEX).then(|| old.replace(INDEX, &index.decimal()))
+        });
+    }
+    let Some(spec) = vm.pointer_mut(SPEC) else { return Ok(()) };
     each(spec, &["hostname", "subdomain"], &mut decimal)?;
     if let Some(firmware) = spec.pointer_mut("/domain/firmware") {
         each(firmware, &["uuid"], &mut |text| uuid(text, index))?;
@@ -319,7 +330,7 @@ fn list_mut<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a
 /// Renames the claims that Harvester creates for a VM from its annotation, using `rename`; returns the changes.
 pub(super) fn rename_harvester_claims(
     metadata: &mut Map<String, Value>,
-    rename: impl Fn(&str) -> Option<String>,
+    mut rename: impl FnMut(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
     let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
