@@ -1,5 +1,7 @@
 //! Manifest of one VM: the template with consistent name, namespace and labels.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value, json};
 
 use super::identity::{self, Index};
@@ -48,8 +50,13 @@ impl Template {
         let _ = identity::fill(&mut vm, place.index);
         let metadata = child(&mut vm, "metadata");
         forget_original(metadata);
-        let rename = |old: &str| new_name(old, (&original, &target.name), place.is_shared);
-        let by_harvester = identity::rename_harvester_claims(metadata, rename);
+        let mut names = DiskNames {
+            original: &original,
+            name: &target.name,
+            is_shared: place.is_shared,
+            taken: HashSet::new(),
+        };
+        let by_harvester = identity::rename_harvester_claims(metadata, |old| names.rename(old));
         metadata.insert("name".into(), json!(target.name));
         metadata.insert("namespace".into(), json!(target.namespace));
         add_labels(metadata, labels);
@@ -65,10 +72,8 @@ impl Template {
         let spec = child(&mut vm, "spec");
         spec.remove("running");
         spec.insert("runStrategy".into(), json!(run_strategy));
-        let renamed = label_volumes(spec, labels, (&original, &target.name), place.is_shared);
-        for (old, new) in renamed.into_iter().chain(by_harvester) {
-            point_volumes_at(spec, &old, &new);
-        }
+        let renamed = label_volumes(spec, labels, &mut names);
+        point_volumes(spec, &renamed.into_iter().chain(by_harvester).collect());
         if run_strategy == HALTED {
             fill_at_once(spec);
         }
@@ -76,16 +81,37 @@ impl Template {
     }
 }
 
-/// New name of a VM's disk; `None` if it keeps the template's.
-fn new_name(old: &str, (original, name): (&str, &str), is_shared: bool) -> Option<String> {
-    let new = if !original.is_empty() && old.contains(original) {
-        old.replace(original, name)
-    } else if is_shared {
-        format!("{name}-{old}")
-    } else {
-        return None;
-    };
-    (new != old).then_some(new)
+/// Names of the disks created with one VM
+#[derive(Debug)]
+struct DiskNames<'a> {
+    /// Name of the template's VM.
+    original: &'a str,
+    /// Name of the VM.
+    name: &'a str,
+    /// Whether other VMs share the namespace.
+    is_shared: bool,
+    taken: HashSet<String>,
+}
+
+impl DiskNames<'_> {
+    /// New name of a disk; `None` if it keeps the template's.
+    fn rename(&mut self, old: &str) -> Option<String> {
+        let wanted = if !self.original.is_empty() && old.contains(self.original) {
+            old.replace(self.original, self.name)
+        } else if self.is_shared {
+            format!("{}-{old}", self.name)
+        } else {
+            old.to_owned()
+        };
+        // Of `golden` both `golden-root` and `root` become `vm-7-root`.
+        let mut new = wanted.clone();
+        let mut number = 2;
+        while !self.taken.insert(new.clone()) {
+            new = format!("{wanted}-{number}");
+            number += 1;
+        }
+        (new != old).then_some(new)
+    }
 }
 
 /// Allows disks to be filled before their first consumer.
@@ -100,8 +126,7 @@ fn fill_at_once(spec: &mut Map<String, Value>) {
 fn label_volumes(
     spec: &mut Map<String, Value>,
     labels: &Labels,
-    (original, name): (&str, &str),
-    is_shared: bool,
+    names: &mut DiskNames<'_>,
 ) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
     let templates = spec.get_mut("dataVolumeTemplates").and_then(Value::as_array_mut);
@@ -111,7 +136,7 @@ fn label_volumes(
         forget_original(metadata);
         add_labels(metadata, labels);
         let Some(old) = metadata.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
-        if let Some(new) = new_name(&old, (original, name), is_shared) {
+        if let Some(new) = names.rename(&old) {
             metadata.insert("name".into(), json!(new));
             renamed.push((old, new));
         }
@@ -119,12 +144,19 @@ fn label_volumes(
     renamed
 }
 
-/// Makes volumes that used the `DataVolume` `old` use `new`.
-fn point_volumes_at(spec: &mut Map<String, Value>, old: &str, new: &str) {
+/// Makes volumes use the new names of their disks, by the old ones.
+///
+/// All at once: the new name of one disk may be the old name of another.
+fn point_volumes(spec: &mut Map<String, Value>, renamed: &HashMap<String, String>) {
     let volumes = spec.get_mut("template").and_then(|t| t.pointer_mut("/spec/volumes"));
     for volume in volumes.and_then(Value::as_array_mut).into_iter().flatten() {
-        for pointer in ["/dataVolume/name", "/persistentVolumeClaim/claimName"] {
-            if let Some(name) = volume.pointer_mut(pointer).filter(|name| name.as_str() == Some(old)) {
+        for pointer in [
+            "/dataVolume/name",
+            "/persistentVolumeClaim/claimName",
+            "/ephemeral/persistentVolumeClaim/claimName",
+        ] {
+            let Some(name) = volume.pointer_mut(pointer) else { continue };
+            if let Some(new) = name.as_str().and_then(|old| renamed.get(old)) {
                 *name = json!(new);
             }
         }
@@ -187,6 +219,133 @@ status: {printableStatus: Running}
         };
         assert_eq!([disk("root", false), disk("root", true)], ["root", "vm-7-root"]);
         assert_eq!([disk("golden-root", false), disk("golden-root", true)], ["vm-7-root", "vm-7-root"]);
+    }
+
+    /// The disks created for VM 7 in a shared namespace or not, and those that its volumes use.
+    fn disks(manifest: &Value, is_shared: bool) -> [Vec<String>; 2] {
+        let template = Template::parse(&manifest.to_string()).unwrap();
+        let target = Target { namespace: "p-1".into(), name: "vm-7".into() };
+        let place = Place { position: 6, is_shared, index: Index { number: 7, width: 2 } };
+        let vm = template.render_at(place, &target, &vec![], "Always");
+        let names = |list: &Value, pointers: &[&str]| {
+            let name = |one: &Value| {
+                pointers.iter().find_map(|pointer| one.pointer(pointer)?.as_str().map(str::to_owned))
+            };
+            list.as_array().into_iter().flatten().filter_map(name).collect()
+        };
+        [
+            names(&vm["spec"]["dataVolumeTemplates"], &["/metadata/name"]),
+            names(
+                &vm["spec"]["template"]["spec"]["volumes"],
+                &[
+                    "/dataVolume/name",
+                    "/persistentVolumeClaim/claimName",
+                    "/ephemeral/persistentVolumeClaim/claimName",
+                ],
+            ),
+        ]
+    }
+
+    fn with_disks(created: &[&str], volumes: &Value) -> Value {
+        let blank = |name: &&str| json!({"metadata": {"name": name}, "spec": {"source": {"blank": {}}}});
+        json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": {"name": "golden"}, "spec": {
+            "dataVolumeTemplates": created.iter().map(blank).collect::<Vec<_>>(),
+            "template": {"spec": {"domain": {"devices": {}}, "volumes": volumes}},
+        }})
+    }
+
+    #[test]
+    fn every_kind_of_volume_follows_its_disk() {
+        let volumes = json!([
+            {"name": "a", "dataVolume": {"name": "golden-a"}},
+            {"name": "b", "persistentVolumeClaim": {"claimName": "golden-b"}},
+            {"name": "c", "ephemeral": {"persistentVolumeClaim": {"claimName": "golden-c"}}},
+        ]);
+        for is_shared in [false, true] {
+            let [created, used] =
+                disks(&with_disks(&["golden-a", "golden-b", "golden-c"], &volumes), is_shared);
+            assert_eq!(created, ["vm-7-a", "vm-7-b", "vm-7-c"]);
+            assert_eq!(used, created);
+        }
+    }
+
+    #[test]
+    fn two_disks_of_a_vm_never_get_one_name() {
+        let volumes = json!([
+            {"name": "a", "dataVolume": {"name": "golden-root"}}, {"name": "b", "dataVolume": {"name": "root"}},
+        ]);
+        for (created, is_shared, names) in [
+            (["golden-root", "root"], true, ["vm-7-root", "vm-7-root-2"]),
+            (["root", "golden-root"], true, ["vm-7-root-2", "vm-7-root"]),
+            (["golden-root", "root"], false, ["vm-7-root", "root"]),
+        ] {
+            let [made, mut used] = disks(&with_disks(&created, &volumes), is_shared);
+            if created[0] == "root" {
+                used.reverse();
+            }
+            assert_eq!(made, used);
+            assert_eq!(used.iter().collect::<HashSet<_>>().len(), 2);
+            assert!(names.iter().all(|name| made.iter().any(|made| made == name)), "{made:?}");
+        }
+        // The new name of one is the old name of another, which is not renamed once more.
+        let volumes = json!([
+            {"name": "a", "dataVolume": {"name": "golden-root"}}, {"name": "b", "dataVolume": {"name": "vm-7-root"}},
+        ]);
+        let [made, used] = disks(&with_disks(&["golden-root", "vm-7-root"], &volumes), false);
+        assert_eq!(made, ["vm-7-root", "vm-7-root-2"]);
+        assert_eq!(used, made);
+    }
+
+    #[test]
+    fn the_index_is_filled_in_a_disk_and_in_its_volume() {
+        let volumes = json!([
+            {"name": "a", "dataVolume": {"name": "disk-{i}"}},
+            {"name": "b", "persistentVolumeClaim": {"claimName": "golden-{i}"}},
+        ]);
+        for (is_shared, names) in [(false, ["disk-07", "vm-7-07"]), (true, ["vm-7-disk-07", "vm-7-07"])] {
+            let [made, used] = disks(&with_disks(&["disk-{i}", "golden-{i}"], &volumes), is_shared);
+            assert_eq!(made, names);
+            assert_eq!(used, made);
+        }
+    }
+
+    #[test]
+    fn the_index_is_filled_in_the_claims_of_harvester() {
+        let mut manifest =
+            with_disks(&[], &json!([{"name": "a", "persistentVolumeClaim": {"claimName": "disk-{i}"}}]));
+        let claims = json!([{"metadata": {"name": "disk-{i}"}}]).to_string();
+        manifest["metadata"]["annotations"] = json!({identity::HARVESTER_CLAIMS: claims});
+        let template = Template::parse(&manifest.to_string()).unwrap();
+        let target = Target { namespace: "p-1".into(), name: "vm-7".into() };
+        let place = Place { index: Index { number: 7, width: 2 }, ..Place::default() };
+        let vm = template.render_at(place, &target, &vec![], "Always");
+        assert_eq!(identity::harvester_claims(&vm), ["disk-07"]);
+        let volume = &vm["spec"]["template"]["spec"]["volumes"][0];
+        assert_eq!(volume["persistentVolumeClaim"]["claimName"], "disk-07");
+    }
+
+    #[test]
+    fn what_kubevirt_noted_of_the_exported_vm_is_dropped_and_said() {
+        let volumes = json!([
+            {"name": "a", "containerDisk": {"image": "x"}},
+            {"name": "dump", "memoryDump": {"claimName": "dump-of-golden", "hotpluggable": true}},
+        ]);
+        let mut exported = with_disks(&[], &volumes);
+        let spec = &mut exported["spec"];
+        spec["instancetype"] = json!({"name": "small", "revisionName": "golden-small-1"});
+        spec["preference"] =
+            json!({"name": "linux", "kind": "VirtualMachinePreference", "revisionName": "golden-linux-1"});
+        let template = Template::parse(&exported.to_string()).unwrap();
+        let notices = template.notices();
+        assert_eq!(notices.len(), 3, "{notices:?}");
+        for said in ["revisionName of the instancetype", "revisionName of the preference", "volume dump"] {
+            assert!(notices.iter().any(|notice| notice.contains(said)), "{said}: {notices:?}");
+        }
+        let spec = &template.manifest()["spec"];
+        assert_eq!(spec["instancetype"], json!({"name": "small"}));
+        assert_eq!(spec["preference"], json!({"name": "linux", "kind": "VirtualMachinePreference"}));
+        assert_eq!(spec["template"]["spec"]["volumes"].as_array().unwrap().len(), 1);
+        assert!(Template::parse(&template.text()).unwrap().notices().is_empty(), "said once");
     }
 
     #[test]
