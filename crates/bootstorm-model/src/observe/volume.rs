@@ -46,6 +46,15 @@ impl VolumeFold {
         open.next().map(|volume| volume.state.as_str())
     }
 
+    /// Whether some of a VM's disks are neither known to be filled nor among the listed ones, given by their UIDs.
+    ///
+    /// CDI before 1.57 deletes a `DataVolume` at once when it is filled, so a missing one may well be filled.
+    pub fn are_missing(&self, position: u32, listed: &[String]) -> bool {
+        let known = self.known.get(&position).into_iter().flatten();
+        let done = known.filter(|(uid, volume)| volume.done && !listed.contains(uid)).count();
+        done + listed.len() < self.expected
+    }
+
     /// Records a disk; returns the VM whose disks are now all ready.
     ///
     /// A disk that is garbage-collected after it was filled stays filled.
@@ -108,6 +117,18 @@ mod tests {
         assert_eq!(timelines[0].volume_kind, clone, "the blank disk beside it says nothing");
         assert_eq!(fold.apply(&mut timelines, volume("b", true, None), seen(11)), None);
         assert_eq!(timelines[0].at(Milestone::Volume), Some(Offset(9)));
+    }
+
+    #[test]
+    fn a_disk_that_is_gone_is_missing_unless_it_was_seen_to_be_filled() {
+        let (mut fold, mut timelines) = fold(2);
+        let listed = |uids: &[&str]| uids.iter().map(|uid| (*uid).to_owned()).collect::<Vec<_>>();
+        assert!(fold.are_missing(0, &[]) && fold.are_missing(0, &listed(&["a"])));
+        assert!(!fold.are_missing(0, &listed(&["a", "b"])));
+        fold.apply(&mut timelines, volume("a", true, None), seen(5));
+        fold.apply(&mut timelines, volume("b", false, None), seen(5));
+        assert!(!fold.are_missing(0, &listed(&["b"])));
+        assert!(fold.are_missing(0, &[]) && fold.are_missing(0, &listed(&["a"])));
     }
 
     #[test]

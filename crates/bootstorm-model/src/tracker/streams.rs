@@ -6,7 +6,7 @@ use super::deadline::LIST_EVERY;
 use super::stream_state::Open;
 use super::{Effect, Happened, Tracker};
 use crate::observation::{Stream, StreamKind};
-use crate::observe::{Change, Instance, Offset, Receipt, Volume};
+use crate::observe::{Change, Instance, Milestone, Offset, Receipt, Volume};
 use crate::plan::Target;
 use crate::record::{Gap, PhaseRecord};
 
@@ -154,11 +154,11 @@ impl Tracker<'_> {
         let Some(stream) = stream else { return };
         let receipt = Receipt { late: true, ..receipt };
         let mut news = false;
+        let mut here: HashMap<u32, Vec<String>> = HashMap::new();
         for volume in listed {
             let position = self.fold.position(&volume.target).filter(|target| self.due.contains_key(target));
-            if position.is_none() {
-                continue;
-            }
+            let Some(target) = position else { continue };
+            here.entry(target).or_default().push(volume.uid.clone());
             let fold = self.volumes.as_mut();
             let passed = fold.and_then(|fold| fold.apply(&mut self.phase.timelines, volume, receipt));
             self.touch(position);
@@ -167,7 +167,34 @@ impl Tracker<'_> {
                 self.check_goal(target, receipt.at);
             }
         }
+        self.note_missing(stream, &here);
         self.proved(stream, began, news, receipt.at);
+    }
+
+    /// Records the VMs whose missing disks may have been filled, and deleted for it, while nobody watched; `here` has
+    /// the UIDs of the others.
+    fn note_missing(&mut self, stream: Stream, here: &HashMap<u32, Vec<String>>) {
+        let Some(fold) = self.volumes.as_ref().filter(|_| self.phase.goal == Milestone::Volume) else {
+            return;
+        };
+        let has_gap = self.streams.get(&stream).is_some_and(|state| state.gap.is_some())
+            || self.phase.watch.gaps.iter().any(|gap| gap.stream == Some(stream.kind));
+        let may_be_filled = |target: &u32| {
+            let timeline = &self.phase.timelines[*target as usize];
+            let before_us = timeline.at(Milestone::Requested).is_none_or(|asked| asked < self.taken_over);
+            let listed = here.get(target).map_or(&[][..], Vec::as_slice);
+            (has_gap || before_us)
+                && self.covers(stream, *target)
+                && self.was_accepted(*target)
+                && !timeline.has(Milestone::Volume)
+                && fold.are_missing(*target, listed)
+        };
+        let missing: Vec<u32> = self.due.keys().copied().filter(may_be_filled).collect();
+        for target in missing {
+            let why = "it has fewer DataVolumes than disks; CDI before 1.57 deletes them once they are filled, which \
+                       may have happened while they could not be observed";
+            self.unreadable.insert(target, why.into());
+        }
     }
 
     /// Everything up to `began` is known. If only the list showed it, the watch is not to be trusted.
@@ -200,4 +227,79 @@ fn gaps_of(phase: &mut PhaseRecord, kind: StreamKind) -> Option<&mut Vec<Gap>> {
         StreamKind::Pods | StreamKind::Events => &mut phase.insight.get_or_insert_default().gaps,
         StreamKind::Prober => &mut phase.probing.as_mut()?.gaps,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::observation::{Observation, What};
+    use crate::observe::{Fold, Outcome, Timeline, VolumeFold};
+    use crate::record::{PhaseKind, PhaseName, PhaseSettings};
+    use crate::tracker::Beginning;
+
+    const DISKS: Stream = Stream { kind: StreamKind::Volumes, number: 0 };
+
+    fn seconds(seconds: f64) -> Offset {
+        Offset::from_seconds(seconds)
+    }
+
+    /// Outcome of a VM whose disk is listed like this after its time, with a gap of the watch or not, and taken over
+    /// at some time.
+    fn outcome(listed: Vec<Volume>, gap: bool, taken_over: f64) -> Outcome {
+        let targets = [Target { namespace: "p-1".into(), name: "vm".into() }];
+        let name = PhaseName { kind: PhaseKind::Create, number: 1 };
+        let settings = PhaseSettings { halted: true, timeout_seconds: 60, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
+        phase.goal = Milestone::Volume;
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, seconds(1.0));
+        timeline.see(Milestone::Accepted, seconds(1.0));
+        phase.timelines = vec![timeline].into();
+        let mut tracker = Tracker::new(Beginning {
+            phase,
+            now: seconds(taken_over),
+            targets: &targets,
+            fold: Fold::new(&targets, false, HashSet::new()),
+            probes: Vec::new(),
+            keeps: false,
+            volumes: Some(VolumeFold::new(&targets, 1)),
+            launchers: None,
+            migrations: None,
+            streams: vec![(DISKS, None)],
+            asked: &[],
+        });
+        let mut see = |at, what| {
+            tracker.observe(Observation { stream: Some(DISKS), at: seconds(at), late: false, what });
+        };
+        if gap {
+            see(20.0, What::GapOpened { since: seconds(15.0), expected: false, why: None });
+            see(30.0, What::GapClosed);
+        }
+        tracker.tick(seconds(62.0));
+        let what = What::Volumes(seconds(62.0), listed);
+        tracker.observe(Observation { stream: Some(DISKS), at: seconds(62.5), late: false, what });
+        tracker.phase.timelines[0].outcome
+    }
+
+    #[test]
+    fn a_disk_that_may_have_been_collected_unseen_proves_nothing() {
+        assert_eq!(outcome(Vec::new(), false, 0.0), Outcome::TimedOut);
+        assert_eq!(outcome(Vec::new(), true, 0.0), Outcome::Unknown);
+        assert_eq!(outcome(Vec::new(), false, 10.0), Outcome::Unknown, "taken over");
+        let volume = Volume {
+            uid: "u".into(),
+            target: Target { namespace: "p-1".into(), name: "vm".into() },
+            done: false,
+            ready_since: None,
+            kind: None,
+            state: "DataVolume vm-root is Pending".into(),
+        };
+        assert_eq!(outcome(vec![volume.clone()], true, 10.0), Outcome::TimedOut);
+        let filled = Volume { done: true, ready_since: Some(Timestamp::UNIX_EPOCH), ..volume };
+        assert_eq!(outcome(vec![filled], true, 10.0), Outcome::Reached);
+    }
 }
