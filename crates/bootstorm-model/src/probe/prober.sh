@@ -148,6 +148,24 @@ is_sought() {
   return 1
 }
 
+# Whether this pod has a default route for an address: then it is a router on the way that says "unreachable" or
+# "prohibited", for a guest whose network is not ready. Flags as above.
+has_way() {
+  case $1 in
+  *:*)
+    while read -r _ length _ _ _ _ _ _ flags link; do
+      [ "$length" = 00 ] && [ "$link" != lo ] && [ $((0x$flags & 0x201)) -eq 1 ] && return
+    done 2>/dev/null </proc/net/ipv6_route
+    ;;
+  *)
+    while read -r link network _ flags _; do
+      [ "$network" = 00000000 ] && [ "$link" != lo ] && [ $((0x$flags & 0x201)) -eq 1 ] && return
+    done 2>/dev/null </proc/net/route
+    ;;
+  esac
+  return 1
+}
+
 # Tries a tool on this pod itself. Says why not.
 try_ping() {
   has ping || { echo "no ping in the image" && return; }
@@ -263,7 +281,8 @@ tcp_once() {
       said=$(nc $by_scan -w 1 "$2" "$3" $by_running 2>&1 </dev/null) && say r "$1" && exit
       said=$(printf '%s\n' "$said" | first_line)
       case $said in
-      '' | *efused* | *"imed out"* | *imeout* | *TIMEOUT* | *"o route to host"*) ;;
+      '' | *efused* | *"imed out"* | *imeout* | *TIMEOUT* | *"o route to host"* | *"ost is unreachable"*) ;;
+      *"etwork is unreachable"* | *"ermission denied"*) has_way "$2" || say x "$1" "$said" ;;
       *) say x "$1" "$said" ;;
       esac
     ) &

@@ -22,7 +22,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use lines::{Ask, Kind, Lines};
 use links::Links;
-use sockets::{Dialled, Exchange, Pinger, dial, is_silence, outcome};
+use sockets::{Dialled, Exchange, Pinger, dial, is_silence, is_silence_of_the_network, outcome};
 
 /// The program ends if no echo was requested for this long.
 const FORGOTTEN: Duration = Duration::from_secs(120);
@@ -370,6 +370,7 @@ impl Prober {
         match outcome {
             Ok(Some(answer)) => self.answered(id, answer, now),
             Ok(None) => {}
+            Err(error) if is_silence_of_the_network(error) => {}
             Err(error) => self.complain(id, error),
         }
     }

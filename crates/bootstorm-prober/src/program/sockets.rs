@@ -53,7 +53,12 @@ impl Pinger {
     /// Sends a request.
     pub(super) fn send(&mut self, number: u16) -> Result<(), Errno> {
         self.packet[6..8].copy_from_slice(&number.to_be_bytes());
-        send(&self.socket, &self.packet, SendFlags::empty()).map(drop)
+        let mut sent = send(&self.socket, &self.packet, SendFlags::empty());
+        // It may have returned, and so cleared, the error with which an earlier packet was answered.
+        if sent.is_err_and(|error| !is_silence(error)) {
+            sent = send(&self.socket, &self.packet, SendFlags::empty());
+        }
+        sent.map(drop)
     }
 
     /// The number of the last answered request, and the number of answers. Reads everything that is available.
@@ -178,7 +183,24 @@ pub(super) fn outcome(socket: &OwnedFd) -> Result<(), Errno> {
     sockopt::socket_error(socket)?
 }
 
-/// Whether an error means only that nothing answers yet.
+/// Whether an error that reached a socket after its packet had left means only that nothing answers yet.
+///
+/// Routers and firewalls on the way answer in place of a guest whose network is not ready: "no route", "unreachable" or
+/// "prohibited". The same errors of the call that was to send the packet are this pod's own.
+pub(super) fn is_silence_of_the_network(error: Errno) -> bool {
+    is_silence(error)
+        || matches!(
+            error,
+            Errno::NETUNREACH
+                | Errno::NETDOWN
+                | Errno::NONET
+                | Errno::ACCESS
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+        )
+}
+
+/// Whether an error of an attempt means only that nothing answers yet.
 pub(super) fn is_silence(error: Errno) -> bool {
     matches!(
         error,
@@ -197,6 +219,17 @@ pub(super) fn is_silence(error: Errno) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_way_to_a_guest_answers_is_silence_and_what_this_pod_answers_is_not() {
+        for error in [Errno::NETUNREACH, Errno::ACCESS] {
+            assert!(is_silence_of_the_network(error) && !is_silence(error), "{error}");
+        }
+        assert!(
+            is_silence_of_the_network(Errno::HOSTUNREACH) && is_silence_of_the_network(Errno::CONNREFUSED)
+        );
+        assert!(!is_silence_of_the_network(Errno::MFILE) && !is_silence_of_the_network(Errno::INVAL));
+    }
 
     #[test]
     fn a_status_counts_as_for_a_kubelet() {
