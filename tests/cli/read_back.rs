@@ -40,8 +40,9 @@ fn is_shown(cluster: &Cluster, report: &str, code: i32, live: impl Fn(&str) -> S
     let offline = Program::new(cluster.home.path()).env("KUBECONFIG", "/nowhere");
     for format in FORMATS {
         let read = offline.run(&["report", "--from", "x.json", "-o", format]).exits(code).complains(&[]);
-        // The summary of a run in a cluster suggests the next command.
-        if format != "summary" {
+        // The summary of a run in a cluster suggests the next command. Times in a report are rounded to microseconds,
+        // which may move a line in a chart.
+        if !matches!(format, "summary" | "html") {
             assert_eq!(read.stdout, live(format), "{format}");
         }
         assert!(!read.stdout.is_empty(), "{format}");
