@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ValidityBlock;
+use super::people::words;
 use super::repetitions::{Figures, Repetition};
 use bootstorm_model::plan::capacity::{Bounds, Probe};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
@@ -140,9 +141,10 @@ impl Capacity {
     /// One line about the last storm, for progress output.
     pub fn told(&self) -> String {
         let Some(last) = self.storms.last() else { return "no storm yet".to_owned() };
+        let vms = words::vms(last.size as usize);
         if last.invalid {
             let next = self.next.map_or_else(String::new, |next| format!("; next is {next}"));
-            return format!("{}: {} VMs, not judged, its times are invalid{next}", last.phase, last.size);
+            return format!("{}: {vms}, not judged, its times are invalid{next}", last.phase);
         }
         let verdict = if last.met { "meets" } else { "misses" };
         let values: Vec<String> = self
@@ -155,7 +157,7 @@ impl Capacity {
             Some(next) => format!("; next is {next}"),
             None => String::new(),
         };
-        format!("{}: {} VMs, {verdict} the goal ({}){next}", last.phase, last.size, values.join(", "))
+        format!("{}: {vms}, {verdict} the goal ({}){next}", last.phase, values.join(", "))
     }
 }
 
@@ -180,15 +182,9 @@ impl CapacityStorm {
 
 impl GoalValue {
     fn of(record: &RunRecord, storm: &PhaseRecord, condition: &Threshold) -> Self {
-        let facts = |phase: &PhaseRecord| (phase.goal, phase.ended);
-        let ((goal, ended), timelines) = (facts(storm), &storm.timelines);
-        let here = Facts { timelines, goal, ended };
+        let here = Facts::of(storm);
         let against = condition.against.and(record.baseline()).map(PhaseRecord::look);
-        let there = against.as_ref().map(|phase| Facts {
-            timelines: &phase.timelines,
-            goal: phase.goal,
-            ended: phase.ended,
-        });
+        let there = against.as_deref().map(Facts::of);
         let value = match (condition.against, &there) {
             (Some(_), None) => Value::Unknown,
             _ => condition.value(&here, there.as_ref()),

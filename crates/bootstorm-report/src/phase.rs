@@ -12,7 +12,7 @@ use bootstorm_model::record::{
     self, Gap, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
     StormKind,
 };
-use bootstorm_model::stats::{self, Curve, Level, Quantile, Sample, Stage, Summary};
+use bootstorm_model::stats::{self, Curve, FirstRequest, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
 use super::downtime::{self, Downtime, DowntimeBlock};
@@ -211,6 +211,9 @@ pub struct Recovery {
     /// Every VM.
     #[serde(rename = "t100_seconds")]
     pub t100: Quantile,
+    /// Whether the time of the first request was lost, so that nothing can be counted from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub start_unknown: bool,
 }
 
 /// The stretch between two milestones
@@ -242,7 +245,7 @@ impl PhaseBlock {
             natural::compare(&a.namespace, &b.namespace).then_with(|| natural::compare(&a.name, &b.name))
         });
         let stages = Stage::all(&phase.timelines, phase.goal).into_iter();
-        let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let curve = Curve::of_phase(phase);
         let nodes = NodeBlock::all(phase);
         Self {
             name: phase.name,
@@ -289,6 +292,60 @@ impl PhaseBlock {
         match self.settings.kind {
             kind if kind.is_start() => self.name.to_string(),
             kind => format!("{} ({})", self.name, kind.word()),
+        }
+    }
+
+    /// The timelines of its VMs, by the places of their rows.
+    pub(crate) fn timelines(&self) -> Vec<Timeline> {
+        self.rows.iter().zip(0..).map(|(row, target)| row.timeline(target)).collect()
+    }
+
+    /// Recovery towards a milestone, from the rows.
+    pub(crate) fn curve(&self, milestone: Milestone) -> Curve {
+        Curve::of(&self.timelines(), milestone, self.goal, self.first_request())
+    }
+
+    /// Times to a milestone, from the rows.
+    pub(crate) fn sample(&self, milestone: Milestone) -> Sample {
+        Sample::to_milestone(&self.timelines(), milestone, self.goal)
+    }
+
+    /// First request; absent in results without the times of requests.
+    pub(crate) fn first_request(&self) -> FirstRequest {
+        // Reports from before these times were written do not say whether the first known request was the first of all.
+        let is_undated = |row: &Row| !row.unknown.is_empty() && row.passed_at.is_empty();
+        if self.recovery.start_unknown || self.rows.iter().any(is_undated) {
+            return FirstRequest::Lost;
+        }
+        let known = self.rows.iter().filter_map(|row| row.requested_at).min_by(f64::total_cmp);
+        known.map_or(FirstRequest::Absent, |first| FirstRequest::At(Offset::from_seconds(first)))
+    }
+
+    /// Whether the times of its requests were measured, as far as they were not lost.
+    pub(crate) fn has_recovery(&self) -> bool {
+        self.first_request() != FirstRequest::Absent
+    }
+
+    /// Distinguishes unknown figures from those that were not reached, after reading: both are written as `null`.
+    pub(super) fn complete_unknown(&mut self) {
+        if self.first_request() == FirstRequest::Lost {
+            self.recovery = Recovery::of(&self.curve(self.goal));
+        }
+        let has_unknown: Vec<Milestone> = self
+            .statistics
+            .iter()
+            .filter(|(_, of)| of.unknown > 0)
+            .map(|(milestone, _)| *milestone)
+            .collect();
+        for milestone in has_unknown {
+            let again = Summary::of(&self.sample(milestone));
+            let Some(summary) = self.statistics.get_mut(&milestone) else { continue };
+            let read = [&mut summary.p50, &mut summary.p90, &mut summary.p95, &mut summary.p99];
+            for (read, again) in read.into_iter().zip([again.p50, again.p90, again.p95, again.p99]) {
+                if again == Quantile::Unknown {
+                    *read = again;
+                }
+            }
         }
     }
 
@@ -348,12 +405,15 @@ impl Counts {
 impl Spans {
     fn of(phase: &PhaseRecord, curve: &Curve) -> Self {
         let passed = |milestone| phase.timelines.iter().filter_map(move |timeline| timeline.at(milestone));
-        let first = passed(Milestone::Requested).min();
-        let skew = |milestone| passed(milestone).next().map(|_| phase.skew(milestone).seconds());
-        let span = |milestone| phase.span_to(milestone).map(|span| span.seconds().max(0.0));
+        let first = stats::FirstRequest::of(phase).at();
+        let accepted = passed(Milestone::Accepted).next();
+        let span = |milestone| {
+            let last = passed(milestone).max();
+            last.zip(first).map(|(last, first)| last.since(first).seconds().max(0.0))
+        };
         Self {
-            request_skew: skew(Milestone::Requested),
-            accept_skew: skew(Milestone::Accepted),
+            request_skew: stats::request_skew(phase).map(Offset::seconds),
+            accept_skew: accepted.map(|_| phase.skew(Milestone::Accepted).seconds()),
             issue: span(Milestone::Accepted),
             running: span(Milestone::Running),
             goal: curve.last(),
@@ -391,6 +451,7 @@ impl Recovery {
             t95: curve.time_to(Level::P95),
             t99: curve.time_to(Level::P99),
             t100: curve.time_to(Level::P100),
+            start_unknown: curve.is_lost(),
         }
     }
 }

@@ -92,11 +92,27 @@ impl Repetitions {
     }
 }
 
+impl Repetitions {
+    /// `4 storms after a warm-up`: the number of storms in the spread.
+    pub fn storms_in_words(&self) -> String {
+        let warm_ups = self.storms.iter().filter(|storm| storm.warm_up).count();
+        let storms = match self.storms.len() - warm_ups {
+            1 => "1 storm".to_owned(),
+            storms => format!("{storms} storms"),
+        };
+        match warm_ups {
+            0 => storms,
+            1 => format!("{storms} after a warm-up"),
+            _ => format!("{storms} after {warm_ups} warm-ups"),
+        }
+    }
+}
+
 impl Repetition {
     /// The figures of one storm.
     pub fn of(phase: &PhaseRecord) -> Self {
         let summary = Summary::of(&Sample::to_milestone(&phase.timelines, phase.goal, phase.goal));
-        let curve = Curve::of(&phase.timelines, phase.goal, phase.goal);
+        let curve = Curve::of_phase(phase);
         let value = |value: Option<f64>| value.map_or(Quantile::NotReached, Quantile::At);
         Self {
             phase: phase.name,
@@ -118,8 +134,11 @@ impl Figures {
     /// Each figure at a level of its own values; values that were not reached count as the largest.
     fn at(all: &[Self], level: Level) -> Self {
         let time = |of: fn(&Self) -> Quantile| {
-            let arrivals =
-                all.iter().map(|figures| of(figures).seconds().map_or(Arrival::Missing, Arrival::After));
+            let arrivals = all.iter().map(|figures| match of(figures) {
+                Quantile::At(seconds) => Arrival::After(seconds),
+                Quantile::NotReached => Arrival::Missing,
+                Quantile::Unknown => Arrival::Later(0.0),
+            });
             Quantile::of(&Sample::of(arrivals), level)
         };
         let failed = Quantile::of(&Sample::new(all.iter().map(|figures| figures.failed as f64), 0), level);
@@ -155,6 +174,8 @@ mod tests {
         record.phases[2].settings.warm_up = true;
         let repetitions = Repetitions::of(&record).unwrap();
         assert_eq!(repetitions.storms.len(), 3);
+        assert_eq!(repetitions.storms_in_words(), "2 storms after a warm-up");
+        assert_eq!(all.storms_in_words(), "3 storms");
         assert!(repetitions.min.p50 != all.min.p50 && repetitions.max.p50 == all.max.p50);
         record.phases[4].settings.size = Some(5);
         let repetitions = Repetitions::of(&record).unwrap();

@@ -15,7 +15,7 @@ use bootstorm_model::stats;
 /// Time at which a VM passed a milestone
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Seconds from this VM's request.
+    /// Seconds from this VM's request, if nothing else is said.
     #[serde(serialize_with = "stats::micros")]
     pub seconds: f64,
     /// Seen by the client, or stamped by the server and exact to ±1 s.
@@ -63,6 +63,9 @@ pub struct Row {
     /// Milestones that it passed after an unknown time: the process that sent its request was killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Milestone>,
+    /// Seconds from the beginning of the phase at which it passed those.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed_at: BTreeMap<Milestone, Mark>,
     /// Probe → time of the guest's answer.
     #[serde(default)]
     pub probes: BTreeMap<String, Mark>,
@@ -115,22 +118,50 @@ impl Row {
             requested_at: timeline.at(Milestone::Requested).map(Offset::seconds),
             wave: None,
             milestones: milestones.collect(),
-            unknown: unknown(timeline),
+            unknown: unknown(timeline).map(|(milestone, _)| milestone).collect(),
+            passed_at: unknown(timeline).collect(),
             probes: probes(timeline),
             warnings: timeline.warnings.clone(),
         }
     }
 
+    /// Its timeline, with the times that count from its request on the axis of the phase.
+    ///
+    /// Without the time of the request that is the beginning of the phase.
+    pub(super) fn timeline(&self, target: u32) -> Timeline {
+        let mut timeline = Timeline::new(target);
+        timeline.volume_kind = self.volume_kind;
+        let measured = !self.milestones.is_empty();
+        let requested = self.requested_at.map(Offset::from_seconds).or(measured.then_some(Offset::ZERO));
+        let moment = |mark: &Mark| {
+            let (zero, after) = (requested.unwrap_or(Offset::ZERO), Offset::from_seconds(mark.seconds));
+            Moment { at: Offset(zero.0.saturating_add(after.0)), source: mark.source }
+        };
+        timeline.moments =
+            self.milestones.iter().map(|(milestone, mark)| (*milestone, moment(mark))).collect();
+        if let Some(at) = requested {
+            timeline.moments.insert(Milestone::Requested, Moment { at, source: Source::Seen });
+        }
+        let lost = |milestone: &Milestone| {
+            let undated = Moment { at: Offset::ZERO, source: Source::Late };
+            let dated = |mark: &Mark| Moment { at: Offset::from_seconds(mark.seconds), source: mark.source };
+            (*milestone, self.passed_at.get(milestone).map_or(undated, dated))
+        };
+        timeline.moments.extend(self.unknown.iter().map(lost));
+        timeline.untimed = !self.unknown.is_empty();
+        timeline.node.clone_from(&self.node);
+        timeline.address.clone_from(&self.address);
+        timeline.migration.clone_from(&self.migration);
+        timeline.attempts = self.attempts;
+        timeline.throttled = self.throttled;
+        timeline.outcome = self.outcome;
+        timeline.reason.clone_from(&self.reason);
+        timeline
+    }
+
     /// Seconds from the request to a milestone.
     pub fn seconds(&self, milestone: Milestone) -> Option<f64> {
         self.milestones.get(&milestone).map(|mark| mark.seconds)
-    }
-
-    /// Whether the way of the VM to the goal leads past a milestone.
-    pub(super) fn may_pass(&self, milestone: Milestone, goal: Milestone) -> bool {
-        let migrates = self.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
-        let has = |passed| self.milestones.contains_key(&passed) || self.unknown.contains(&passed);
-        stats::is_on_way(milestone, goal, migrates, has)
     }
 
     /// Word for the outcome, as in the guide's tables.
@@ -146,10 +177,12 @@ impl Row {
     }
 }
 
-/// Milestones passed without a known request time.
-fn unknown(timeline: &Timeline) -> Vec<Milestone> {
-    let passed = timeline.moments.keys().copied();
-    passed.filter(|_| timeline.untimed && !timeline.has(Milestone::Requested)).collect()
+/// Milestones passed without a known request time, from the beginning of the phase.
+fn unknown(timeline: &Timeline) -> impl Iterator<Item = (Milestone, Mark)> {
+    let is_lost = timeline.untimed && !timeline.has(Milestone::Requested);
+    let mark = |moment: &Moment| Mark { seconds: moment.at.seconds().max(0.0), source: moment.source };
+    let passed = timeline.moments.iter().map(move |(milestone, moment)| (*milestone, mark(moment)));
+    passed.filter(move |_| is_lost)
 }
 
 /// Answers of a guest, in seconds from its request.

@@ -213,13 +213,18 @@ pub fn judge(
         let against = threshold.against.and_then(|place| resolve(place, &names));
         let look = |name: Option<PhaseName>| name.and_then(|name| record.phase(name)).map(PhaseRecord::look);
         let (here, there) = (look(phase), look(against));
-        let facts = (here.as_deref().map(facts_of), there.as_deref().map(facts_of));
+        let facts = (here.as_deref().map(Facts::of), there.as_deref().map(Facts::of));
         let value = match (facts.0, threshold.against, facts.1) {
             (Some(_), Some(_), None) | (None, _, _) => Value::Unknown,
             (Some(phase), _, against) => threshold.value(&phase, against.as_ref()),
         };
         let undecided = invalid(phase).or_else(|| invalid(against));
         let result = if undecided.is_some() { Judged::Undecided } else { threshold.judge(value) };
+        let unmeasured = || {
+            let known =
+                [facts.0, facts.1].into_iter().flatten().find_map(|facts| threshold.why_unknown(&facts));
+            known.unwrap_or_else(|| "it could not be measured".to_owned())
+        };
         let (known, missing) = match value {
             Value::Known(value) => (Some(value), None),
             Value::NotReached => (None, Some(Missing::NotReached)),
@@ -235,15 +240,10 @@ pub fn judge(
             value: known,
             missing,
             result,
-            undecided: undecided
-                .or_else(|| (result == Judged::Undecided).then(|| "it could not be measured".to_owned())),
+            undecided: undecided.or_else(|| (result == Judged::Undecided).then(unmeasured)),
         }
     };
     thresholds.iter().map(block).collect()
-}
-
-fn facts_of(phase: &PhaseRecord) -> Facts<'_> {
-    Facts { timelines: &phase.timelines, goal: phase.goal, ended: phase.ended }
 }
 
 /// The phase that a threshold refers to: the one with that number, or the last of that kind.

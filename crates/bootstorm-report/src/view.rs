@@ -197,6 +197,7 @@ impl Report {
             phase.deciding = deciding;
             phase.aside = phase.rows.iter().filter(|row| row.is_set_aside()).count();
             phase.outliers.milestone.get_or_insert(phase.goal);
+            phase.complete_unknown();
             if phase.failures.is_empty() {
                 // For reports from before failures were grouped.
                 phase.failures = FailureBlock::all(&phase.rows);

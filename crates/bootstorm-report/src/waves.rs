@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use bootstorm_model::observe::{Milestone, Outcome, Timeline};
 use bootstorm_model::record::PhaseRecord;
-use bootstorm_model::stats::{self, Sample, Summary};
+use bootstorm_model::stats::{self, FirstRequest, Sample, Summary};
 
 /// One wave of a phase
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl WaveBlock {
                 group.push(timeline);
             }
         }
-        let zero = phase.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min();
+        let zero = FirstRequest::of(phase).at();
         let one = |(wave, group): (u32, &Vec<&Timeline>)| {
             let ended = |outcome| group.iter().filter(|timeline| timeline.outcome == outcome).count();
             let requested = || group.iter().filter_map(|timeline| timeline.at(Milestone::Requested));

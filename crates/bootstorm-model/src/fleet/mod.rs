@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Milestone, Offset};
+use crate::observe::Offset;
 use crate::record::{PhaseName, PhaseRecord};
+use crate::stats::FirstRequest;
 
 pub use merge::{Merged, Part};
 
@@ -224,14 +225,15 @@ impl FleetRecord {
     }
 }
 
-/// Time at which the first request of a phase was written, on the phase's axis.
+/// Time at which the first request of a phase was written, on the phase's axis; `None` if none was or it is unknown.
 pub fn first_request(phase: &PhaseRecord) -> Option<Offset> {
-    phase.timelines.read().iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()
+    FirstRequest::of(phase).at()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::Milestone;
     use crate::record::{PhaseSettings, PhaseState};
 
     fn storm() -> PhaseName {

@@ -585,13 +585,6 @@ impl PhaseRecord {
         let (low, high) = times.fold((first, first), |(low, high), at| (low.min(at), high.max(at)));
         high.since(low)
     }
-
-    /// Time from the first request to the last `milestone`: how long all VMs together needed.
-    pub fn span_to(&self, milestone: Milestone) -> Option<Offset> {
-        let first = self.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested)).min()?;
-        let last = self.timelines.iter().filter_map(|timeline| timeline.at(milestone)).max()?;
-        Some(last.since(first))
-    }
 }
 
 #[cfg(test)]

@@ -49,9 +49,9 @@ impl fmt::Display for Level {
     }
 }
 
-/// A quantile in seconds, or the statement that too few VMs arrived for it to be known
+/// A quantile in seconds, or the statement that too few VMs arrived, or that it is unknown
 ///
-/// Serialised as a number, or as `null` if not reached.
+/// Serialised as a number, or as `null` if not reached or unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub enum Quantile {
     /// This many seconds.
@@ -59,20 +59,42 @@ pub enum Quantile {
     /// The rank falls among the missing values, or the sample is empty.
     #[default]
     NotReached,
+    /// It depends on times that were lost, or on VMs that were not waited for.
+    Unknown,
 }
 
 impl Quantile {
     /// The quantile of a sample at a level.
     pub fn of(sample: &Sample, level: Level) -> Self {
-        let rank = level.rank(sample.n());
-        sample.values().get(rank - 1).map_or(Self::NotReached, |seconds| Self::At(*seconds))
+        let rank = level.rank(sample.n() + sample.later().len());
+        let at = |values: &[f64]| values.get(rank - 1).copied();
+        let latest = at(sample.values());
+        if sample.later().is_empty() {
+            return latest.map_or(Self::NotReached, Self::At);
+        }
+        let mut earliest = [sample.values(), sample.later()].concat();
+        earliest.sort_unstable_by(f64::total_cmp);
+        match (at(&earliest), latest) {
+            (Some(earliest), Some(latest)) if earliest >= latest => Self::At(latest),
+            (None, _) => Self::NotReached,
+            _ => Self::Unknown,
+        }
     }
 
     /// Seconds, if reached.
     pub fn seconds(self) -> Option<f64> {
         match self {
             Self::At(seconds) => Some(seconds),
-            Self::NotReached => None,
+            Self::NotReached | Self::Unknown => None,
+        }
+    }
+
+    /// `not reached` or `unknown`, if there is no value.
+    pub fn missing(self) -> Option<&'static str> {
+        match self {
+            Self::At(_) => None,
+            Self::NotReached => Some("not reached"),
+            Self::Unknown => Some("unknown"),
         }
     }
 }
@@ -81,7 +103,7 @@ impl Serialize for Quantile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::At(seconds) => serializer.serialize_f64(round_to_micros(*seconds)),
-            Self::NotReached => serializer.serialize_none(),
+            Self::NotReached | Self::Unknown => serializer.serialize_none(),
         }
     }
 }
@@ -115,6 +137,17 @@ mod tests {
         assert_eq!(Quantile::of(&numbered(1, 0), Level::P50), Quantile::At(1.0));
         assert_eq!(Quantile::of(&numbered(1, 0), Level::P100), Quantile::At(1.0));
         assert_eq!(Quantile::of(&Sample::default(), Level::P50), Quantile::NotReached);
+    }
+
+    #[test]
+    fn a_quantile_is_known_as_far_as_it_does_not_depend_on_vms_that_were_not_waited_for() {
+        use crate::stats::Arrival::{After, Later, Missing};
+        let known = (1..=17).map(|seconds| After(f64::from(seconds)));
+        let sample = Sample::of(known.chain([Later(16.5), Later(20.0), Missing]));
+        let quantiles =
+            [50.0, 80.0, 85.0, 90.0, 95.0, 100.0].map(|p| Quantile::of(&sample, Level::percent(p).unwrap()));
+        let (known, unknown) = (Quantile::At, Quantile::Unknown);
+        assert_eq!(quantiles, [known(10.0), known(16.0), unknown, unknown, unknown, Quantile::NotReached]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Arrival {
     After(f64),
     /// Did not arrive: longer than anything that arrived.
     Missing,
+    /// Not observed, and not waited for: the VM reached its goal after this many seconds without having arrived.
+    Later(f64),
     /// Arrived, but the time of its request or of its arrival was lost with the process that knew it; or it could not
     /// be observed whether it arrived in time.
     Unknown,
@@ -27,7 +29,7 @@ impl Arrival {
     pub fn seconds(self) -> Option<f64> {
         match self {
             Self::After(seconds) => Some(seconds),
-            Self::Missing | Self::Unknown => None,
+            Self::Missing | Self::Later(_) | Self::Unknown => None,
         }
     }
 }
@@ -43,12 +45,15 @@ impl From<Option<f64>> for Arrival {
 ///
 /// A missing value is *censored*: it is larger than every value that arrived, by an unknown amount. An unknown value is
 /// neither: its VM arrived after a time that was lost, or it could not be observed whether it did. It is counted beside
-/// the sample and takes no part in any statistic.
+/// the sample and takes no part in any statistic. A VM that was not waited for counts as unknown, too, but a quantile that
+/// depends on its time is unknown.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     arrived: Vec<f64>,
     missing: usize,
     unknown: usize,
+    /// Lower bounds of the values that were not waited for, ascending.
+    later: Vec<f64>,
 }
 
 impl Sample {
@@ -65,9 +70,11 @@ impl Sample {
             match arrival {
                 Arrival::After(value) if value.is_finite() => sample.arrived.push(value),
                 Arrival::After(_) | Arrival::Missing => sample.missing += 1,
-                Arrival::Unknown => sample.unknown += 1,
+                Arrival::Later(bound) if bound.is_finite() => sample.later.push(bound),
+                Arrival::Later(_) | Arrival::Unknown => sample.unknown += 1,
             }
         }
+        sample.later.sort_unstable_by(f64::total_cmp);
         sample.arrived.sort_unstable_by(f64::total_cmp);
         sample
     }
@@ -104,9 +111,14 @@ impl Sample {
         self.missing
     }
 
-    /// Number of VMs that arrived at an unknown time; not part of `n`.
+    /// Number of VMs that arrived at an unknown time, or were not waited for; not part of `n`.
     pub fn unknown(&self) -> usize {
-        self.unknown
+        self.unknown + self.later.len()
+    }
+
+    /// Lower bounds of the values that were not waited for, ascending.
+    pub fn later(&self) -> &[f64] {
+        &self.later
     }
 
     /// Size of the sample, including missing values but not unknown ones.
@@ -117,7 +129,7 @@ impl Sample {
     /// The sample without its missing values.
     #[must_use]
     pub fn without_missing(&self) -> Self {
-        Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown }
+        Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown(), later: Vec::new() }
     }
 
     /// The smallest value.
@@ -146,7 +158,8 @@ impl Sample {
 
 /// Whether a VM counts as arrived at `milestone`.
 ///
-/// A VM that reached the goal passed every inevitable milestone, even if it was not observed.
+/// A VM that reached the goal passed every inevitable milestone, even if it was not observed. Whether it passed any other
+/// one is unknown: the phase ends once every VM has reached the goal, and waits for nothing else.
 pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Arrival {
     let reached = timeline.outcome == Outcome::Reached;
     if milestone == goal && !reached {
@@ -159,6 +172,7 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
         None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone, goal)) => {
             Arrival::Unknown
         }
+        None if reached => seconds_to(timeline, goal).map_or(Arrival::Unknown, Arrival::Later),
         None => Arrival::Missing,
     }
 }
@@ -173,12 +187,7 @@ pub fn may_pass(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> b
 }
 
 /// Like [`may_pass`], of a VM that has passed some milestones; `migrates` is whether it has a live migration.
-pub fn is_on_way(
-    milestone: Milestone,
-    goal: Milestone,
-    migrates: bool,
-    has: impl Fn(Milestone) -> bool,
-) -> bool {
+fn is_on_way(milestone: Milestone, goal: Milestone, migrates: bool, has: impl Fn(Milestone) -> bool) -> bool {
     use Milestone::{
         Address, Agent, Copying, Gone, Instance, Migrated, Moved, Ready, Running, Scheduled, Stopping, Target,
     };
@@ -269,7 +278,8 @@ mod tests {
         };
         assert_eq!(sample(Outcome::Reached, Milestone::Pod), (0, 1));
         assert_eq!(sample(Outcome::TimedOut, Milestone::Pod), (1, 0));
-        assert_eq!(sample(Outcome::Reached, Milestone::Agent), (1, 0));
+        assert_eq!(sample(Outcome::Reached, Milestone::Agent), (0, 1), "nobody waited for its agent");
+        assert_eq!(sample(Outcome::TimedOut, Milestone::Agent), (1, 0));
     }
 
     #[test]

@@ -69,6 +69,9 @@ impl<'a> Starts<'a> {
             (Zero::Requested, arrival) => arrival,
             (Zero::Filled, Arrival::Unknown) if undecided => Arrival::Unknown,
             (Zero::Filled, Arrival::Missing) => Arrival::Missing,
+            (Zero::Filled, Arrival::Later(_)) => {
+                self.seconds(timeline, self.goal).map_or(Arrival::Unknown, Arrival::Later)
+            }
             (Zero::Filled, Arrival::After(_) | Arrival::Unknown) => {
                 self.seconds(timeline, milestone).map_or(Arrival::Unknown, Arrival::After)
             }

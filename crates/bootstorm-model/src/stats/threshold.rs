@@ -15,8 +15,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
+use crate::record::PhaseRecord;
 
-use super::{Curve, Level, Outliers, Quantile, Sample, Starts};
+use super::{Curve, FirstRequest, Level, Outliers, Quantile, Sample, Starts, request_skew};
 
 /// Kinds of phases, as named in thresholds
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -165,6 +166,23 @@ pub struct Facts<'a> {
     pub goal: Milestone,
     /// Its end.
     pub ended: Option<Offset>,
+    /// Its first request.
+    pub first: FirstRequest,
+    /// Time from its first to its last request, if known.
+    pub skew: Option<Offset>,
+}
+
+impl<'a> Facts<'a> {
+    /// The data of a phase.
+    pub fn of(phase: &'a PhaseRecord) -> Self {
+        Self {
+            timelines: &phase.timelines,
+            goal: phase.goal,
+            ended: phase.ended,
+            first: FirstRequest::of(phase),
+            skew: request_skew(phase),
+        }
+    }
 }
 
 /// Result of a threshold
@@ -243,6 +261,19 @@ impl Threshold {
         if holds { Judged::Crossed } else { Judged::Kept }
     }
 
+    /// Why a phase has no value for it, if it is one of the known reasons.
+    pub fn why_unknown(&self, phase: &Facts<'_>) -> Option<String> {
+        if self.needs_spread() && (phase.first == FirstRequest::Lost || phase.skew.is_none()) {
+            let which =
+                if phase.first == FirstRequest::Lost { "the first request was" } else { "requests were" };
+            return Some(format!("{which} sent at an unknown time, by a process that was killed"));
+        }
+        let Figure::Time(Span::To(milestone), _) = self.figure else { return None };
+        let vms = Starts::requested(phase.timelines, phase.goal).sample(milestone).later().len();
+        let were = if vms == 1 { "VM was" } else { "VMs were" };
+        (vms > 0).then(|| format!("{vms} {were} {} without {milestone}, which is not waited for", phase.goal))
+    }
+
     /// Whether it depends on the times at which requests were sent.
     pub fn needs_spread(&self) -> bool {
         matches!(self.figure, Figure::Skew | Figure::Time(_, Statistic::Recovery(_)))
@@ -262,16 +293,12 @@ impl Threshold {
 fn value(figure: Figure, phase: &Facts<'_>, boots: bool) -> Value {
     match figure {
         Figure::Vms(count) => Value::Known(vms(count, phase) as f64),
-        Figure::Skew => {
-            let requested = phase.timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested));
-            let (first, last) = (requested.clone().min(), requested.max());
-            known(first.zip(last).map(|(first, last)| last.since(first).seconds()))
-        }
+        Figure::Skew => known(phase.skew.map(Offset::seconds)),
         // The duration of a phase that has not ended is unbounded.
         Figure::Duration => phase.ended.map_or(Value::NotReached, |ended| Value::Known(ended.seconds())),
         Figure::Time(span, Statistic::Recovery(level)) => {
             let milestone = if let Span::To(milestone) = span { milestone } else { phase.goal };
-            reached(Curve::of(phase.timelines, milestone, phase.goal).time_to(level))
+            reached(Curve::of(phase.timelines, milestone, phase.goal, phase.first).time_to(level))
         }
         Figure::Time(span, statistic) => of_sample(&sample(span, phase, boots), statistic),
     }
@@ -294,7 +321,7 @@ fn sample(span: Span, phase: &Facts<'_>, boots: bool) -> Sample {
 }
 
 fn of_sample(sample: &Sample, statistic: Statistic) -> Value {
-    if sample.arrived() == 0 && sample.missing() > 0 {
+    if sample.arrived() == 0 && sample.missing() > 0 && sample.later().is_empty() {
         return Value::NotReached;
     }
     match statistic {
@@ -324,7 +351,11 @@ fn known(value: Option<f64>) -> Value {
 }
 
 fn reached(quantile: Quantile) -> Value {
-    quantile.seconds().map_or(Value::NotReached, Value::Known)
+    match quantile {
+        Quantile::At(seconds) => Value::Known(seconds),
+        Quantile::NotReached => Value::NotReached,
+        Quantile::Unknown => Value::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -346,10 +377,22 @@ mod tests {
         arrived.chain((0..failed).map(|_| timeline(None))).collect()
     }
 
+    fn facts(timelines: &[Timeline]) -> Facts<'_> {
+        let requested = timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested));
+        let (first, last) = (requested.clone().min(), requested.max());
+        Facts {
+            timelines,
+            goal: Milestone::Running,
+            ended: None,
+            first: first.map_or(FirstRequest::Absent, FirstRequest::At),
+            skew: first.zip(last).map(|(first, last)| last.since(first)),
+        }
+    }
+
     fn judge(text: &str, running: &[f64], failed: usize) -> (Value, Judged) {
         let threshold: Threshold = text.parse().unwrap();
         let timelines = timelines(running, failed);
-        let facts = Facts { timelines: &timelines, goal: Milestone::Running, ended: None };
+        let facts = facts(&timelines);
         let value = threshold.value(&facts, None);
         (value, threshold.judge(value))
     }
@@ -380,6 +423,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_waited_for_is_undecided_as_far_as_it_matters() {
+        let mut timelines = timelines(&[5.0; 20], 0);
+        for timeline in &mut timelines[..18] {
+            timeline.see(Milestone::Agent, Offset::from_seconds(4.0));
+        }
+        let judged = |text: &str| {
+            let threshold: Threshold = text.parse().unwrap();
+            let value = threshold.value(&facts(&timelines), None);
+            (value, threshold.judge(value), threshold.why_unknown(&facts(&timelines)))
+        };
+        let why = Some("2 VMs were running without agent, which is not waited for".to_owned());
+        assert_eq!(judged("agent.p90>10m"), (Value::Known(3.0), Judged::Kept, why.clone()));
+        assert_eq!(judged("agent.p95>10m"), (Value::Unknown, Judged::Undecided, why.clone()));
+        assert_eq!(judged("agent.t95>10m").1, Judged::Undecided);
+        assert_eq!(judged("agent.max>10m"), (Value::Known(3.0), Judged::Kept, why));
+        assert_eq!(judged("running.p95>10m").1, Judged::Kept);
+    }
+
+    #[test]
+    fn no_recovery_is_judged_without_its_first_request() {
+        let timelines = timelines(&[1.0, 2.0], 1);
+        let lost = Facts { first: FirstRequest::Lost, skew: None, ..facts(&timelines) };
+        for (text, judged) in [
+            ("goal.t50>1h", Judged::Undecided),
+            ("goal.t100<1h", Judged::Kept),
+            ("goal.t100>1h", Judged::Crossed),
+            ("skew>1h", Judged::Undecided),
+            ("running.p50>1h", Judged::Kept),
+        ] {
+            let threshold: Threshold = text.parse().unwrap();
+            assert_eq!(threshold.judge(threshold.value(&lost, None)), judged, "{text}");
+        }
+    }
+
+    #[test]
     fn shares_are_of_the_vms_that_took_part() {
         assert_eq!(judge("failed>1%", &[1.0; 99], 1), (Value::Known(1.0), Judged::Kept));
         assert_eq!(judge("failed>1%", &[1.0; 98], 2), (Value::Known(2.0), Judged::Crossed));
@@ -392,7 +470,6 @@ mod tests {
         let threshold: Threshold = "storm/create.running.mean>2".parse().unwrap();
         let (storm, create, nobody) =
             (timelines(&[5.0, 5.0], 0), timelines(&[2.0, 2.0], 0), timelines(&[], 2));
-        let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
         let value = |over, under| threshold.value(&facts(over), Some(&facts(under)));
         assert_eq!(value(&storm, &create), Value::Known(2.5));
         let judged = [2.5, 2.0].map(|value| threshold.judge(Value::Known(value)));
@@ -408,7 +485,6 @@ mod tests {
             timeline.see(Milestone::Volume, Offset::from_seconds(17.0));
         }
         let storm = timelines(&[12.0, 12.0], 0);
-        let facts = |timelines| Facts { timelines, goal: Milestone::Running, ended: None };
         let of = |text: &str| text.parse::<Threshold>().unwrap();
         let ratio = of("storm/create.running.mean>2").value(&facts(&storm), Some(&facts(&create)));
         assert_eq!(ratio, Value::Known(2.0));

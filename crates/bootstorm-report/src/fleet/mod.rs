@@ -263,6 +263,7 @@ fn worst(members: &[MemberBlock]) -> Option<WorstBlock> {
     let why = match (result.counts.unsuccessful(), result.p95) {
         (0, Quantile::At(seconds)) => format!("95 % of its VMs were {} after {seconds:.2}s", result.goal),
         (0, Quantile::NotReached) => format!("fewer than 95 % of its VMs are {}", result.goal),
+        (0, Quantile::Unknown) => format!("it is unknown when 95 % of its VMs were {}", result.goal),
         (failed, _) => format!("{failed} of {} VMs did not get {}", result.counts.participants, result.goal),
     };
     Some(WorstBlock { member: member.name.clone(), why })
@@ -334,7 +335,7 @@ impl MemberResult {
     fn of(record: &RunRecord, phase: &PhaseRecord, selection: &Selection) -> Self {
         let look = phase.look();
         let summary = summary(&look);
-        let curve = Curve::of(&look.timelines, look.goal, look.goal);
+        let curve = Curve::of_phase(&look);
         let validity = Graded::of_run(record).into_iter().find(|graded| graded.phase == look.name);
         let is_storm = look.name.kind == PhaseKind::Storm;
         let compared = is_storm.then(|| build::compared(record, selection)).flatten();

@@ -143,10 +143,10 @@ fn milestones(phases: &[PhaseBlock]) -> Family {
                 ("mean", summary.mean),
                 ("stddev", summary.stddev),
                 ("max", summary.max),
-                ("p50", Some(quantile(summary.p50))),
-                ("p90", Some(quantile(summary.p90))),
-                ("p95", Some(quantile(summary.p95))),
-                ("p99", Some(quantile(summary.p99))),
+                ("p50", quantile(summary.p50)),
+                ("p90", quantile(summary.p90)),
+                ("p95", quantile(summary.p95)),
+                ("p99", quantile(summary.p99)),
             ];
             for (statistic, value) in values {
                 let labels =
@@ -163,8 +163,8 @@ fn milestones(phases: &[PhaseBlock]) -> Family {
 fn recovery(phases: &[PhaseBlock]) -> Family {
     let help = "Time from the first request until a share of the VMs reached the goal; +Inf where it did not";
     let mut family = Family::new("recovery_seconds", Kind::Gauge, "seconds", help);
-    // Without the spread of the requests there is no recovery curve.
-    for phase in phases.iter().filter(|phase| phase.spans.request_skew.is_some()) {
+    // Without the times of the requests there is no recovery curve.
+    for phase in phases.iter().filter(|phase| phase.has_recovery()) {
         let recovery = &phase.recovery;
         let shares = [
             ("0.5", recovery.t50),
@@ -174,8 +174,9 @@ fn recovery(phases: &[PhaseBlock]) -> Family {
             ("1", recovery.t100),
         ];
         for (share, time) in shares {
-            let value = time.seconds().unwrap_or(f64::INFINITY);
-            family.labelled(&[("phase", &phase.name.to_string()), ("share", share)], value);
+            if let Some(value) = quantile(time) {
+                family.labelled(&[("phase", &phase.name.to_string()), ("share", share)], value);
+            }
         }
     }
     family
@@ -242,6 +243,10 @@ fn counter(
     family
 }
 
-fn quantile(quantile: Quantile) -> f64 {
-    quantile.seconds().unwrap_or(f64::INFINITY)
+fn quantile(quantile: Quantile) -> Option<f64> {
+    match quantile {
+        Quantile::At(seconds) => Some(seconds),
+        Quantile::NotReached => Some(f64::INFINITY),
+        Quantile::Unknown => None,
+    }
 }

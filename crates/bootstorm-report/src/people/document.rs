@@ -297,7 +297,7 @@ impl Cell {
 
     /// A percentile, which may be not reached.
     pub(crate) fn quantile(quantile: Quantile) -> Self {
-        quantile.seconds().map_or_else(|| Self::words("not reached"), Self::Seconds)
+        quantile.missing().map_or_else(|| Self::seconds(quantile.seconds()), Self::words)
     }
 
     /// A ratio that may be unknown.

@@ -19,8 +19,11 @@ pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
 
 /// `12.34s`, or `not reached`.
 pub(crate) fn quantile(quantile: Quantile) -> String {
-    quantile.seconds().map_or_else(|| "not reached".to_owned(), seconds)
+    quantile.missing().map_or_else(|| maybe_seconds(quantile.seconds()), str::to_owned)
 }
+
+/// Why a phase has no recovery.
+pub(crate) const START_UNKNOWN: &str = "The recovery is unknown: the first request was sent by a process that was killed before it saved the time.";
 
 /// `1 VM`, `2 VMs`.
 pub(crate) fn count(n: impl TryInto<u64>, noun: &str) -> String {

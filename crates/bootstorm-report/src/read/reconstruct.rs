@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 
 use crate::phase::PhaseBlock;
-use crate::row::{Mark, Row};
+use crate::row::Row;
 use crate::view::{ClusterBlock, Report};
-use bootstorm_model::observe::{Milestone, Moment, Offset, Source, Timeline};
+use bootstorm_model::observe::{Milestone, Offset, Timeline};
 use bootstorm_model::plan::{Adoptee, MOST_TARGETS, Plan, Setting, Target, TemplateSource};
 use bootstorm_model::probe::ProbePlan;
 use bootstorm_model::record::{
-    ClusterFacts, FORMAT, Made, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
+    ClusterFacts, FORMAT, Gap, Made, PhaseRecord, RunRecord, Series, SeriesKind, SetupRecord,
 };
+use bootstorm_model::stats::FirstRequest;
 
 /// Maximum number of VMs in a run.
 const MOST_VMS: usize = MOST_TARGETS as usize;
@@ -93,7 +94,8 @@ fn adopted(report: &Report) -> Vec<Adoptee> {
 
 /// Whether a phase lacks the times of its requests, so that nothing can be counted from the first one.
 pub(super) fn unspread(phase: &PhaseBlock) -> bool {
-    phase.spans.request_skew.is_none() && phase.rows.iter().any(|row| !row.milestones.is_empty())
+    let is_undated = |row: &Row| row.requested_at.is_none() && !row.milestones.is_empty();
+    phase.spans.request_skew.is_none() && phase.rows.iter().any(is_undated)
 }
 
 fn facts(cluster: &ClusterBlock, report: &Report) -> ClusterFacts {
@@ -124,36 +126,18 @@ fn phase(block: &PhaseBlock) -> PhaseRecord {
         queue.sort_unstable();
         phase.queue = queue.into_iter().map(|(_, target)| target).collect();
     }
-    phase.timelines = block.rows.iter().zip(0..).map(|(row, target)| timeline(row, target)).collect();
+    phase.timelines = block.timelines().into();
+    phase.watch.gaps = unwatched(block, &phase.timelines);
     phase
 }
 
-fn timeline(row: &Row, target: u32) -> Timeline {
-    let mut timeline = Timeline::new(target);
-    timeline.volume_kind = row.volume_kind;
-    let measured = !row.milestones.is_empty();
-    let requested = row.requested_at.map(Offset::from_seconds).or(measured.then_some(Offset::ZERO));
-    let moment = |mark: &Mark| {
-        let (zero, after) = (requested.unwrap_or(Offset::ZERO), Offset::from_seconds(mark.seconds));
-        Moment { at: Offset(zero.0.saturating_add(after.0)), source: mark.source }
-    };
-    let mut moments: BTreeMap<Milestone, Moment> =
-        row.milestones.iter().map(|(milestone, mark)| (*milestone, moment(mark))).collect();
-    if let Some(at) = requested {
-        moments.insert(Milestone::Requested, Moment { at, source: Source::Seen });
-    }
-    // Passed at an unknown time: only the fact counts.
-    let lost = |milestone: &Milestone| (*milestone, Moment { at: Offset::ZERO, source: Source::Late });
-    moments.extend(row.unknown.iter().map(lost));
-    timeline.moments = moments;
-    timeline.untimed = !row.unknown.is_empty();
-    timeline.node.clone_from(&row.node);
-    timeline.address.clone_from(&row.address);
-    timeline.attempts = row.attempts;
-    timeline.throttled = row.throttled;
-    timeline.outcome = row.outcome;
-    timeline.reason.clone_from(&row.reason);
-    timeline
+/// A period without a process, in which requests were lost, if the report shows that the first or last one was not.
+fn unwatched(block: &PhaseBlock, timelines: &[Timeline]) -> Vec<Gap> {
+    let requested = timelines.iter().filter_map(|timeline| timeline.at(Milestone::Requested));
+    let last = requested.max().filter(|_| timelines.iter().any(|timeline| timeline.untimed));
+    let (FirstRequest::At(from), Some(last)) = (block.first_request(), last) else { return Vec::new() };
+    let after = block.spans.request_skew.is_none();
+    vec![Gap { from, to: Offset(last.0.saturating_add(i64::from(after))), ..Gap::default() }]
 }
 
 #[cfg(test)]
@@ -162,6 +146,7 @@ mod tests {
     use crate::thresholds::judge;
     use crate::{Selection, fixtures};
     use bootstorm_model::record::PhaseKind;
+    use bootstorm_model::stats::{Level, Quantile};
 
     #[test]
     fn a_report_is_judged_like_the_run_that_it_was_made_of() {
@@ -202,5 +187,23 @@ mod tests {
         assert_eq!(report.phases[2].summary(Milestone::Running).unknown, 1);
         assert_eq!(again.phases[2].summary(Milestone::Running).unknown, 1);
         assert_eq!(again.phases[2].counts, report.phases[2].counts);
+        let recovery = report.phases[2].recovery;
+        assert!(recovery.start_unknown && recovery.t50 == Quantile::Unknown);
+        let mut read: Report = serde_json::from_str(&report.json().unwrap()).unwrap();
+        read.complete();
+        assert_eq!(read.phases[2].recovery, recovery, "null is not always \u{201c}not reached\u{201d}");
+        assert!(!unspread(&read.phases[2]));
+        assert_eq!(again.phases[2].recovery, recovery);
+    }
+
+    #[test]
+    fn a_recovery_with_a_lost_request_is_the_same_after_reading_back() {
+        let report = Report::of(&fixtures::continued(), &Selection::default());
+        let again = Report::of(&run(&report), &Selection::default());
+        let (one, other) = (&report.phases[2], &again.phases[2]);
+        assert!(one.recovery.t50.seconds().is_some() && !one.recovery.start_unknown);
+        assert_eq!((one.recovery, one.spans.request_skew), (other.recovery, other.spans.request_skew));
+        assert_eq!(one.rows, other.rows);
+        assert_eq!(one.curve(one.goal).time_to(Level::P100), one.recovery.t100, "plots and tables agree");
     }
 }

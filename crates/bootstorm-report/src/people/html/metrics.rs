@@ -40,9 +40,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
 
 /// Seconds from the beginning of the phase to its first request, which is the zero of the recovery curve.
 fn first(subject: &Subject<'_>) -> f64 {
-    let requests = subject.phase.rows.iter().filter_map(|row| row.requested_at);
-    let first = requests.fold(f64::INFINITY, f64::min);
-    if first.is_finite() { first } else { 0.0 }
+    subject.phase.first_request().at().map_or(0.0, bootstorm_model::observe::Offset::seconds)
 }
 
 fn points(metrics: &Metrics) -> usize {

@@ -6,6 +6,7 @@ use super::chart::{self, Axis, Frame, Plot, Size};
 use super::markup::Markup;
 use super::subject::Subjects;
 use crate::people::document::{Cell, Column, Table};
+use crate::people::words;
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
@@ -37,6 +38,8 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
             steps::write(&mut plot, &crowds, &after);
             plot.finish()
         });
+    } else if main.phase.recovery.start_unknown {
+        body.leaf("p", &[("class", "empty")], words::START_UNKNOWN);
     } else {
         body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal));
     }

@@ -1,10 +1,10 @@
 //! Subject phases of a page, and their colours.
 
+use crate::Report;
 use crate::phase::{PhaseBlock, Shown};
-use crate::{Report, Row};
-use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::PhaseKind;
-use bootstorm_model::stats::{Arrival, Sample};
+use bootstorm_model::stats::Sample;
 
 /// Role of a phase on a page
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,35 +101,14 @@ impl Subject<'_> {
         }
     }
 
-    /// The rows of the VMs that took part.
-    pub(super) fn participants(&self) -> impl Iterator<Item = &Row> {
-        self.phase.rows.iter().filter(|row| row.outcome != Outcome::Excluded)
-    }
-
     /// Seconds from each VM's own request to a milestone.
     pub(super) fn sample(&self, milestone: Milestone) -> Sample {
-        let arrived = |row: &&Row| milestone != self.phase.goal || row.outcome == Outcome::Reached;
-        let on_way = self.participants().filter(|row| row.may_pass(milestone, self.phase.goal));
-        Sample::of(on_way.map(|row| {
-            if row.unknown.contains(&milestone) {
-                return Arrival::Unknown;
-            }
-            Some(row).filter(arrived).and_then(|row| row.seconds(milestone)).into()
-        }))
+        self.phase.sample(milestone)
     }
 
     /// Seconds from the first request of the phase to each VM's arrival at the goal.
     pub(super) fn arrivals(&self) -> Sample {
-        let requests = self.phase.rows.iter().filter_map(|row| row.requested_at);
-        let first = requests.fold(f64::INFINITY, f64::min);
-        Sample::of(self.participants().map(|row| {
-            if row.unknown.contains(&self.phase.goal) {
-                return Arrival::Unknown;
-            }
-            let reached = Some(row).filter(|row| row.outcome == Outcome::Reached);
-            let parts = reached.and_then(|row| row.requested_at.zip(row.seconds(self.phase.goal)));
-            parts.map(|(requested, took)| (requested + took - first).max(0.0)).into()
-        }))
+        self.phase.curve(self.phase.goal).arrivals().clone()
     }
 }
 

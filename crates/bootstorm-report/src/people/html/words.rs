@@ -21,9 +21,9 @@ pub(crate) fn maybe_seconds(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), seconds)
 }
 
-/// `12.34 s`, or `not reached`.
+/// `12.34 s`, `not reached` or `unknown`.
 pub(crate) fn quantile(quantile: Quantile) -> String {
-    quantile.seconds().map_or_else(|| "not reached".to_owned(), seconds)
+    quantile.missing().map_or_else(|| maybe_seconds(quantile.seconds()), str::to_owned)
 }
 
 /// `12.34` for a column whose heading has the unit, or a dash if unknown.
@@ -31,9 +31,9 @@ pub(crate) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
 }
 
-/// `12.34`, or `not reached`, for a column whose heading has the unit.
+/// `12.34`, `not reached` or `unknown`, for a column whose heading has the unit.
 pub(crate) fn quantile_number(quantile: Quantile) -> String {
-    quantile.seconds().map_or_else(|| "not reached".to_owned(), |value| format!("{value:.2}"))
+    quantile.missing().map_or_else(|| number(quantile.seconds()), str::to_owned)
 }
 
 /// `1.58×`, or a dash if unknown.

@@ -5,7 +5,7 @@ use crate::color::Tone;
 use crate::people::words;
 use crate::phase::PhaseBlock;
 use crate::row::Row;
-use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::observe::{Milestone, Offset, Outcome};
 use bootstorm_model::plan::Shape;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::record::StormKind;
@@ -213,10 +213,10 @@ fn drained(page: &mut Page, storm: &PhaseBlock) {
         let of_node: Vec<&Row> = storm.rows.iter().filter(from).collect();
         let left = of_node.iter().filter(|row| row.outcome == Outcome::Reached).count();
         let last = of_node.iter().filter_map(|row| Some(row.requested_at? + row.seconds(Milestone::Moved)?));
-        let first = storm.rows.iter().filter_map(|row| row.requested_at).fold(f64::INFINITY, f64::min);
-        match (last.fold(None, |known: Option<f64>, at| Some(known.map_or(at, |known| known.max(at)))), left)
-        {
-            (Some(last), left) if left == of_node.len() => {
+        let first = storm.first_request().at().map(Offset::seconds);
+        let known = |row: &Row| row.requested_at.is_some();
+        match (last.max_by(f64::total_cmp).zip(first), left) {
+            (Some((last, first)), left) if left == of_node.len() && of_node.iter().all(|row| known(row)) => {
                 let took = words::seconds((last - first).max(0.0));
                 page.line(&format!("{node}: all {} moved after {took}", words::vms(left)));
             }

@@ -4,8 +4,9 @@ use super::Layout;
 use crate::color::Tone;
 use crate::people::words;
 use crate::phase::PhaseBlock;
-use bootstorm_model::observe::{Milestone, Outcome};
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::PhaseKind;
+use bootstorm_model::stats::Curve;
 
 /// Dots of a braille cell, by column and row from the top (Unicode 16, chapter 21).
 const DOTS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
@@ -14,33 +15,24 @@ const LABELS: usize = 7;
 /// A baseline is drawn dotted: one dot in this many.
 const SPARSE: usize = 3;
 
-/// Recovery of one phase
-struct Curve {
-    /// Seconds after the first request, in order.
-    back: Vec<f64>,
-    /// Participants.
+/// A curve, and the number of VMs that is its top
+struct Line {
+    curve: Curve,
     of: usize,
 }
 
-impl Curve {
+impl Line {
     fn of(phase: &PhaseBlock, milestone: Milestone) -> Option<Self> {
-        let first = phase.rows.iter().filter_map(|row| row.requested_at).min_by(f64::total_cmp)?;
-        let mut back: Vec<f64> = phase
-            .rows
-            .iter()
-            .filter(|row| milestone != phase.goal || row.outcome == Outcome::Reached)
-            .filter_map(|row| Some(row.requested_at? - first + row.seconds(milestone)?))
-            .collect();
-        back.sort_by(f64::total_cmp);
-        (!back.is_empty()).then_some(Self { back, of: phase.counts.participants })
+        let curve = phase.curve(milestone);
+        curve.last().is_some().then_some(Self { curve, of: phase.counts.participants })
     }
 
     fn share_at(&self, seconds: f64) -> f64 {
-        self.back.partition_point(|at| *at <= seconds) as f64 / self.of.max(1) as f64
+        self.curve.back_after(seconds) as f64 / self.of.max(1) as f64
     }
 
     fn last(&self) -> f64 {
-        self.back.last().copied().unwrap_or(0.0)
+        self.curve.last().unwrap_or(0.0)
     }
 }
 
@@ -59,8 +51,11 @@ pub(super) fn recovery(
     shown.drain(..shown.len().saturating_sub(2));
     let Some(last) = shown.last() else { return String::new() };
     let milestone = judged.unwrap_or(last.goal);
-    let curves: Vec<(&PhaseBlock, Curve)> =
-        shown.iter().filter_map(|phase| Some((*phase, Curve::of(phase, milestone)?))).collect();
+    if last.recovery.start_unknown {
+        return words::START_UNKNOWN.to_owned();
+    }
+    let curves: Vec<(&PhaseBlock, Line)> =
+        shown.iter().filter_map(|phase| Some((*phase, Line::of(phase, milestone)?))).collect();
     let Some((solid, before)) = curves.split_last() else { return String::new() };
     let dotted = before.last();
     let until = curves.iter().map(|(_, curve)| curve.last()).fold(0.0, f64::max);
@@ -121,10 +116,11 @@ impl Canvas {
     }
 
     /// Draws a curve up to the right end; of a sparse one every n-th dot.
-    fn draw(&mut self, curve: &Curve, until: f64, sparse: usize) {
+    fn draw(&mut self, curve: &Line, until: f64, sparse: usize) {
         let (width, height) = (self.columns * 2, self.rows * 4);
         let level = |x: usize| {
-            let seconds = until * (x + 1) as f64 / width as f64;
+            // At the right end a quotient may be just below the last VM.
+            let seconds = if x + 1 == width { until } else { until * (x + 1) as f64 / width as f64 };
             (curve.share_at(seconds) * (height - 1) as f64).round() as usize
         };
         let mut before = 0;
@@ -158,19 +154,37 @@ impl Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bootstorm_model::stats::Arrival;
+
+    fn line(back: impl IntoIterator<Item = f64>, of: usize) -> Line {
+        Line { curve: Curve::new(back.into_iter().map(Arrival::After), false), of }
+    }
 
     #[test]
     fn a_curve_goes_from_the_bottom_left_to_the_top_right() {
         let mut canvas = Canvas::new(4, 2);
-        canvas.draw(&Curve { back: (1..=8).map(f64::from).collect(), of: 8 }, 8.0, 1);
+        canvas.draw(&line((1..=8).map(f64::from), 8), 8.0, 1);
         let lines: Vec<String> = canvas.lines().collect();
         assert_eq!(lines, [" ⢀⣠⠞", "⡴⠋  "]);
     }
 
     #[test]
+    fn the_last_vm_is_never_lost() {
+        for micros in (1_000_000..4_000_000).step_by(9_973) {
+            let until = f64::from(micros) / 1e6;
+            for columns in [52, 71, 72, 151] {
+                let mut canvas = Canvas::new(columns, 2);
+                canvas.draw(&line([until], 1), until, 1);
+                let lines: Vec<String> = canvas.lines().collect();
+                assert!(!lines[0].trim().is_empty(), "{until} in {columns} columns: {lines:?}");
+            }
+        }
+    }
+
+    #[test]
     fn those_who_never_came_keep_the_curve_below_the_top() {
         let mut canvas = Canvas::new(2, 2);
-        canvas.draw(&Curve { back: vec![0.0], of: 4 }, 1.0, 1);
+        canvas.draw(&line([0.0], 4), 1.0, 1);
         let lines: Vec<String> = canvas.lines().collect();
         assert!(lines[0].trim().is_empty() && !lines[1].trim().is_empty(), "{lines:?}");
     }

@@ -31,8 +31,8 @@ pub(super) fn write(page: &mut Page, phase: &PhaseBlock) {
     downtime(page, phase);
     unknown(page, phase);
     outliers(page, phase);
-    // Without the spread of the requests there is no recovery curve.
-    if phase.kind == PhaseKind::Storm && phase.spans.request_skew.is_some() {
+    // Without the times of the requests there is no recovery curve.
+    if phase.kind == PhaseKind::Storm && phase.has_recovery() {
         recovery(page, phase);
     }
     if let (Some(requests), Some(accepts)) = (phase.spans.request_skew, phase.spans.accept_skew) {
