@@ -203,10 +203,16 @@ fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     let longest = parts.iter().max_by(|a, b| storm(a).total_cmp(&storm(b)));
     let (missing, all) = evidence.missing();
     if missing * 2 > all {
-        return format!(
-            "No single bottleneck: {missing} of {all} VMs did not reach {}, at different points",
-            evidence.goal
-        );
+        let missed = format!("{missing} of {all} VMs missed the goal ({})", evidence.storm.goal);
+        return match stuck::together(evidence) {
+            None => format!("No single bottleneck: {missed}, stuck at different points"),
+            Some(((from, to), vms)) if vms.len() == missing => {
+                format!("No bottleneck named: {missed}, all stuck between {from} and {to}")
+            }
+            Some(((from, to), vms)) => {
+                format!("No bottleneck named: {missed}, {} of them stuck between {from} and {to}", vms.len())
+            }
+        };
     }
     let Some(longest) = longest.filter(|_| whole > 0.0) else {
         return "No bottleneck: no VM passed any milestone".to_owned();

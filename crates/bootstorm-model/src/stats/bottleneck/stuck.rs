@@ -17,18 +17,11 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     if missing == 0 || (missing as f64) < MANY * all as f64 {
         return None;
     }
-    let mut stuck: BTreeMap<(Milestone, Milestone), Vec<&Timeline>> = BTreeMap::new();
-    for timeline in evidence.storm.timelines.iter().filter(|timeline| is_missing(timeline)) {
-        stuck.entry(place(timeline, evidence)).or_default().push(timeline);
-    }
-    let ((from, to), vms) = stuck.into_iter().max_by_key(|(_, vms)| vms.len())?;
-    if (vms.len() as f64) < DOMINANT * missing as f64 {
-        return None;
-    }
+    let ((from, to), vms) = together(evidence)?;
     let warning = warning(&vms);
     let refused = warning.as_ref().is_some_and(|warning| warning.reason == FAILED_CREATE);
     let crashing = vms.iter().filter(|timeline| timeline.restarts > 0).count() * 2 > vms.len();
-    let component = match Component::between(evidence.goal, from, to).suspect() {
+    let component = match Component::between(evidence.storm.goal, from, to).suspect() {
         _ if crashing => Component::Crashing,
         Some(Component::Controller) if refused => Component::Refused,
         suspect => suspect::where_nodes_are_lost(suspect?, vms.iter().copied()),
@@ -50,11 +43,22 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
             "{} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
             component.noun(),
             vms.len(),
-            goal = evidence.goal,
+            goal = evidence.storm.goal,
         ),
         because,
         remedies,
     })
+}
+
+/// The stretch in which most of the missing VMs are stuck, and these VMs; `None` if they are stuck at different points.
+pub(super) fn together<'a>(evidence: &Evidence<'a>) -> Option<((Milestone, Milestone), Vec<&'a Timeline>)> {
+    let mut stuck: BTreeMap<(Milestone, Milestone), Vec<&Timeline>> = BTreeMap::new();
+    for timeline in evidence.storm.timelines.iter().filter(|timeline| is_missing(timeline)) {
+        stuck.entry(place(timeline, evidence)).or_default().push(timeline);
+    }
+    let missing: usize = stuck.values().map(Vec::len).sum();
+    let largest = stuck.into_iter().max_by_key(|(_, vms)| vms.len())?;
+    (largest.1.len() as f64 >= DOMINANT * missing as f64).then_some(largest)
 }
 
 /// Layers of the causes of these VMs.
@@ -67,10 +71,11 @@ fn layers(vms: &[&Timeline], goal: Milestone) -> Vec<Layer> {
 
 /// The last milestone that a VM passed, and the next one that others passed.
 fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone) {
+    let goal = evidence.storm.goal;
     let is_stage = |milestone: &Milestone| {
         !matches!(milestone, Milestone::Ready | Milestone::Address | Milestone::Volume)
-            && *milestone <= evidence.goal
-            && is_on_the_way(*milestone, evidence.goal)
+            && *milestone <= goal
+            && is_on_the_way(*milestone, goal)
     };
     let last = timeline.moments.keys().filter(|milestone| is_stage(milestone)).max();
     if timeline.restarts > 0 {
@@ -85,9 +90,9 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
             && (!of_pod || watched || timeline.launcher.is_some())
             && (*milestone != Milestone::Attached
                 || evidence.storm.timelines.iter().any(|t| t.has(*milestone)))
-            && (*milestone != Milestone::Agent || evidence.goal == Milestone::Agent)
+            && (*milestone != Milestone::Agent || goal == Milestone::Agent)
     });
-    (from, next.unwrap_or(evidence.goal))
+    (from, next.unwrap_or(goal))
 }
 
 /// Whether VMs pass a milestone on the way to a goal.
@@ -138,5 +143,50 @@ fn remedies(component: Component, warning: Option<&Shared>, evidence: &Evidence<
             vec![format!("see why: kubectl get events -A --field-selector reason={}", shared.reason)]
         }
         _ => explanation::remedies(component, evidence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Outcome;
+    use crate::stats::Starts;
+    use crate::stats::bottleneck::{Breakdown, Limits};
+
+    fn vm(passed: &[Milestone]) -> Timeline {
+        let mut timeline = Timeline::new(0);
+        for (second, milestone) in passed.iter().enumerate() {
+            timeline.see(*milestone, Offset::from_seconds(second as f64));
+        }
+        timeline.outcome = Outcome::TimedOut;
+        timeline
+    }
+
+    /// The sentence about VMs that were judged by running and had to answer.
+    fn sentence(timelines: &[Timeline]) -> String {
+        let evidence = Evidence {
+            baseline: None,
+            storm: Starts::requested(timelines, Milestone::Reachable),
+            goal: Milestone::Running,
+            is_slow: false,
+            limits: Limits::default(),
+        };
+        let breakdown = Breakdown::of(&evidence).unwrap();
+        breakdown.bottleneck.map(|found| found.sentence).or(breakdown.unnamed).unwrap()
+    }
+
+    #[test]
+    fn vms_that_only_wait_for_an_answer_are_not_stuck_elsewhere() {
+        use Milestone::{Accepted, Instance, Pod, Requested, Running, Scheduled};
+        let running = vm(&[Requested, Accepted, Instance, Pod, Scheduled, Running]);
+        let all = vec![running.clone(); 4];
+        let told = sentence(&all);
+        assert!(told.contains("running and reachable") && !told.contains("different points"), "{told}");
+        let unlike =
+            [running, vm(&[Requested]), vm(&[Requested, Accepted]), vm(&[Requested, Accepted, Instance])];
+        assert_eq!(
+            sentence(&unlike),
+            "No single bottleneck: 4 of 4 VMs missed the goal (reachable), stuck at different points"
+        );
     }
 }
