@@ -1,7 +1,9 @@
 //! The initial charts: mean time to Running, over time and by number of VMs.
 
+use std::collections::BTreeSet;
+
 use super::groups::{self, Range};
-use super::saved::{Part, Saved};
+use super::saved::{self, Part, Saved};
 use crate::people::html::chart::{self, Axis, Drawing, Frame, Plot, Size, number};
 use crate::people::html::markup::Markup;
 use crate::people::html::words;
@@ -51,8 +53,11 @@ fn over_time(size: Size, runs: &[Saved]) -> Drawing {
             plot.label("tick", anchor, (x, y), &saved.began.strftime(format).to_string());
         }
     }
+    let mut seen = BTreeSet::new();
     for saved in runs {
-        for (class, part) in saved.parts() {
+        let create = saved.create.as_ref().filter(|_| seen.insert(saved.run));
+        let parts = [("baseline", create), ("storm", saved.boot_storm())];
+        for (class, part) in parts.into_iter().filter_map(|(class, part)| Some((class, part?))) {
             let Some(value) = figure(part) else { continue };
             let [x, y] = [place(saved), plot.y.at(value)].map(number);
             plot.content
@@ -64,16 +69,14 @@ fn over_time(size: Size, runs: &[Saved]) -> Drawing {
 
 fn by_size(size: Size, runs: &[Saved]) -> Drawing {
     let groups = groups::by_size(runs);
-    let range = |runs: &[&Saved], pick: fn(&Saved) -> Option<&Part>| {
-        groups::range(runs.iter().map(|saved| pick(saved).and_then(groups::first_figure)))
+    let storms = |runs: &[&Saved]| {
+        groups::range(runs.iter().map(|saved| saved.boot_storm().and_then(groups::first_figure)))
     };
+    let created =
+        |runs: &[&Saved]| groups::range(saved::creations(runs.iter().copied()).map(groups::first_figure));
     let columns: Vec<(usize, usize, [Option<Range>; 2])> = groups
         .iter()
-        .map(|(vms, runs)| {
-            let both =
-                [range(runs, |saved| saved.create.as_ref()), range(runs, |saved| saved.storm.as_ref())];
-            (*vms, runs.len(), both)
-        })
+        .map(|(vms, runs)| (*vms, saved::distinct(runs.iter().copied()), [created(runs), storms(runs)]))
         .collect();
     let longest = columns
         .iter()

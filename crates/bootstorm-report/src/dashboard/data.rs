@@ -36,6 +36,7 @@ pub(super) fn json(dashboard: &Dashboard) -> String {
             probe: safe(&saved.setting.probe),
             pinning: safe(&saved.setting.pinning),
             size: safe(&saved.setting.size),
+            kind: safe(&saved.setting.kind),
         },
         versions: saved.versions.iter().map(|version| safe(version)).collect(),
         ..saved.clone()

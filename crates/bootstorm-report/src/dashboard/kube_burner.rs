@@ -52,6 +52,7 @@ fn entry(path: &str, report: &Report, create: Option<&PhaseBlock>, storm: Option
         run_id: Some(report.run.id.clone()).filter(|id| !id.is_empty()),
         driver: place.driver,
         disks: place.disks,
+        run: 0,
         began: main.map_or(report.run.created, |phase| phase.began),
         vms: report.plan.vms,
         nodes: Some(nodes.len()).filter(|nodes| *nodes > 0),

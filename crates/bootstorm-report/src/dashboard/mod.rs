@@ -15,7 +15,7 @@ mod place;
 mod saved;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -156,14 +156,11 @@ impl Dashboard {
             }
         };
         let limit = self.limit(0);
-        for mut saved in found {
-            if saved.began < limit {
-                self.older += 1;
-                continue;
-            }
-            saved.has_page = has_page;
-            self.runs.push(saved);
-        }
+        let all = found.len();
+        let recent = found.into_iter().filter(|saved| saved.began >= limit);
+        let recent: Vec<Saved> = recent.map(|saved| Saved { has_page, ..saved }).collect();
+        self.older += usize::from(all > 0 && recent.is_empty());
+        self.runs.extend(recent);
     }
 
     /// Records a skipped file or folder.
@@ -188,9 +185,14 @@ impl Dashboard {
         &self.skipped
     }
 
-    /// Number of runs to show.
+    /// Number of runs to show; a run with several storms is one.
     pub fn len(&self) -> usize {
-        self.runs.len()
+        (0..self.runs.len()).map(|entry| self.run_of(entry)).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Identity of the run of an entry. Without an ID, every entry is a run of its own.
+    fn run_of(&self, entry: usize) -> Result<&str, usize> {
+        self.runs[entry].run_id.as_deref().ok_or(entry)
     }
 
     /// Whether there are no runs to show.
@@ -223,8 +225,8 @@ impl Dashboard {
             let by_form = || is_record(a).cmp(&is_record(b));
             a.began.cmp(&b.began).then_with(by_form).then_with(|| a.path.cmp(&b.path))
         });
-        let mut seen = std::collections::BTreeSet::new();
-        let stormed: std::collections::BTreeSet<String> = (self.runs.iter())
+        let mut seen = BTreeSet::new();
+        let stormed: BTreeSet<String> = (self.runs.iter())
             .filter(|saved| saved.storm.is_some())
             .filter_map(|saved| saved.run_id.clone())
             .collect();
@@ -250,6 +252,16 @@ impl Dashboard {
         }
         kept.reverse();
         self.runs = kept;
+        let mut numbers: BTreeMap<Result<&str, usize>, usize> = BTreeMap::new();
+        let runs: Vec<usize> = (0..self.runs.len())
+            .map(|entry| {
+                let next = numbers.len();
+                *numbers.entry(self.run_of(entry)).or_insert(next)
+            })
+            .collect();
+        for (saved, run) in self.runs.iter_mut().zip(runs) {
+            saved.run = run;
+        }
         let places: BTreeMap<groups::Configuration, usize> =
             groups::by_configuration(&self.runs).into_keys().zip(0..).collect();
         for saved in &mut self.runs {

@@ -96,6 +96,7 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
         name: place.prefix.unwrap_or_else(|| path.to_owned()),
         storm_number: None,
         run_id: None,
+        run: 0,
         driver: place.driver,
         disks: place.disks,
         began,

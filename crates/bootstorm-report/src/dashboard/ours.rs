@@ -15,7 +15,7 @@ use crate::{Compared, Selection};
 use bootstorm_model::plan::layout::Layout;
 use bootstorm_model::plan::{Disk, Pinning, Target, TemplateSource};
 use bootstorm_model::probe::ProbePlan;
-use bootstorm_model::record::{NodeKind, RunRecord, StorageClassFacts};
+use bootstorm_model::record::{NodeKind, RunRecord, StorageClassFacts, StormKind};
 use bootstorm_model::stats::{Arrival, Sample};
 
 /// Name of the file.
@@ -73,6 +73,8 @@ struct Phase {
     began: Timestamp,
     #[serde(default)]
     ended: Option<i64>,
+    #[serde(default)]
+    settings: Value,
     #[serde(default)]
     timelines: Vec<Timeline>,
 }
@@ -234,6 +236,7 @@ fn setting(record: &Record) -> Setting {
             .map_or_else(String::new, |probe| format!("probe {probe}")),
         pinning: if pinning.is_default() { String::new() } else { pinning.to_string() },
         size: joined(changes(&plan.overrides)),
+        kind: String::new(),
     }
 }
 
@@ -253,6 +256,7 @@ fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Pha
         run_id: record.run_id.clone(),
         driver: place.driver,
         disks: place.disks,
+        run: 0,
         began: main.map_or(record.created, |phase| phase.began),
         vms: (u64::from(record.plan.end) + 1).saturating_sub(u64::from(record.plan.start)) as usize,
         nodes: Some(nodes.len()).filter(|nodes| *nodes > 0),
@@ -264,7 +268,7 @@ fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Pha
         storm: storm.map(Phase::part),
         rows: Some(rows(&record.plan, create, storm)),
         has_page: false,
-        setting: setting(record),
+        setting: Setting { kind: storm.map_or_else(String::new, Phase::kind), ..setting(record) },
         configuration: 0,
         verdict: None,
         reason: None,
@@ -274,9 +278,18 @@ fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Pha
 }
 
 impl Phase {
+    /// Kind of a storm, unless it starts stopped VMs.
+    fn kind(&self) -> String {
+        let kind = self.settings.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if kind == StormKind::Start.word() { String::new() } else { kind.to_owned() }
+    }
+
     fn part(&self) -> Part {
         let vms: Vec<&Timeline> = self.timelines.iter().filter(|vm| vm.outcome != "excluded").collect();
-        let first = vms.iter().filter_map(|vm| vm.moments.requested).map(|moment| moment.at).min();
+        let requested = vms.iter().filter_map(|vm| vm.moments.requested).map(|moment| moment.at);
+        // A request of unknown time may have been the first.
+        let is_lost = vms.iter().any(|vm| vm.outcome == "reached" && vm.moments.requested.is_none());
+        let first = requested.min().filter(|_| !is_lost);
         let has_answers = vms.iter().any(|vm| vm.moments.reachable.is_some());
         Part {
             vms: vms.len(),

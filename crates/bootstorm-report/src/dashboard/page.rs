@@ -2,7 +2,7 @@
 
 use super::groups;
 use super::ours::NOT_JUDGED;
-use super::saved::Saved;
+use super::saved::{self, Saved};
 use super::{Dashboard, Notes, Skipped, charts, data, tables};
 use crate::people::html::document::{self, Document};
 use crate::people::html::markup::Markup;
@@ -88,13 +88,14 @@ fn header(body: &mut Markup, dashboard: &Dashboard) {
 }
 
 fn figures(body: &mut Markup, runs: &[Saved]) {
-    let started: usize = runs.iter().flat_map(Saved::parts).map(|(_, part)| part.vms).sum();
+    let created: usize = saved::creations(runs).map(|create| create.vms).sum();
+    let started: usize = created + runs.iter().map(Saved::started).sum::<usize>();
     let missed: usize = runs.iter().map(|saved| saved.missed).sum();
     let vms: usize = runs.iter().map(|saved| saved.vms).sum();
-    let ratio = groups::range(runs.iter().map(|saved| saved.ratio));
+    let ratio = groups::range(runs.iter().map(|saved| saved.ratio.filter(|_| saved.boot_storm().is_some())));
     let latest = runs.last();
     let figures = [
-        ("Runs", runs.len().to_string(), String::new()),
+        ("Runs", saved::distinct(runs).to_string(), storms(runs)),
         ("Verdicts", verdicts(runs), unjudged(runs)),
         ("VM starts", started.to_string(), "creations and storms".to_owned()),
         ("Did not reach the goal", missed.to_string(), words::percent(missed, vms)),
@@ -120,6 +121,14 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
         body.leaf("dd", &[("class", "beside")], &beside).close("div");
     }
     body.close("dl");
+}
+
+/// `with 5 storms`.
+fn storms(runs: &[Saved]) -> String {
+    match runs.iter().filter(|saved| saved.storm.is_some()).count() {
+        0 => String::new(),
+        storms => format!("with {}", words::count(storms, "storm")),
+    }
 }
 
 /// `3 good · 1 poor`.
@@ -158,7 +167,7 @@ fn overview(body: &mut Markup, runs: &[Saved]) {
     body.close("div").open("div", &[]).leaf("h3", &[], "Over time");
     body.open("div", &[("id", "trend")]);
     charts::trend(body, runs);
-    body.close("div").leaf("p", &[("class", "hint")], "One dot per run and phase.");
+    body.close("div").leaf("p", &[("class", "hint")], "One dot per creation and boot storm.");
     body.close("div").close("div").close("section");
 }
 

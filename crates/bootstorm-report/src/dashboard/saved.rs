@@ -1,5 +1,7 @@
 //! One saved run, as far as the dashboard needs it, from any tool.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -36,6 +38,8 @@ pub struct Saved {
     pub(super) driver: Option<String>,
     /// Disks per VM, from the folder.
     pub(super) disks: Option<usize>,
+    /// Index of the run: its storms are entries of their own.
+    pub(super) run: usize,
     /// Beginning.
     #[serde(serialize_with = "as_second")]
     pub(super) began: Timestamp,
@@ -67,6 +71,18 @@ pub struct Saved {
     pub(super) has_page: bool,
 }
 
+/// The creations, each once: every entry of a run has it.
+pub(super) fn creations<'a>(runs: impl IntoIterator<Item = &'a Saved>) -> impl Iterator<Item = &'a Part> {
+    let mut seen = BTreeSet::new();
+    let with = runs.into_iter().filter_map(|saved| Some((saved.run, saved.create.as_ref()?)));
+    with.filter(move |(run, _)| seen.insert(*run)).map(|(_, create)| create)
+}
+
+/// Number of runs.
+pub(super) fn distinct<'a>(runs: impl IntoIterator<Item = &'a Saved>) -> usize {
+    runs.into_iter().map(|saved| saved.run).collect::<BTreeSet<_>>().len()
+}
+
 /// Setup of a run's VMs, in words
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Setting {
@@ -82,12 +98,15 @@ pub(super) struct Setting {
     pub(super) pinning: String,
     /// CPUs, memory and the like, if overridden.
     pub(super) size: String,
+    /// Kind of the storm, unless it starts stopped VMs.
+    pub(super) kind: String,
 }
 
 impl Setting {
     /// The known values.
     pub(super) fn words(&self) -> Vec<&str> {
-        let all = [&self.source, &self.class, &self.size, &self.cluster, &self.pinning, &self.probe];
+        let Self { source, class, cluster, probe, pinning, size, kind } = self;
+        let all = [source, class, size, cluster, pinning, probe, kind];
         all.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
     }
 }
@@ -168,6 +187,17 @@ impl Saved {
     pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &Part)> {
         let parts = [("baseline", self.create.as_ref()), ("storm", self.storm.as_ref())];
         parts.into_iter().filter_map(|(class, part)| Some((class, part?)))
+    }
+
+    /// The storm, if it starts stopped VMs: only that is comparable with a creation.
+    pub(super) fn boot_storm(&self) -> Option<&Part> {
+        self.storm.as_ref().filter(|_| self.setting.kind.is_empty())
+    }
+
+    /// The VMs that its storm started: those of a restart, too, but not those that were only moved.
+    pub(super) fn started(&self) -> usize {
+        let starts = matches!(self.setting.kind.as_str(), "" | "restart");
+        self.storm.as_ref().filter(|_| starts).map_or(0, |storm| storm.vms)
     }
 
     /// The figure by which runs of a configuration are compared: the judged mean, in the storm if there is one.

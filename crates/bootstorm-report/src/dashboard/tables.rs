@@ -1,7 +1,7 @@
 //! Tables of configurations and runs; the page's script takes over both.
 
 use super::groups::{self, Trend};
-use super::saved::Saved;
+use super::saved::{self, Saved};
 use crate::people::html::markup::Markup;
 use crate::people::html::{grid, words};
 
@@ -39,8 +39,9 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         body.leaf("td", &[("class", "word")], &configuration.placement);
         let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
         body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());
-        body.leaf("td", &[], &runs.len().to_string());
-        let create = mean(|saved| saved.create.as_ref().and_then(groups::first_figure));
+        body.leaf("td", &[], &saved::distinct(runs.iter().copied()).to_string());
+        let created = saved::creations(runs.iter().copied()).map(groups::first_figure);
+        let create = groups::range(created).map(|range| range.mean);
         let storm = mean(|saved| saved.storm.as_ref().and_then(groups::first_figure));
         body.leaf("td", &[], &words::number(create)).leaf("td", &[], &words::number(storm));
         body.leaf("td", &[], &words::ratio(mean(|saved| saved.ratio)));
@@ -69,7 +70,11 @@ fn verdict(body: &mut Markup, saved: Option<&Saved>) {
 pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     body.open("section", &[("id", "runs")]).leaf("h2", &[], "Runs");
     body.open("div", &[("id", "run-controls"), ("class", "controls"), ("hidden", "hidden")]).close("div");
-    let status = words::count(runs.len(), "run");
+    let status = match saved::distinct(runs) {
+        // Runs with several storms have several rows.
+        distinct if distinct < runs.len() => format!("{} entries", runs.len()),
+        distinct => words::count(distinct, "run"),
+    };
     body.leaf("p", &[("id", "run-status"), ("class", "hint"), ("role", "status")], &status);
     let caption = "Mean and slowest time to running in seconds, the latest run first";
     grid::begin(body, caption, &[("id", "run-table"), ("class", "numbers")]);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixtures;
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::record::RunRecord;
 
 fn now() -> Timestamp {
@@ -92,6 +93,30 @@ fn a_run_that_was_saved_again_is_shown_once_and_old_ones_are_counted() {
     dashboard.settle();
     assert_eq!(dashboard.runs.iter().map(|saved| saved.storm_number).collect::<Vec<_>>(), [Some(1), Some(2)]);
     assert_eq!(dashboard.older, 1);
+}
+
+#[test]
+fn storms_of_one_run_are_one_run_and_kinds_stay_apart() {
+    use bootstorm_model::record::StormKind;
+    let mut record = fixtures::small();
+    for (number, kind) in [(2, StormKind::Start), (3, StormKind::Restart), (4, StormKind::Migrate)] {
+        let mut storm = record.phases[2].clone();
+        (storm.name.number, storm.settings.kind, storm.goal) = (number, kind, Milestone::Running);
+        record.phases.push(storm);
+    }
+    let mut dashboard = dashboard();
+    give(&mut dashboard, "1-disk/20260304-110000_a_1-12", &[("run.json", &run_json(&record))]);
+    assert_eq!(dashboard.len(), 1, "before it is settled, too");
+    dashboard.settle();
+    assert_eq!((dashboard.len(), dashboard.runs.len()), (1, 4));
+    let vms = dashboard.runs[0].storm.as_ref().unwrap().vms;
+    let created: usize = saved::creations(&dashboard.runs).map(|create| create.vms).sum();
+    let started: usize = dashboard.runs.iter().map(Saved::started).sum();
+    assert_eq!((created, started), (dashboard.runs[0].create.as_ref().unwrap().vms, 3 * vms));
+    assert_eq!(dashboard.runs.iter().filter(|saved| saved.boot_storm().is_some()).count(), 2);
+    let kinds: std::collections::BTreeSet<usize> =
+        dashboard.runs.iter().map(|saved| saved.configuration).collect();
+    assert_eq!(kinds.len(), 3);
 }
 
 #[test]

@@ -30,6 +30,9 @@ const PARTS = [['create', 'baseline', 'creation'], ['storm', 'storm', 'storm']];
 const placement = run => (run.nodes === null ? 'not recorded' : run.nodes === 1 ? 'single node' : `${run.nodes} nodes`);
 const known = value => value !== null && value !== undefined && Number.isFinite(value);
 const figure = (run, name, pick) => (run[name] && known(pick(run[name])) ? pick(run[name]) : null);
+// Every storm is an entry, with the creation of its run; a creation counts once, and only boot storms compare with it.
+const oncePerRun = entries => { const seen = new Set(); return entries.filter(({ run }) => !seen.has(run) && seen.add(run)); };
+const comparable = (entries, part) => (part === 'create' ? oncePerRun(entries) : entries.filter(run => !run.setting.kind));
 const two = value => (known(value) ? value.toFixed(2) : '–');
 const mean = values => {
   const numbers = values.filter(known);
@@ -37,7 +40,7 @@ const mean = values => {
 };
 const ratio = run => run.ratio;
 const missed = run => run.missed;
-const setting = run => ['source', 'class', 'size', 'cluster', 'pinning', 'probe'].map(key => run.setting[key]).filter(Boolean).join(', ');
+const setting = run => ['source', 'class', 'size', 'cluster', 'pinning', 'probe', 'kind'].map(key => run.setting[key]).filter(Boolean).join(', ');
 const trends = data ? data.trends : [];
 const graded = (box, run) => {
   const word = (run && run.verdict) || '–';
@@ -90,7 +93,7 @@ const drawGroups = (shown, [figureTitle, pick], [groupTitle, key]) => place('gro
   }
   const names = [...groups.keys()].sort(natural);
   const ranges = names.map(name => PARTS.map(([part]) => {
-    const values = groups.get(name).map(run => figure(run, part, pick)).filter(known);
+    const values = comparable(groups.get(name), part).map(run => figure(run, part, pick)).filter(known);
     return values.length ? { mean: mean(values), min: Math.min(...values), max: Math.max(...values) } : null;
   }));
   const longest = Math.max(0, ...ranges.flat().filter(Boolean).map(range => range.max));
@@ -99,7 +102,7 @@ const drawGroups = (shown, [figureTitle, pick], [groupTitle, key]) => place('gro
   names.forEach((name, index) => {
     const middle = left + step * (index + .5), letters = Math.max(2, Math.floor(step / 6.5));
     if (step > 26 || index % 3 === 0) label(name.length > letters ? name.slice(0, letters - 1) + '…' : name, svg, middle, bottom + 17);
-    const says = [`${name} (${groupTitle}), ${plural(groups.get(name).length, 'run')}`];
+    const says = [`${name} (${groupTitle}), ${plural(oncePerRun(groups.get(name)).length, 'run')}`];
     PARTS.forEach(([, kind, word], side) => {
       const range = ranges[index][side];
       if (!range) return;
@@ -129,8 +132,8 @@ const drawTrend = (shown, [figureTitle, pick]) => place('trend', width => {
   label(date(from), svg, left, bottom + 17, 'start');
   if (to > from) label(date(to), svg, right, bottom + 17, 'end');
   if (to > from && width > 420) label(date((from + to) / 2), svg, (left + right) / 2, bottom + 17);
-  for (const run of shown) {
-    for (const [part, kind, word] of PARTS) {
+  for (const [part, kind, word] of PARTS) {
+    for (const run of comparable(shown, part)) {
       const value = figure(run, part, pick);
       if (value === null) continue;
       const dot = draw('circle', { class: `dot ${kind} hit`, cx: x(run), cy: y(value), r: shown.length > 200 ? 2.5 : 4 });
@@ -162,8 +165,8 @@ const configurations = shown => {
     const times = mean(of.map(ratio));
     const trend = trends[configuration], last = [...of].reverse().find(run => run.verdict);
     const line = cells(document.createElement('tr'), [
-      ...key.map(String), String(of.length),
-      two(mean(of.map(run => figure(run, 'create', FIGURES.running_mean[1])))),
+      ...key.map(String), String(oncePerRun(of).length),
+      two(mean(oncePerRun(of).map(run => figure(run, 'create', FIGURES.running_mean[1])))),
       two(mean(of.map(run => figure(run, 'storm', FIGURES.running_mean[1])))),
       known(times) ? `${times.toFixed(2)}×` : '–',
       slowest.length ? two(Math.max(...slowest)) : '–',
@@ -250,7 +253,10 @@ const openDetails = run => {
     const csv = make('button', { type: 'button' }, 'Download CSV');
     details.append(make('div', { class: 'controls' }, labelled('Search', search, 'grow'), csv), status, caption(),
       make('div', { class: 'scroll' }, table), pages);
-    const view = pagedTable({ table, status, pages, noun: n => (n === 1 ? 'VM' : 'VMs') });
+    // Runs with several storms have several rows.
+  const several = oncePerRun(runs).length < runs.length;
+  const rows = n => (several ? (n === 1 ? 'entry' : 'entries') : n === 1 ? 'run' : 'runs');
+  const view = pagedTable({ table, status, pages, noun: n => (n === 1 ? 'VM' : 'VMs') });
     view.show(vmColumns(rows), all);
     search.oninput = () => {
       const word = search.value.toLowerCase();
@@ -314,8 +320,11 @@ if (runs.length) {
     { name: 'Did not reach the goal', csvName: 'missed', text: run => String(missed(run)), value: missed },
     { name: 'Tool', kind: 'word', text: run => TOOLS[run.tool], value: run => TOOLS[run.tool] },
   ];
+  // Runs with several storms have several rows.
+  const several = oncePerRun(runs).length < runs.length;
+  const rows = n => (several ? (n === 1 ? 'entry' : 'entries') : n === 1 ? 'run' : 'runs');
   const view = pagedTable({
-    table: byId('run-table'), status: byId('run-status'), pages: byId('run-pages'), noun: n => (n === 1 ? 'run' : 'runs'),
+    table: byId('run-table'), status: byId('run-status'), pages: byId('run-pages'), noun: rows,
   });
   const csv = make('button', { id: 'run-csv', type: 'button' }, 'Download CSV');
   csv.onclick = () => save('boot-storm-runs.csv', view.columns(), view.rows());
@@ -337,7 +346,7 @@ if (runs.length) {
   };
   const change = () => {
     const shown = wanted();
-    byId('filter-status').textContent = shown.length === runs.length ? '' : `${plural(shown.length, 'run')} of ${runs.length} chosen.`;
+    byId('filter-status').textContent = shown.length === runs.length ? '' : `${shown.length} ${rows(shown.length)} of ${runs.length} chosen.`;
     charts(shown);
     configurations(shown);
     view.filtered([...shown].reverse());
