@@ -159,7 +159,7 @@ fn flush(console: Console, state: &Mutex<State>, bar: Option<&ProgressBar>) {
         lines
             .push(format!("back: {}{took}; down now: {count}", names(back.iter().map(|(target, _)| target))));
     }
-    for why in [Rest::Stopped, Rest::Deleted] {
+    for why in [Rest::Stopped, Rest::Deleted, Rest::Left] {
         let alike: Vec<&Target> =
             rest.iter().filter(|(_, other)| *other == why).map(|(target, _)| target).collect();
         if !alike.is_empty() {

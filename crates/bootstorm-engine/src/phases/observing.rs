@@ -186,7 +186,7 @@ pub enum Seen {
         /// VMs that are down now.
         down: usize,
     },
-    /// A VM that is down was stopped or deleted on purpose, so that it is not expected back.
+    /// A VM that is down does not come back by itself.
     Rests {
         /// The VM.
         target: Target,
@@ -681,7 +681,7 @@ impl<'a> Watching<'a> {
                 continue;
             };
             self.saver.is_due = true;
-            if timeline.outcome == Outcome::Excluded {
+            if matches!(timeline.outcome, Outcome::Excluded | Outcome::Failed) {
                 let why = self.watcher.resting(timeline.target).unwrap_or(Rest::Stopped);
                 (self.events)(&Seen::Rests { target, why, down: count });
                 continue;
@@ -759,7 +759,8 @@ async fn resting(cluster: &Cluster, targets: Vec<Target>) -> Result<Resting, Clu
     let why = |target: &Target| match there.get(target) {
         None => Some(Rest::Deleted),
         Some(machine) if machine.is_going() => Some(Rest::Deleted),
-        Some(machine) if machine.rests() => Some(Rest::Stopped),
+        Some(machine) if machine.is_halted() => Some(Rest::Stopped),
+        Some(machine) if machine.rests() => Some(Rest::Left),
         Some(_) => None,
     };
     Ok(targets.into_iter().filter_map(|target| why(&target).map(|why| (target, why))).collect())

@@ -139,6 +139,11 @@ impl Cause {
         }
     }
 
+    /// Whether it takes a VM down without anyone stopping it.
+    pub(super) fn is_loss(self) -> bool {
+        matches!(self, Self::NodeLost | Self::Failed | Self::Silent)
+    }
+
     /// The more informative of two: a lost node explains a failed instance, for example.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -154,6 +159,8 @@ pub enum Rest {
     Deleted,
     /// The VM exists and is not meant to run.
     Stopped,
+    /// Nobody stopped it, but its run strategy does not restart it.
+    Left,
 }
 
 impl Rest {
@@ -162,7 +169,13 @@ impl Rest {
         match self {
             Self::Deleted => "deleted on purpose",
             Self::Stopped => "stopped on purpose",
+            Self::Left => "its run strategy does not restart it",
         }
+    }
+
+    /// Whether somebody intended it.
+    pub fn is_intended(self) -> bool {
+        self != Self::Left
     }
 }
 

@@ -137,12 +137,13 @@ impl Observation {
 
     /// VMs that are down now.
     pub fn down(&self) -> usize {
-        self.vms.iter().filter(|vm| vm.open.is_some()).count()
+        let is_left = |vm: &&Watched| vm.rests.is_some_and(|why| !why.is_intended());
+        self.vms.iter().filter(|vm| vm.open.is_some() || is_left(vm)).count()
     }
 
     /// VMs that are down on purpose.
     pub fn resting(&self) -> usize {
-        self.vms.iter().filter(|vm| vm.rests.is_some()).count()
+        self.vms.iter().filter(|vm| vm.rests.is_some_and(Rest::is_intended)).count()
     }
 
     /// VMs that were never seen up.

@@ -260,6 +260,34 @@ fn what_no_prober_sees_is_no_silence_and_marks_what_is_measured_over_it() {
 }
 
 #[test]
+fn a_vm_that_is_lost_and_that_nothing_restarts_is_not_down_on_purpose() {
+    let not_ready = NodeFacts { ready: false, ..NodeFacts::default() };
+    let mut watcher = up(Milestone::Ready);
+    watcher.node("n1", not_ready, heard(9.0));
+    watcher.instance(&absent("a"), heard(12.0));
+    watcher.rests(0, Rest::Left);
+    let [timeline] = watcher.over() else { panic!("{:?}", watcher.over()) };
+    let why = "its run strategy does not restart it";
+    assert_eq!((timeline.outcome, timeline.reason.as_deref()), (Outcome::Failed, Some(why)));
+    let observation = watcher.observation();
+    assert_eq!((observation.resting(), observation.down()), (0, 1));
+    assert_eq!(recoveries(&observation)[0].count(Outcome::Failed), 1);
+    watcher.node("n1", NodeFacts { ready: true, ..NodeFacts::default() }, heard(15.0));
+    watcher.instance(&present(standing("b", 20.0)), heard(20.2));
+    let again = watcher.over().last().unwrap();
+    assert_eq!((outage(again).sign, outage(again).cause), (Sign::Started, Cause::NodeLost));
+    assert_eq!((again.outcome, watcher.observation().down()), (Outcome::Reached, 0));
+
+    // Whoever deletes the instance of a VM that stays off has stopped it.
+    let mut watcher = up(Milestone::Ready);
+    watcher.instance(&present(Instance { deleting: true, ..standing("a", 0.0) }), heard(10.2));
+    watcher.instance(&absent("a"), heard(12.0));
+    watcher.rests(0, Rest::Left);
+    assert_eq!(watcher.over()[0].outcome, Outcome::Excluded);
+    assert_eq!(watcher.observation().resting(), 1);
+}
+
+#[test]
 fn a_vm_that_was_stopped_on_purpose_is_not_waited_for_and_is_timed_once_it_is_started() {
     let mut watcher = up(Milestone::Ready);
     let leaving = |watcher: &Watcher| watcher.leaving().collect::<Vec<_>>();

@@ -186,7 +186,8 @@ impl Watcher {
             if another && !instance.deleting {
                 let started = heard.stamped(instance.created);
                 self.observation.vms[number as usize].rests = None;
-                self.open(number, Sign::Started, started, heard, &before, Cause::Stopped);
+                let cause = self.cause_of_rest(number, before.rests);
+                self.open(number, Sign::Started, started, heard, &before, cause);
             }
         } else if another && before.was_up && !self.is_down(number) {
             // The end of the previous instance was not seen.
@@ -303,6 +304,13 @@ impl Watcher {
             self.open(number, Sign::Gone, None, heard, &before, cause);
         }
         self.fold.apply(&mut self.current, change, heard.receipt());
+    }
+
+    /// Cause of an outage that begins when a VM is started again.
+    fn cause_of_rest(&self, number: u32, why: Option<Rest>) -> Cause {
+        let last = || self.observation.outages.iter().rev().find(|last| last.target == number);
+        let lost = why.filter(|why| !why.is_intended()).and_then(|_| last()?.outage.as_deref());
+        lost.map_or(Cause::Stopped, |outage| outage.cause)
     }
 
     fn cause_of_absence(&self, node: Option<&str>, heard: Arrival) -> Cause {
@@ -448,18 +456,24 @@ impl Watcher {
         )
     }
 
-    /// Records that a VM that is [leaving](Self::leaving) is down on purpose: its outage ends as excluded.
+    /// Records that a VM that is [leaving](Self::leaving) will not come back by itself.
+    ///
+    /// Its outage ends as excluded if that is on purpose, and as failed if it was lost: nobody stopped it.
     pub fn rests(&mut self, number: u32, why: Rest) {
         if !self.leaving().any(|(leaving, _)| leaving == number) {
             return;
         }
-        self.close(number, Outcome::Excluded, Some(why.words()));
+        let outage = self.current[number as usize].outage.as_deref();
+        let was_lost = outage.is_some_and(|outage| outage.cause.is_loss());
+        let why = if why == Rest::Left && !was_lost { Rest::Stopped } else { why };
+        let outcome = if why.is_intended() { Outcome::Excluded } else { Outcome::Failed };
+        self.close(number, outcome, Some(why.words()));
         let vm = &mut self.observation.vms[number as usize];
         vm.rests = Some(why);
         (vm.answers, vm.silent_since, vm.unprobed) = (None, None, false);
     }
 
-    /// Reason why a VM is not expected to be up; `None` while it is.
+    /// Reason why a VM does not come back by itself; `None` if it may.
     pub fn resting(&self, number: u32) -> Option<Rest> {
         self.observation.vms.get(number as usize)?.rests
     }
