@@ -180,6 +180,17 @@ fn every_strategy_is_stopped_stormed_and_given_back_as_it_was() {
         assert_eq!(report["plan"]["template"]["kind"], "adopted");
         assert_eq!(report["comparison"]["baseline"], "storm-1");
         assert_eq!(report["comparison"]["verdict"], Value::Null);
+        let was_off = |(vm, runs): &&(Value, bool)| vm["metadata"]["labels"]["tier"] == "web" && !runs;
+        let off = before.values().filter(was_off).count();
+        let excluded = |phase: &str| {
+            let phases = report["phases"].as_array().unwrap();
+            phases.iter().find(|it| it["name"] == phase).unwrap()["counts"]["excluded"].clone()
+        };
+        assert_eq!(
+            (excluded("stop-1"), excluded("storm-1"), excluded("stop-2")),
+            (off.into(), 0.into(), 0.into())
+        );
+        assert!(off > 0, "what is off already is not stopped");
         cluster.run(&["report"]).exits(0).prints(&["none: adopted VMs", "storm-1 is a storm too"]);
         cluster.run(&["cleanup", "--yes"]).exits(0).complains(&["16 adopted VMs are restored"]);
         is_as_before(&cluster, &before, "at the end");

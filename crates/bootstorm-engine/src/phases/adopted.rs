@@ -47,6 +47,11 @@ fn will_be_switched_off(adoptee: &Adoptee, machine: &Standing) -> bool {
     matches!(adoptee.switch(), Switch::Setting { on, .. } if machine.setting() == on)
 }
 
+/// Whether a VM is off, so that there is nothing to stop.
+pub(super) fn is_off(adoptee: &Adoptee, machine: &Standing, alive: bool) -> bool {
+    !alive && !will_be_switched_off(adoptee, machine)
+}
+
 /// Reason why a VM is not the one that was adopted, or is being deleted; `None` if neither.
 pub(super) fn stranger(adoptee: &Adoptee, machine: Option<&Standing>) -> Option<String> {
     let Some(machine) = machine else { return Some("the VM no longer exists".into()) };

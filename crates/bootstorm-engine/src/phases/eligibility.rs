@@ -100,7 +100,12 @@ pub(super) fn leave_out_adopted(
             return adopted::stranger(&adopted[position], machine)
                 .or_else(|| not_restartable(machine?, running.get(target).copied()));
         }
-        adopted::obstacle(&adopted[position], machines.get(target), kind, alive.contains(target))
+        let (adoptee, machine, alive) = (&adopted[position], machines.get(target), alive.contains(target));
+        adopted::obstacle(adoptee, machine, kind, alive).or_else(|| {
+            // It would count as gone at once, and lower every figure of the stop.
+            let is_off = kind == PhaseKind::Stop && adopted::is_off(adoptee, machine?, alive);
+            is_off.then(|| NOT_IN_STORM.to_owned())
+        })
     })
 }
 
