@@ -155,7 +155,9 @@ impl SeriesOptions {
             }
         };
         let phase = PhaseOptions { kind, ..self.storm.clone() };
-        let place = Some(format!("storm {} of {of}", done + 1));
+        // The stop after the last storm leads to none.
+        let is_last = matches!(series.kind, SeriesKind::FindMax { .. }) && !is_storm && size.is_none();
+        let place = (!is_last).then(|| format!("storm {} of {of}", done + 1));
         if !is_storm {
             return Ok(Some(PhaseOptions { role: Role { place, ..phase.role.clone() }, ..phase.at_once() }));
         }

@@ -2,7 +2,6 @@
 
 use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Section, Table};
-use crate::people::words;
 use crate::repetitions::{Figures, Repetitions};
 
 /// Minimum width for all columns.
@@ -11,7 +10,7 @@ const ROOM_FOR_ALL: usize = 76;
 /// A row for each storm, and the spread of each figure; `run` names the run if there are several.
 pub(crate) fn section(repetitions: &Repetitions, run: Option<&str>) -> Section {
     let of = run.map_or_else(String::new, |run| format!(" of {run}"));
-    let storms = words::count(repetitions.storms.len(), "storm");
+    let storms = repetitions.storms_in_words();
     let title = format!("Repetitions: {storms}{of}, time to {}", repetitions.milestone);
     let columns = [
         Column::words("Storm"),

@@ -48,7 +48,7 @@ impl Report {
         part(&|page| verdict(page, self));
         part(&|page| counts(page, &phases));
         part(&|page| causes(page, &phases));
-        part(&|page| slowest(page, self, &phases));
+        part(&|page| slowest(page, &phases));
         part(&|page| doubts(page, self));
         part(&|page| judged(page, self));
         part(&|page| {
@@ -224,7 +224,7 @@ fn causes(page: &mut Page, phases: &[&PhaseBlock]) {
 }
 
 /// The slowest VMs of the last phase shown.
-fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
+fn slowest(page: &mut Page, phases: &[&PhaseBlock]) {
     let starts = phases.iter().rev().find(|phase| phase.kind != PhaseKind::Stop).or_else(|| phases.last());
     let Some(phase) = starts else { return };
     let milestone = phase.goal;
@@ -238,7 +238,7 @@ fn slowest(page: &mut Page, report: &Report, phases: &[&PhaseBlock]) {
         return;
     }
     rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let title = format!("Slowest in {} (of {})", phase.name, words::vms(report.plan.vms));
+    let title = format!("Slowest in {} (of {})", phase.name, words::vms(phase.counts.participants));
     let mut grid =
         Grid::new(vec![Column::words(""), Column::numbers(""), Column::words(""), Column::words("")]);
     for (row, seconds) in rows.iter().take(SLOWEST) {
@@ -285,7 +285,7 @@ fn doubts(page: &mut Page, report: &Report) {
     if let Some(repetitions) = &report.repetitions {
         let [least, median, most] =
             [&repetitions.min, &repetitions.median, &repetitions.max].map(|of| words::quantile(of.mean));
-        let storms = words::count(repetitions.storms.len(), "storm");
+        let storms = repetitions.storms_in_words();
         one_line(
             page,
             None,
