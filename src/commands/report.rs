@@ -80,7 +80,7 @@ impl ReportArgs {
 async fn saved(context: &Context, args: &ReportArgs, from: &Path) -> Result<Exit, Failure> {
     let document = results::read(from)?;
     let report = document.report(&args.selection()).map_err(Failure::usage)?;
-    if report.phases.is_empty() {
+    if report.phases.is_empty() && report.observation.is_none() {
         context.console().say("nothing was measured in this run");
     }
     let thresholds = if args.fail_if.fail_if.is_empty() {

@@ -57,7 +57,7 @@ fn too_little_memory_is_named_with_a_command() {
     assert_eq!(groups, one(3, "FailedScheduling: Insufficient memory", "node"));
     let page = cluster.run(&["report", "--failures"]).exits(3);
     let page = page.prints(&[
-        "create: 3 of 6 VMs did not reach running",
+        "create: 3 of 6 VMs missed the goal (running)",
         "3 VMs: FailedScheduling: Insufficient memory",
         "Waited for:             a node",
         "ErrorUnschedulable",

@@ -16,7 +16,7 @@ use bootstorm_model::record::PhaseKind;
 use records::Record;
 
 /// Version of the draft.
-const SCHEMA: &str = "v1alpha1";
+pub(super) const SCHEMA: &str = "v1alpha1";
 
 /// The whole document
 #[derive(Serialize)]

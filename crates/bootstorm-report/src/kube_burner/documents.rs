@@ -136,7 +136,7 @@ fn errors(phase: &PhaseBlock, crossed: &[&str]) -> Option<String> {
     let wanted = phase.wanted();
     if counts.reached != wanted {
         let (count, of) = (wanted.saturating_sub(counts.reached), words::count(wanted, "VM"));
-        errors.push(format!("{count} of {of} did not reach {}: {}", phase.goal, words.join(", ")));
+        errors.push(format!("{count} of {of} missed the goal ({}): {}", phase.goal, words.join(", ")));
     }
     errors.extend(crossed.iter().map(|condition| format!("crossed: {condition}")));
     (!errors.is_empty()).then(|| errors.join("; "))

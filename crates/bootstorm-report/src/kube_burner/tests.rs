@@ -45,7 +45,7 @@ fn a_vm_that_never_ran_has_no_latency_and_is_counted() {
     assert_eq!(summary["passed"], false);
     let counts = ["vms", "reached", "failed", "timedOut", "unknown", "excluded"];
     assert_eq!(counts.map(|count| summary[count].as_u64().unwrap()), [100, 96, 1, 1, 0, 2]);
-    let errors = "4 of 100 VMs did not reach running: 1 failed, 1 timed out, 2 excluded";
+    let errors = "4 of 100 VMs missed the goal (running): 1 failed, 1 timed out, 2 excluded";
     assert_eq!(summary["executionErrors"], errors);
     let vms = of(&documents, LATENCY, "storm-1");
     assert!(vms.iter().all(|vm| vm["vmiRunningLatency"].as_i64().is_some_and(|latency| latency > 0)));

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::unreadable::{Unreadable, of_json_error};
-use crate::SCHEMA_VERSION;
+use crate::{SCHEMA_VERSION, benchmark};
 use bootstorm_model::record;
 
 /// Kind of a document
@@ -24,12 +25,13 @@ const KEYS: [(&str, Kind, u32); 2] =
 
 /// The kind of a JSON document; reads it only as far as needed.
 pub(super) fn of_json(bytes: &[u8]) -> Result<Kind, Unreadable> {
-    let found = Cell::new(None);
+    let found = Cell::new(Found::Nothing);
     let read = serde_json::Deserializer::from_slice(bytes).deserialize_map(Peek(&found));
     match (found.get(), read) {
-        (Some((key, version)), _) => known(key, version),
-        (None, Err(error)) => Err(of_json_error(&error)),
-        (None, Ok(())) => Err(Unreadable::Foreign),
+        (Found::Version(key, version), _) => known(key, version),
+        (Found::Benchmark, _) => Err(Unreadable::Benchmark),
+        (Found::Nothing, Err(error)) => Err(of_json_error(&error)),
+        (Found::Nothing, Ok(())) => Err(Unreadable::Foreign),
     }
 }
 
@@ -59,8 +61,26 @@ fn known(key: usize, found: u64) -> Result<Kind, Unreadable> {
     }
 }
 
+/// What identifies a document
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    Nothing,
+    /// A key, and its version.
+    Version(usize, u64),
+    /// The version of the benchmark specification.
+    Benchmark,
+}
+
+/// The value of a key
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Version {
+    Number(u64),
+    Word(String),
+}
+
 /// Looks for one of the keys, then gives up: the rest is not needed.
-struct Peek<'a>(&'a Cell<Option<(usize, u64)>>);
+struct Peek<'a>(&'a Cell<Found>);
 
 impl<'de> Visitor<'de> for Peek<'_> {
     type Value = ();
@@ -73,7 +93,11 @@ impl<'de> Visitor<'de> for Peek<'_> {
         while let Some(key) = map.next_key::<String>()? {
             match KEYS.iter().position(|(known, _, _)| *known == key) {
                 Some(index) => {
-                    self.0.set(Some((index, map.next_value()?)));
+                    self.0.set(match map.next_value()? {
+                        Version::Number(version) => Found::Version(index, version),
+                        Version::Word(word) if word == benchmark::SCHEMA => Found::Benchmark,
+                        Version::Word(_) => return Err(A::Error::custom(format!("{key} is not a number"))),
+                    });
                     return Err(A::Error::custom("found"));
                 }
                 None => {
@@ -106,6 +130,7 @@ mod tests {
         for text in [r#"{"format":0}"#, r#"{"format":-1}"#, r#"{"format":"1"}"#, r#"{"format":1.5}"#] {
             assert!(matches!(of_json(text.as_bytes()), Err(Unreadable::Damaged(_))), "{text}");
         }
+        assert_eq!(of_json(br#"{"schema_version":"v1alpha1","tool":{}}"#), Err(Unreadable::Benchmark));
         assert!(matches!(of_json(br#"{"a":"#), Err(Unreadable::CutOff(_))));
     }
 }

@@ -37,6 +37,12 @@ pub enum Unreadable {
         "it is not a result of kubectl-bootstorm: it has neither schema_version nor format at its top level"
     )]
     Foreign,
+    /// Our own exchange document.
+    #[error(
+        "it is a document of -o benchmark, which lacks most of a run; a run.json and the output of -o json or yaml \
+         can be read"
+    )]
+    Benchmark,
     /// Written by kube-burner without following VMs.
     #[error("kube-burner measured no VMs in it: its configuration has to name the measurement vmiLatency")]
     NoVms,

@@ -122,7 +122,7 @@ impl Report {
         let phases: Vec<&PhaseBlock> = self.phases.iter().rev().filter(is_of_interest).collect();
         for phase in &phases {
             let (missed, all) = (phase.counts.unsuccessful(), words::vms(phase.counts.participants));
-            let title = format!("{}: {missed} of {all} did not reach {}", phase.name, phase.goal);
+            let title = format!("{}: {missed} of {all} missed the goal ({})", phase.name, phase.goal);
             page.toned(Tone::Heading, &line(&title));
             page.blocks(&failures::in_full(phase));
             page.blank();
