@@ -282,7 +282,10 @@ fn times_agree_with_the_truth_within_the_exactness_that_is_told() {
 #[test]
 fn a_selection_of_nothing_says_what_there_is() {
     let cluster = Cluster::instant();
-    cluster.run(&["observe", "-A"]).exits(1).complains(&["there are no VMs in all namespaces", "no VM is visible"]);
+    cluster
+        .run(&["observe", "-A"])
+        .exits(1)
+        .complains(&["there are no VMs in all namespaces", "no VM is visible"]);
     shop(&cluster);
     cluster.run(&["observe", "-l", "tier=db", "-n", "shop"]).exits(1).complains(&[
         "there are no VMs with tier=db in namespace shop",
