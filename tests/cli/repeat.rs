@@ -61,7 +61,7 @@ fn a_run_repeats_its_storm_and_tells_the_spread_without_the_warm_up() {
     let counted = [p50(&storms[1]), p50(&storms[2])];
     assert_eq!(p50(&repetitions["min"]), counted[0].min(counted[1]));
     assert_eq!(p50(&repetitions["max"]), counted[0].max(counted[1]));
-    cluster.run(&["report"]).exits(0).prints(&["Repetitions: 3 storms", "storm-1 (warm-up)"]);
+    cluster.run(&["report"]).exits(0).prints(&["Repetitions: 2 storms after a warm-up", "storm-1 (warm-up)"]);
     let crossed = [&args[..], &["--fail-if", "goal.p95>1us"]].concat();
     cluster.run(&crossed).exits(1).complains(&["was finished at", "--fresh"]);
     assert_eq!(rounds(&cluster), 3, "nothing was done again");
