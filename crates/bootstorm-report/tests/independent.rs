@@ -108,11 +108,12 @@ fn run(seed: u64) -> RunRecord {
     record
 }
 
-/// A time: seconds, not reached, or unknown.
+/// A time: seconds, not reached, later than the goal if at all, or unknown.
 #[derive(Clone, Copy, PartialEq)]
 enum Time {
     After(f64),
     NotReached,
+    Later(f64),
     Unknown,
 }
 
@@ -164,6 +165,11 @@ fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
         (Some(at), Some(zero)) => Time::After((at - zero).max(0.0)),
         (Some(_), None) => Time::Unknown,
         _ if passed => Time::Unknown,
+        // The phase did not wait for it: it came later than the goal, if ever.
+        _ if reached => match (at(vm, goal), zero) {
+            (Some(at), Some(zero)) => Time::Later((at - zero).max(0.0)),
+            _ => Time::Unknown,
+        },
         _ => Time::NotReached,
     }
 }
@@ -182,6 +188,8 @@ struct Statistics {
     values: Vec<f64>,
     n: usize,
     unknown: usize,
+    /// The least that the times may be of which nothing else is known.
+    later: Vec<f64>,
 }
 
 impl Statistics {
@@ -194,8 +202,10 @@ impl Statistics {
             }
         }
         values.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        let unknown = times.iter().filter(|time| **time == Time::Unknown).count();
-        Self { n: times.len() - unknown, values, unknown }
+        let later = |time: &Time| if let Time::Later(seconds) = time { Some(*seconds) } else { None };
+        let later: Vec<f64> = times.iter().filter_map(later).collect();
+        let unknown = times.iter().filter(|time| **time == Time::Unknown).count() + later.len();
+        Self { n: times.len() - unknown, values, unknown, later }
     }
 
     fn mean(&self) -> Option<f64> {
@@ -216,8 +226,13 @@ impl Statistics {
 
     /// The smallest value with at least this percentage of all values at or below it.
     fn percentile(&self, percent: usize) -> Option<f64> {
-        let rank = (1..=self.n).find(|rank| rank * 100 >= percent * self.n)?;
-        self.values.get(rank - 1).copied()
+        let all = self.n + self.later.len();
+        let rank = (1..=all).find(|rank| rank * 100 >= percent * all)?;
+        // It is known if it is the same, however long those take.
+        let mut soonest = [&self.values[..], &self.later].concat();
+        soonest.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        let value = self.values.get(rank - 1).copied()?;
+        (self.later.is_empty() || soonest[rank - 1] >= value).then_some(value)
     }
 }
 
@@ -308,7 +323,10 @@ impl Check {
     /// Figures that count from the first request of all.
     fn crowd(&mut self, name: &str, goal: &str, vms: &[&Value], block: &Value) {
         let requests: Vec<f64> = vms.iter().filter_map(|vm| at(vm, "requested")).collect();
-        let first = requests.iter().copied().reduce(f64::min);
+        // A request whose time was lost may have been the first one, and the last one.
+        let is_lost = |vm: &&Value| took_part(vm) && vm["untimed"] == true && at(vm, "requested").is_none();
+        let is_known = !vms.iter().any(is_lost);
+        let first = requests.iter().copied().reduce(f64::min).filter(|_| is_known);
         let last = requests.iter().copied().reduce(f64::max);
         let participants = vms.iter().copied().filter(took_part);
         let back = Statistics::of(participants.map(|vm| time(vm, goal, goal, first)));
