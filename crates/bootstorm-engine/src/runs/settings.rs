@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::whole;
 use crate::phases::gate::Gate;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::{Order, Shape};
@@ -98,7 +97,10 @@ impl PhaseOptions {
             kind => kind.word(),
         };
         if self.role.is_of_run {
-            return whole::again(&self.prefix);
+            return format!(
+                "to continue: kubectl bootstorm run --ns-prefix {} with the same flags",
+                self.prefix
+            );
         }
         let again = self.role.again.as_deref().unwrap_or(own);
         format!("to continue: kubectl bootstorm {again} --ns-prefix {}", self.prefix)

@@ -172,11 +172,6 @@ impl Outline {
     }
 }
 
-/// The command that continues a run.
-pub(super) fn again(prefix: &str) -> String {
-    format!("to continue: kubectl bootstorm run --ns-prefix {prefix} with the same flags")
-}
-
 /// Runs the phases that are not done; returns the record afterwards.
 pub async fn run(
     runs: Runs<'_>,

@@ -54,7 +54,7 @@ pub(super) fn of(
             .as_deref()
             .and_then(|ratio| ratio.parse().ok()),
         console_log: !log_off && !version.unwrap_or_default().starts_with("v1.0."),
-        architecture: if architecture.is_empty() { default.architecture } else { architecture.to_owned() },
+        architecture: architecture.to_owned(),
     })
 }
 

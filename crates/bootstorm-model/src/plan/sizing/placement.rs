@@ -24,7 +24,7 @@ const CPU_MANAGER: &str = "cpumanager";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
     selector: BTreeMap<String, String>,
-    /// Architecture of its node; `None` if its selector has one.
+    /// Architecture of its node; `None` if its selector has one, or if the cluster does not tell its default.
     architecture: Option<String>,
     /// Whether its CPUs are dedicated.
     pinned_cpus: bool,
@@ -50,7 +50,8 @@ impl Placement {
         }
         let own = spec["architecture"].as_str().filter(|own| !own.is_empty());
         let architecture = own.unwrap_or(&settings.architecture).to_lowercase();
-        let architecture = (!selector.contains_key(ARCHITECTURE)).then_some(architecture);
+        let is_known = !architecture.is_empty() && !selector.contains_key(ARCHITECTURE);
+        let architecture = is_known.then_some(architecture);
         let affinity = &spec["affinity"];
         let required = "requiredDuringSchedulingIgnoredDuringExecution";
         let among_pods = ["podAffinity", "podAntiAffinity"]
@@ -228,10 +229,14 @@ mod tests {
     fn a_node_has_the_architecture_of_the_vm() {
         let (amd, arm) = (labelled(&[(ARCHITECTURE, "amd64")]), labelled(&[(ARCHITECTURE, "arm64")]));
         let other = |node: &str, vm: &str| Obstacle::Architecture { node: node.into(), vm: vm.into() };
-        for by_default in [json!({}), json!({"architecture": ""})] {
-            assert_eq!(obstacle(&by_default, &amd), None);
-            assert_eq!(obstacle(&by_default, &arm), Some(other("arm64", "amd64")));
-            assert_eq!(obstacle(&by_default, &node()), None, "not labelled");
+        let settings = Settings { architecture: "amd64".into(), ..Settings::default() };
+        for spec in [json!({}), json!({"architecture": ""})] {
+            let manifest = json!({"spec": {"template": {"spec": spec}}});
+            let by_default = Placement::of(&manifest, &settings);
+            assert_eq!(by_default.obstacle(&amd), None);
+            assert_eq!(by_default.obstacle(&arm), Some(other("arm64", "amd64")));
+            assert_eq!(by_default.obstacle(&node()), None, "not labelled");
+            assert_eq!(obstacle(&spec, &arm), None, "the default is unknown");
         }
         let own = json!({"architecture": "ARM64"});
         assert_eq!(obstacle(&own, &arm), None);

@@ -30,7 +30,7 @@ impl Default for Settings {
             node_selector: Vec::new(),
             overhead_ratio: None,
             console_log: true,
-            architecture: "amd64".into(),
+            architecture: String::new(),
         }
     }
 }
