@@ -4,7 +4,7 @@ use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::outage::Exactness;
 use crate::record::PhaseRecord;
 
-use super::sample::{Arrival, may_pass};
+use super::sample::{Arrival, may_pass, unseen};
 use super::{Level, Quantile, Sample};
 
 /// First request of a phase: the zero of its recovery
@@ -119,7 +119,7 @@ impl Curve {
                 }
                 _ if milestone == goal && timeline.outcome == Outcome::Unknown => Arrival::Unknown,
                 None if milestone == goal && reached => Arrival::Unknown,
-                None if reached => timeline.at(goal).and_then(since).map_or(Arrival::Unknown, Arrival::Later),
+                None if reached => unseen(milestone, timeline.at(goal).and_then(since)),
                 _ => Arrival::Missing,
             }
         });

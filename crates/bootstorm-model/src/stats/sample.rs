@@ -172,9 +172,18 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
         None if reached && (milestone == goal || milestone < goal && is_inevitable(milestone, goal)) => {
             Arrival::Unknown
         }
-        None if reached => seconds_to(timeline, goal).map_or(Arrival::Unknown, Arrival::Later),
+        None if reached => unseen(milestone, seconds_to(timeline, goal)),
         None => Arrival::Missing,
     }
+}
+
+/// The arrival at a milestone of a VM that reached its goal after these seconds, and was not seen to pass the milestone.
+///
+/// What guests and their networks do may come after the goal. Everything else lies before it, or is not on the VM's way.
+pub(super) fn unseen(milestone: Milestone, goal_after: Option<f64>) -> Arrival {
+    use Milestone::{Address, Agent, Reachable, Ready};
+    let may_follow = matches!(milestone, Ready | Address | Agent | Reachable);
+    goal_after.filter(|_| may_follow).map_or(Arrival::Unknown, Arrival::Later)
 }
 
 /// Whether the way of a VM to the goal leads past a milestone.
