@@ -253,10 +253,7 @@ const openDetails = run => {
     const csv = make('button', { type: 'button' }, 'Download CSV');
     details.append(make('div', { class: 'controls' }, labelled('Search', search, 'grow'), csv), status, caption(),
       make('div', { class: 'scroll' }, table), pages);
-    // Runs with several storms have several rows.
-  const several = oncePerRun(runs).length < runs.length;
-  const rows = n => (several ? (n === 1 ? 'entry' : 'entries') : n === 1 ? 'run' : 'runs');
-  const view = pagedTable({ table, status, pages, noun: n => (n === 1 ? 'VM' : 'VMs') });
+    const view = pagedTable({ table, status, pages, noun: n => (n === 1 ? 'VM' : 'VMs') });
     view.show(vmColumns(rows), all);
     search.oninput = () => {
       const word = search.value.toLowerCase();
