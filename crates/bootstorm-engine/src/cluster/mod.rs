@@ -193,7 +193,7 @@ impl Cluster {
 
     /// How far the server's clock is ahead of ours, in microseconds; 0 while unknown.
     ///
-    /// Estimated from `Date` headers ([`ServerClock`]).
+    /// Estimated from `Date` headers of answers.
     pub fn server_ahead(&self) -> i64 {
         self.server_clock().bounds().map_or(0, |(least, _)| least - own_ahead())
     }
