@@ -1,6 +1,6 @@
 //! Adopted VMs in a timed phase: eligibility, requests, and whether these were carried out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::cluster::machines::{self, Standing};
 use crate::cluster::pace::Timed;
@@ -22,32 +22,12 @@ pub(super) fn alive(instances: &[Change]) -> HashSet<Target> {
     instances.iter().filter_map(target).collect()
 }
 
-/// UIDs of instances that have ended, and that stay although their VMs are off: those with run strategy Manual or Once
-/// keep them. A stop changes nothing about these VMs, so nobody deletes the instances.
-pub(super) fn ended(
-    adopted: &[Adoptee],
-    machines: &HashMap<Target, Standing>,
-    alive: &HashSet<Target>,
-    instances: &[Change],
-) -> HashSet<String> {
-    let is_off = |adoptee: &&Adoptee| {
-        !alive.contains(&adoptee.target)
-            && machines.get(&adoptee.target).is_some_and(|machine| !will_be_switched_off(adoptee, machine))
-    };
-    let off: HashSet<&Target> = adopted.iter().filter(is_off).map(|adoptee| &adoptee.target).collect();
-    let uid = |change: &Change| match change {
-        Change::Present(instance) if off.contains(&instance.target) => Some(instance.uid.clone()),
-        _ => None,
-    };
-    instances.iter().filter_map(uid).collect()
-}
-
 /// Whether a stop changes the setting of a VM without a running instance: it is still set to run, and would start again.
 fn will_be_switched_off(adoptee: &Adoptee, machine: &Standing) -> bool {
     matches!(adoptee.switch(), Switch::Setting { on, .. } if machine.setting() == on)
 }
 
-/// Whether a VM is off, so that there is nothing to stop.
+/// Whether a VM is off, so that there is nothing to stop; with run strategy Manual or Once, its last instance may stay.
 pub(super) fn is_off(adoptee: &Adoptee, machine: &Standing, alive: bool) -> bool {
     !alive && !will_be_switched_off(adoptee, machine)
 }

@@ -109,11 +109,6 @@ async fn whole(
         _ => existing(work.cluster, record).await?,
     };
     let alive = if record.plan.is_adopted() { adopted::alive(&first) } else { HashSet::new() };
-    let ended = match name.kind {
-        PhaseKind::Stop => adopted::ended(&record.plan.adopted, &machines.ours, &alive, &first),
-        _ => HashSet::new(),
-    };
-    first.retain(|change| !matches!(change, Change::Present(instance) if ended.contains(&instance.uid)));
     let moving = migrating::under_way(&work, &phase, record).await?;
     draining::note(&work, &mut phase, record).await?;
     let pods = if phase.drains() {
@@ -125,7 +120,7 @@ async fn whole(
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     draining::note_without_pod(&mut phase, &done, &pods);
     let old = match name.kind {
-        PhaseKind::Stop => ended,
+        PhaseKind::Stop => HashSet::new(),
         _ if phase.migrates() => HashSet::new(),
         _ => eligibility::old_instances(record, &phase, &targets, &first),
     };

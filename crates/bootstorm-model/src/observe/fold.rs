@@ -152,8 +152,7 @@ pub struct Fold {
 impl Fold {
     /// A fold for the targets of a plan, in their order.
     ///
-    /// `stops` states that the phase stops VMs. `old` holds the UIDs of instances that a start must not count, since they
-    /// existed before it, or that a stop must not wait for, since they had ended before it.
+    /// `stops` states that the phase stops VMs. `old` holds the UIDs of instances that existed before the phase.
     pub fn new(targets: &[Target], stops: bool, old: HashSet<String>) -> Self {
         let index = targets.iter().cloned().zip(0..).collect();
         Self { stops, index, old, gone: HashSet::new() }
@@ -194,7 +193,6 @@ impl Fold {
         // Any later event about an instance that is gone is out of date.
         match change {
             Change::Present(instance) if self.gone.contains(&instance.uid) => return Vec::new(),
-            Change::Present(instance) if self.stops && self.is_old(instance) => return Vec::new(),
             Change::Absent { uid, .. } if !uid.is_empty() => {
                 self.gone.insert(uid.clone());
             }
