@@ -7,6 +7,8 @@ use std::num::{ParseFloatError, ParseIntError};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::definition::definition;
+
 /// Flags of other tools that this one does not have, each with its replacement. Those of the guide's Python tool come
 /// first; docs/guide.md has the same table.
 const FOREIGN: &[(&str, &str)] = &[
@@ -156,7 +158,8 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
     let (arg, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            let Some(tip) = foreign(&arg).or_else(|| stray(&arg, words)) else { return error };
+            let tip = foreign(&arg).or_else(|| stray(&arg, words)).or_else(|| of_one_cluster(&arg, words));
+            let Some(tip) = tip else { return error };
             error.remove(ContextKind::SuggestedArg);
             error.remove(ContextKind::Usage);
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
@@ -186,7 +189,7 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
         }
         ErrorKind::ValueValidation => {
             let Some(wanted) = error.source().and_then(|source| wanted(source, &value)) else { return error };
-            clap::Error::raw(error.kind(), format!("invalid value '{value}' for '{arg}': {wanted}\n"))
+            clap::Error::raw(error.kind(), format!("invalid value '{value}' for '{arg}': {wanted}"))
         }
         _ => error,
     }
@@ -196,6 +199,18 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
 fn foreign(arg: &str) -> Option<String> {
     let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag);
     FOREIGN.iter().find(|(known, _)| *known == flag).map(|(_, tip)| (*tip).to_owned())
+}
+
+/// Explains a flag that `fleet` lacks and the same command of a single cluster has.
+fn of_one_cluster(arg: &str, words: &[OsString]) -> Option<String> {
+    let word = |place: usize| words.get(place).and_then(|word| word.to_str());
+    let action = word(2).filter(|_| word(1) == Some("fleet"))?;
+    let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag).strip_prefix("--")?;
+    let single = definition();
+    let has = single.find_subcommand(action)?.get_arguments().any(|arg| arg.get_long() == Some(flag));
+    has.then(|| {
+        format!("it is a flag of single clusters: kubectl bootstorm {action} --{flag} --context NAME")
+    })
 }
 
 /// Explains a stray word after a flag of another tool that takes a value.
@@ -227,7 +242,7 @@ fn wanted(source: &(dyn std::error::Error + 'static), value: &str) -> Option<&'s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::definition::{built, definition};
+    use crate::commands::definition::built;
 
     fn answer(line: &str) -> String {
         let words: Vec<OsString> =
@@ -306,6 +321,14 @@ mod tests {
             "{}",
             answer("run --single-node=node-1")
         );
+    }
+
+    #[test]
+    fn a_flag_that_a_fleet_lacks_leads_to_single_clusters() {
+        let told = answer("fleet run --dry-run");
+        assert!(told.contains("kubectl bootstorm run --dry-run --context NAME"), "{told}");
+        assert!(!answer("fleet run --none").contains("--context"), "{}", answer("fleet run --none"));
+        assert!(!answer("fleet report --dry-run").contains("--context"));
     }
 
     #[test]

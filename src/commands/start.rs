@@ -61,13 +61,15 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
         definition = definition.subcommand_required(false);
     }
     let matches = definition.clone().try_get_matches_from(&completed.words);
-    let matches =
-        matches.map_err(|error| mistakes::explained(error, &completed.words).format(&mut definition))?;
+    let matches = matches.map_err(|error| {
+        mistakes::explained(error, &completed.words).format(named(&mut definition, &completed.words))
+    })?;
     if only_shows {
         return super::shown(&matches, completed).map(done).map_err(|error| error.format(&mut definition));
     }
     if let Some(fault) = needs::fault(&definition, &matches, &completed.found) {
-        return Err(definition.error(clap::error::ErrorKind::MissingRequiredArgument, fault));
+        let command = named(&mut definition, &completed.words);
+        return Err(command.error(clap::error::ErrorKind::MissingRequiredArgument, fault));
     }
     address::set(typed(&matches, &completed.found));
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
@@ -76,6 +78,19 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     cli.words = loggable(&completed.words);
     cli.plan = PlanFields::of(&matches);
     Ok(Start::Command(Box::new(cli)))
+}
+
+/// The subcommand that a command line names, whose usage belongs to an error.
+fn named<'a>(definition: &'a mut clap::Command, words: &[OsString]) -> &'a mut clap::Command {
+    definition.build();
+    let mut command = definition;
+    for word in words.iter().skip(1) {
+        if command.find_subcommand(word).is_none() {
+            continue;
+        }
+        command = command.find_subcommand_mut(word).expect("it was found");
+    }
+    command
 }
 
 /// Connection flags that were typed, with their values.

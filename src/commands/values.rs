@@ -52,11 +52,10 @@ pub fn batch_size(text: &str) -> Result<BatchSize, String> {
 
 /// The UUID of a run, which becomes a label.
 pub fn run_id(text: &str) -> Result<String, String> {
-    let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if !text.is_empty() && text.len() <= 63 && text.chars().all(is_inner) {
-        Ok(text.to_owned())
-    } else {
-        Err("write it as in the label bootstorm.dev/run-id".into())
+    // As it is written in labels: other forms of the same UUID would select nothing.
+    match uuid::Uuid::try_parse(text) {
+        Ok(id) if id.to_string() == text => Ok(text.to_owned()),
+        _ => Err("it must be a UUID in lower case, as in the label bootstorm.dev/run-id".into()),
     }
 }
 
@@ -84,6 +83,15 @@ mod tests {
         assert_eq!(duration("1.5h30m"), duration("30m1.5h"));
         assert_eq!(duration("8760h"), Ok(LONGEST));
         assert!(duration("18446744073709551615").is_err() && duration("8761h").is_err());
+    }
+
+    #[test]
+    fn run_ids_are_written_as_in_labels() {
+        let id = "6f1e7a2c-52fb-4f0e-9d0b-3f1f5f0c9a11";
+        assert_eq!(run_id(id), Ok(id.to_owned()));
+        for wrong in ["", "foo", &id.to_uppercase(), &id.replace('-', ""), &format!("{{{id}}}")] {
+            assert!(run_id(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

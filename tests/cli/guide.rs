@@ -71,8 +71,17 @@ fn shop(cluster: &Cluster) {
     });
 }
 
-/// Runs a section's commands in order, like a shell.
+/// Attempts at a section whose storm is measured by a machine that had no CPU time for it.
+const ATTEMPTS: usize = 3;
+
+/// Follows a section; one whose times are invalid is repeated, as the guide says.
 fn follow(section: &str) {
+    let followed = (0..ATTEMPTS).any(|_| attempt(section));
+    assert!(followed, "{section}: no valid times in {ATTEMPTS} attempts");
+}
+
+/// Runs a section's commands in order, like a shell. Returns false if a threshold was undecided by invalid times.
+fn attempt(section: &str) -> bool {
     let (heading, commands) = sections()
         .into_iter()
         .find(|(heading, _)| heading == section)
@@ -97,15 +106,19 @@ fn follow(section: &str) {
             .output()
             .unwrap();
         let told = String::from_utf8_lossy(&child.stderr).into_owned();
-        (child.status, told)
+        (child.status, told, String::from_utf8_lossy(&child.stdout).into_owned())
     };
     for command in commands.iter().filter(|command| !command.is_empty()) {
-        let (mut status, mut told) = shell(command);
+        let (mut status, mut told, mut printed) = shell(command);
         // A machine without CPU time for a second measures invalid times; then the hint has to help.
         if !status.success() && told.contains("are invalid (") {
-            (status, told) = shell(&format!("{command} --force"));
+            (status, told, printed) = shell(&format!("{command} --force"));
         }
-        assert!(status.success(), "{heading}: {command}: {status}\n{told}");
+        // Without valid times a threshold is undecided, which is a failure of its own.
+        if status.code() == Some(4) && printed.contains("undecided: the times of ") {
+            return false;
+        }
+        assert!(status.success(), "{heading}: {command}: {status}\n{told}\n{printed}");
         assert!(!told.contains("panicked") && !told.contains("warning: unknown"), "{command}:\n{told}");
     }
     let left = cluster.sandbox.store().list(&kind::CONFIG_MAPS, Some("default")).0;
@@ -117,6 +130,7 @@ fn follow(section: &str) {
         shop.iter().all(|vm| vm.value()["spec"]["runStrategy"] == "Always"),
         "{heading} gives back what it took"
     );
+    true
 }
 
 macro_rules! followed {

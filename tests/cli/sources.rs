@@ -209,6 +209,11 @@ fn what_is_not_ready_or_not_there_is_told_before_anything_is_made() {
     )
     .exits(5)
     .complains(&["smaller than claim", "add --disk-size 30Gi"]);
+    let golden = ["--source", "datasource:openshift-virtualization-os-images/fedora"];
+    plain(&cluster, &[&["setup", "--disk-size", "10Gi"], &golden[..]].concat()).exits(5).complains(&[
+        "smaller than DataSource openshift-virtualization-os-images/fedora (claim openshift-virtualization-os-images/",
+        "add --disk-size 30Gi",
+    ]);
     assert!(
         store.list(&kind::NAMESPACES, None).0.iter().all(|found| !found.name().starts_with("boot-storm"))
     );

@@ -13,7 +13,7 @@ use bootstorm_model::stats::{Curve, Grade, Level, Quantile, Sample, Summary, Val
 use super::compare::{CompareReport, Subject};
 use super::{Counts, Graded, Report, Selection, ThresholdBlock, Unwritable, build, document};
 
-/// Version of the document
+/// Version of the document, described in `docs/fleet-schema.json`
 pub const FLEET_SCHEMA_VERSION: u32 = 1;
 
 /// Minimum effect that counts as a difference between clusters, as for `compare`.

@@ -66,6 +66,33 @@ fn the_whole_has_the_vms_of_all_and_each_cluster_its_own() {
 }
 
 #[test]
+fn every_document_keeps_to_the_schema() {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let schema = read(include_str!("../../../../docs/fleet-schema.json"));
+    let others =
+        [include_str!("../../../../docs/report-schema.json"), include_str!("../../../../docs/compare-schema.json")];
+    let mut registry = jsonschema::Registry::new();
+    for other in others.map(read) {
+        let id = other["$id"].as_str().unwrap().to_owned();
+        registry = registry.add(id, other).unwrap();
+    }
+    let registry = registry.prepare().unwrap();
+    let validator = jsonschema::options().with_registry(&registry).build(&schema).unwrap();
+    let lost = member("site-a", MemberState::Failed);
+    let unread = [MemberRun { member: &lost, run: Err("connection refused") }];
+    let unread = FleetReport::of(&fleet(), &unread, &Selection::default(), true);
+    let states = FleetReport { whole: None, differences: None, ..report() };
+    for report in [report(), unread, states] {
+        let document = read(&report.json().unwrap());
+        let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0]);
+    }
+    let mut wrong = read(&report().json().unwrap());
+    wrong["members"][0]["result"]["goal"] = "nowhere".into();
+    assert!(!validator.is_valid(&wrong), "the other schemas are read");
+}
+
+#[test]
 fn every_format_names_every_cluster() {
     let report = report();
     let wide = Layout { wide: true, width: 140, ..Layout::default() };

@@ -3,7 +3,7 @@
 mod own;
 mod permission;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ use bootstorm_model::plan::source::CONTAINER_DISK;
 /// Objects that a manifest names
 #[derive(Debug, Default)]
 struct References {
-    /// Kind, namespace and name.
-    all: BTreeSet<(u8, Option<String>, String)>,
+    /// Kind, namespace and name, with the smallest disk that is cloned from it, if its size is requested.
+    all: BTreeMap<(u8, Option<String>, String), Option<Quantity>>,
 }
 
 /// The kinds, in the order in which they are reported.
@@ -36,12 +36,24 @@ const MOST_LOOKED_AT: usize = 50;
 
 impl References {
     fn add(&mut self, kind: Named, namespace: Option<&str>, name: Option<&str>) {
+        self.add_source(kind, namespace, name, None);
+    }
+
+    /// Adds what a disk of this size is cloned from.
+    fn add_source(
+        &mut self,
+        kind: Named,
+        namespace: Option<&str>,
+        name: Option<&str>,
+        disk: Option<Quantity>,
+    ) {
         let Some(name) = name.filter(|name| is_path_safe(name)) else { return };
         if namespace.is_some_and(|namespace| !is_path_safe(namespace)) {
             return;
         }
         let rank = KINDS.iter().position(|known| *known == kind).unwrap_or_default() as u8;
-        self.all.insert((rank, namespace.map(str::to_owned), name.to_owned()));
+        let known = self.all.entry((rank, namespace.map(str::to_owned), name.to_owned())).or_default();
+        *known = [*known, disk].into_iter().flatten().min();
     }
 
     /// Objects that a manifest and a plan reference outside the run's own namespaces.
@@ -51,13 +63,14 @@ impl References {
         for template in spec["dataVolumeTemplates"].as_array().into_iter().flatten() {
             let volume = &template["spec"];
             let (reference, source) = (&volume["sourceRef"], &volume["source"]);
+            let disk = requested(volume);
             // Without a namespace it is in the VM's own, which does not exist yet.
             if let Some(namespace) = reference["namespace"].as_str() {
-                found.add(Named::DataSource, Some(namespace), reference["name"].as_str());
+                found.add_source(Named::DataSource, Some(namespace), reference["name"].as_str(), disk);
             }
             for (kind, source) in [(Named::Claim, &source["pvc"]), (Named::Snapshot, &source["snapshot"])] {
                 if let Some(namespace) = source["namespace"].as_str() {
-                    found.add(kind, Some(namespace), source["name"].as_str());
+                    found.add_source(kind, Some(namespace), source["name"].as_str(), disk);
                 }
             }
             for storage in [&volume["storage"], &volume["pvc"]] {
@@ -65,8 +78,9 @@ impl References {
             }
         }
         if let TemplateSource::Pvc { namespace, .. } = &wanted.plan.template {
+            let disk = requested(&spec["dataVolumeTemplates"][0]["spec"]);
             for name in wanted.plan.template.pool().iter().take(MOST_LOOKED_AT) {
-                found.add(Named::Claim, Some(namespace), Some(name));
+                found.add_source(Named::Claim, Some(namespace), Some(name), disk);
             }
         }
         let is_cluster_wide =
@@ -85,10 +99,10 @@ impl References {
         found
     }
 
-    fn each(&self) -> impl Iterator<Item = (Named, Option<&str>, &str)> {
-        self.all
-            .iter()
-            .map(|(rank, namespace, name)| (KINDS[*rank as usize], namespace.as_deref(), name.as_str()))
+    fn each(&self) -> impl Iterator<Item = (Named, Option<&str>, &str, Option<Quantity>)> {
+        self.all.iter().map(|((rank, namespace, name), disk)| {
+            (KINDS[*rank as usize], namespace.as_deref(), name.as_str(), *disk)
+        })
     }
 }
 
@@ -106,7 +120,8 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
         return Ok(findings);
     }
     let references = References::of(wanted);
-    for (kind, namespace, name) in references.each() {
+    let disks = wanted.manifest["spec"]["dataVolumeTemplates"].as_array().map_or(0, Vec::len);
+    for (kind, namespace, name, disk) in references.each() {
         let what = format!("{} {}", kind.word(), full(namespace, name));
         let Some(found) =
             optional(cluster.look_up(kind, namespace, name).await, &format!("{what} is"), &mut findings)?
@@ -118,7 +133,20 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
                 let problem = missing(cluster, kind, &what).await?;
                 findings.problems.push(problem);
             }
-            Some(object) => judge(kind, &what, &object, wanted.manifest, &mut findings),
+            Some(object) => {
+                if !is_ready(kind, &what, &object, &mut findings) {
+                    continue;
+                }
+                let (Some(disk), Some(namespace)) = (disk, namespace) else { continue };
+                let sources = match kind {
+                    Named::DataSource => behind(cluster, namespace, &object).await?,
+                    _ => Some((String::new(), kind, object)),
+                };
+                if let Some((behind, kind, source)) = sources {
+                    let cloned = Cloned { disk, only: disks == 1 };
+                    check_size(&format!("{what}{behind}"), kind, &source, cloned, &mut findings);
+                }
+            }
         }
     }
     if matches!(wanted.plan.template, TemplateSource::Blank) && !wanted.plan.probe.probes.is_empty() {
@@ -164,7 +192,7 @@ fn names_of(names: &[String]) -> String {
 }
 
 /// Whether an existing object can be used.
-fn judge(kind: Named, what: &str, object: &Value, manifest: &Value, findings: &mut Findings) {
+fn is_ready(kind: Named, what: &str, object: &Value, findings: &mut Findings) -> bool {
     let status = &object["status"];
     let unready = match kind {
         Named::DataSource => {
@@ -186,35 +214,74 @@ fn judge(kind: Named, what: &str, object: &Value, manifest: &Value, findings: &m
         findings.problems.push(
             Problem::new(format!("{what} is not ready")).because(why).hint(format!("see why: {object}")),
         );
-        return;
+        return false;
     }
-    let size = match kind {
-        Named::Claim => &status["capacity"]["storage"],
-        Named::Snapshot => &status["restoreSize"],
-        Named::Instancetype | Named::Preference | Named::Network => {
-            findings.good.push(what.to_owned());
-            return;
+    findings.good.push(match kind {
+        Named::DataSource | Named::Claim | Named::Snapshot => format!("{what} ready"),
+        _ => what.to_owned(),
+    });
+    true
+}
+
+/// The claim or snapshot that a `DataSource` stands for, and how it is called behind it. CDI copies the source in use to
+/// `status.source`. What the user may not read, or does not exist, is left to CDI.
+async fn behind(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &Value,
+) -> Result<Option<(String, Named, Value)>, ClusterError> {
+    let used = [&object["status"]["source"], &object["spec"]["source"]];
+    let Some(source) = used.into_iter().find(|source| source.is_object()) else { return Ok(None) };
+    for (kind, source) in [(Named::Claim, &source["pvc"]), (Named::Snapshot, &source["snapshot"])] {
+        let Some(name) = source["name"].as_str().filter(|name| is_path_safe(name)) else { continue };
+        let namespace = source["namespace"].as_str().unwrap_or(namespace);
+        if !is_path_safe(namespace) {
+            continue;
         }
-        _ => &Value::Null,
+        return match cluster.look_up(kind, Some(namespace), name).await {
+            Ok(found) => {
+                Ok(found.map(|found| (format!(" ({} {namespace}/{name})", kind.word()), kind, found)))
+            }
+            Err(error) if error.kind == crate::cluster::Kind::Forbidden => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(None)
+}
+
+/// The smallest disk that is cloned from a source
+#[derive(Clone, Copy)]
+struct Cloned {
+    disk: Quantity,
+    /// It is the VMs' only one, so that `--disk-size` is about it.
+    only: bool,
+}
+
+/// Checks that a disk holds what it is cloned from. CDI compares what both claims request (`ValidateRequestedCloneSize`
+/// in its `pkg/controller/common/util.go`), and of a snapshot the size to restore.
+fn check_size(what: &str, kind: Named, source: &Value, cloned: Cloned, findings: &mut Findings) {
+    let Cloned { disk, only } = cloned;
+    let size = match kind {
+        Named::Claim => &source["spec"]["resources"]["requests"]["storage"],
+        Named::Snapshot => &source["status"]["restoreSize"],
+        _ => return,
     };
-    findings.good.push(if kind == Named::StorageClass { what.to_owned() } else { format!("{what} ready") });
-    if let (Some(source), Some(disk)) = (Quantity::of(size), disk_size(manifest))
-        && disk < source
-    {
+    if let Some(needed) = Quantity::of(size).filter(|needed| disk < *needed) {
+        let written = size.as_str().map_or_else(|| needed.to_string(), str::to_owned);
         findings.problems.push(
             Problem::new(format!("the VMs' disk is smaller than {what}"))
-                .because(format!(
-                    "a clone cannot be smaller than its source, {}",
-                    size.as_str().unwrap_or("?")
-                ))
-                .hint(format!("add --disk-size {}", size.as_str().unwrap_or("SIZE"))),
+                .because(format!("a clone of {disk} cannot hold its source, {written}"))
+                .hint(if only {
+                    format!("add --disk-size {written}")
+                } else {
+                    format!("request {written} or more for it in the manifest")
+                }),
         );
     }
 }
 
-/// Size of the first disk created for a VM.
-fn disk_size(manifest: &Value) -> Option<Quantity> {
-    let spec = &manifest["spec"]["dataVolumeTemplates"][0]["spec"];
+/// Size that the spec of a `DataVolume` requests.
+fn requested(spec: &Value) -> Option<Quantity> {
     let of = |storage: &str| Quantity::of(&spec[storage]["resources"]["requests"]["storage"]);
     of("storage").or_else(|| of("pvc"))
 }
@@ -247,7 +314,7 @@ mod tests {
         let found = References::of(&wanted);
         let names: Vec<String> = found
             .each()
-            .map(|(kind, namespace, name)| format!("{} {}", kind.word(), full(namespace, name)))
+            .map(|(kind, namespace, name, _)| format!("{} {}", kind.word(), full(namespace, name)))
             .collect();
         assert_eq!(
             names,
@@ -257,13 +324,56 @@ mod tests {
 
     #[test]
     fn a_disk_smaller_than_its_source_is_a_problem() {
-        let manifest = source::parse("pvc:gold/g").unwrap().shown.built_in(None).unwrap().manifest().clone();
         let mut findings = Findings::default();
-        let claim = json!({"status": {"phase": "Bound", "capacity": {"storage": "40Gi"}}});
-        judge(Named::Claim, "claim gold/g", &claim, &manifest, &mut findings);
+        // What was provisioned may be more than what was requested; only requests are compared.
+        let claim = json!({
+            "spec": {"resources": {"requests": {"storage": "40Gi"}}},
+            "status": {"phase": "Bound", "capacity": {"storage": "41Gi"}},
+        });
+        let gibi = |number: u32| {
+            let disk = Quantity::of(&json!(format!("{number}Gi"))).unwrap();
+            Cloned { disk, only: number != 38 }
+        };
+        check_size("claim gold/g", Named::Claim, &claim, gibi(40), &mut findings);
+        assert!(findings.problems.is_empty());
+        check_size("claim gold/g", Named::Claim, &claim, gibi(39), &mut findings);
         assert_eq!(findings.problems[0].hints, ["add --disk-size 40Gi"]);
+        let snapshot = json!({"status": {"readyToUse": true, "restoreSize": "5Gi"}});
+        check_size("snapshot gold/s", Named::Snapshot, &snapshot, gibi(4), &mut findings);
+        assert_eq!(findings.problems[1].hints, ["add --disk-size 5Gi"]);
+        check_size("claim gold/g", Named::Claim, &claim, gibi(38), &mut findings);
+        assert_eq!(findings.problems[2].hints, ["request 40Gi or more for it in the manifest"]);
         let lost = json!({"status": {"phase": "Pending"}});
-        judge(Named::Claim, "claim gold/g", &lost, &manifest, &mut findings);
-        assert_eq!(findings.problems[1].what, "claim gold/g is not ready");
+        assert!(!is_ready(Named::Claim, "claim gold/g", &lost, &mut findings));
+        assert_eq!(findings.problems[3].what, "claim gold/g is not ready");
+    }
+
+    #[test]
+    fn the_smallest_disk_of_a_source_counts() {
+        let disk = |name: &str, size: &str| {
+            json!({
+                "metadata": {"name": name},
+                "spec": {
+                    "sourceRef": {"kind": "DataSource", "namespace": "gold", "name": "fedora"},
+                    "storage": {"resources": {"requests": {"storage": size}}},
+                },
+            })
+        };
+        let manifest =
+            json!({"spec": {"dataVolumeTemplates": [disk("a", "20Gi"), disk("b", "8Gi"), disk("c", "9Gi")]}});
+        let template = source::parse("blank").unwrap().shown;
+        let plan = Plan::resolve("p", 1, 2, "vm", template).unwrap();
+        let wanted = Wanted {
+            plan: &plan,
+            manifest: &manifest,
+            run_id: None,
+            fresh: true,
+            via: None,
+            disks: &[],
+            beside: &[],
+        };
+        let found = References::of(&wanted);
+        let sizes: Vec<_> = found.each().map(|(.., disk)| disk).collect();
+        assert_eq!(sizes, [Quantity::of(&json!("8Gi"))]);
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn check(
     let Some(target) = wanted.plan.targets().into_iter().next() else { return Ok(()) };
     let clones = |kind: &Named| matches!(kind, Named::DataSource | Named::Claim | Named::Snapshot);
     let mut namespaces: BTreeSet<&str> = BTreeSet::new();
-    for (_, namespace, _) in references.each().filter(|(kind, ..)| clones(kind)) {
+    for (_, namespace, ..) in references.each().filter(|(kind, ..)| clones(kind)) {
         namespaces.extend(namespace.filter(|namespace| *namespace != target.namespace));
     }
     let account = account(wanted.manifest);
