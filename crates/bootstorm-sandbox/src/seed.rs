@@ -96,7 +96,7 @@ fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
         "devices.kubevirt.io/tun": "1k",
         "devices.kubevirt.io/vhost-net": "1k",
     });
-    json!({
+    let mut node = json!({
         "metadata": {
             "name": name,
             "labels": {
@@ -137,7 +137,18 @@ fn node(number: usize, cores: u32, memory_gib: u32, max_pods: u32) -> Value {
                 "systemUUID": "",
             },
         },
-    })
+    });
+    // What virt-handler finds on a server of some years.
+    let models =
+        ["Nehalem", "Westmere", "SandyBridge", "IvyBridge", "Haswell", "Broadwell", "Skylake-Server"];
+    let features =
+        ["aes", "avx", "avx2", "invtsc", "md-clear", "pcid", "pdpe1gb", "spec-ctrl", "ssbd", "vmx"];
+    let of_models = models.map(|model| format!("cpu-model.node.kubevirt.io/{model}"));
+    let of_features = features.map(|feature| format!("cpu-feature.node.kubevirt.io/{feature}"));
+    for label in of_models.into_iter().chain(of_features) {
+        node["metadata"]["labels"][label.as_str()] = json!("true");
+    }
+    node
 }
 
 /// Adds the storage classes of a profile; existing ones only get other storage.

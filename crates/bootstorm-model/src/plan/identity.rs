@@ -15,6 +15,20 @@ const CLOUD_INIT: [&str; 2] = ["cloudInitNoCloud", "cloudInitConfigDrive"];
 /// Keys of user data that name the guest.
 const HOST_NAMES: [&str; 3] = ["hostname", "fqdn", "local-hostname"];
 const SPEC: &str = "/spec/template/spec";
+/// Annotations of a VM, and of its instance and pod.
+const ANNOTATIONS: [&str; 2] = ["/metadata/annotations", "/spec/template/metadata/annotations"];
+/// Ends of the keys of annotations that give a VM its addresses: of Harvester, of OVN-Kubernetes by way of `KubeVirt`,
+/// of Kube-OVN (also `NETWORK.NAMESPACE.kubernetes.io/…`), and of Calico.
+const ADDRESSES: [&str; 8] = [
+    "harvesterhci.io/mac-address",
+    "network.harvesterhci.io/ips",
+    "network.kubevirt.io/addresses",
+    ".kubernetes.io/ip_address",
+    ".kubernetes.io/mac_address",
+    "cni.projectcalico.org/ipAddrs",
+    "cni.projectcalico.org/ipAddrsNoIpam",
+    "cni.projectcalico.org/hwAddr",
+];
 
 /// The index of a VM, and its minimum number of digits
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,6 +65,16 @@ pub(super) fn drop_shared(vm: &mut Value) -> Vec<String> {
     if let Some(spec) = vm.pointer_mut(SPEC) {
         take(spec, "hostname", is_filled, || "hostname".into(), &mut dropped);
     }
+    for place in ANNOTATIONS {
+        let Some(annotations) = vm.pointer_mut(place).and_then(Value::as_object_mut) else { continue };
+        annotations.retain(|key, value| {
+            let is_kept = !ADDRESSES.iter().any(|end| key.ends_with(end)) || is_filled(value);
+            if !is_kept {
+                dropped.push(format!("annotation {key}"));
+            }
+            is_kept
+        });
+    }
     dropped
 }
 
@@ -86,6 +110,78 @@ pub fn shared(vm: &Value) -> Vec<String> {
     found
 }
 
+/// Volumes whose network data look for an interface by a MAC address that no interface of the manifest has: guests
+/// find no network.
+pub fn unmatched(vm: &Value) -> Vec<String> {
+    let interfaces = list(vm, &format!("{SPEC}/domain/devices/interfaces"));
+    let of_interfaces: Vec<String> =
+        interfaces.filter_map(|interface| interface["macAddress"].as_str()).map(normal_mac).collect();
+    let is_unmatched = |text: &str| {
+        let Ok(read) = yaml::read(text) else { return false };
+        let mut wanted = Vec::new();
+        read.documents.iter().for_each(|document| wanted_macs(document, &mut wanted));
+        wanted.iter().any(|mac| !of_interfaces.contains(mac))
+    };
+    let volumes = list(vm, &format!("{SPEC}/volumes"));
+    let unmatched = volumes.filter(|volume| {
+        let source = CLOUD_INIT.iter().find_map(|kind| volume.get(*kind));
+        source.and_then(|source| text_of(source, "networkData")).is_some_and(|text| is_unmatched(&text))
+    });
+    unmatched.map(|volume| volume["name"].as_str().unwrap_or("?").to_owned()).collect()
+}
+
+fn normal_mac(text: &str) -> String {
+    text.trim().to_lowercase().replace('-', ":")
+}
+
+/// MAC addresses by which network data select interfaces: `match.macaddress` of version 2, `mac_address` of version 1,
+/// and `ethernet_mac_address` of `OpenStack`'s format.
+fn wanted_macs(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| wanted_macs(item, found)),
+        Value::Object(map) => {
+            let selecting = [
+                map.get("match").and_then(|condition| condition.get("macaddress")),
+                map.get("mac_address").filter(|_| map.get("type").is_some_and(|kind| kind == "physical")),
+                map.get("ethernet_mac_address"),
+            ];
+            found.extend(selecting.into_iter().flatten().filter_map(Value::as_str).map(normal_mac));
+            map.values().for_each(|value| wanted_macs(value, found));
+        }
+        _ => {}
+    }
+}
+
+/// Settings in the cloud-init texts of Secrets beside the VM that all VMs share, and placeholders that nothing fills
+/// there; names of the Secrets only, no values.
+pub(super) fn shared_beside(companions: &[Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    for secret in companions.iter().filter(|object| object["kind"] == "Secret") {
+        let name = secret["metadata"]["name"].as_str().unwrap_or("?");
+        let text = |keys: [&str; 2]| {
+            keys.into_iter().find_map(|key| {
+                let plain = secret["stringData"][key].as_str().map(str::to_owned);
+                plain.or_else(|| {
+                    let bytes = BASE64.decode(secret["data"][key].as_str()?.trim()).ok()?;
+                    String::from_utf8(bytes).ok()
+                })
+            })
+        };
+        let (network, user) = (text(["networkData", "networkdata"]), text(["userData", "userdata"]));
+        if network.iter().chain(&user).any(|text| text.contains(INDEX)) {
+            found.push(format!(
+                "{INDEX} in Secret {name} is not filled: all VMs use the same Secret; write the text into the VM itself"
+            ));
+        }
+        if network.is_some_and(|text| has_static_address(&text)) {
+            found.push(format!("all VMs will share the static address in Secret {name}"));
+        }
+        let named = user.map(|text| host_name_keys(&text)).unwrap_or_default();
+        found.extend(named.iter().map(|key| format!("all VMs will share `{key}` in Secret {name}")));
+    }
+    found
+}
+
 /// Text of a cloud-init volume, plain or base64.
 fn text_of(source: &Value, key: &str) -> Option<String> {
     if let Some(text) = source[key].as_str().filter(|text| !text.is_empty()) {
@@ -95,7 +191,7 @@ fn text_of(source: &Value, key: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Whether network data in either version of its format sets an address without a placeholder.
+/// Whether network data, in either version of cloud-init's format or in `OpenStack`'s, sets an address without a placeholder.
 fn has_static_address(text: &str) -> bool {
     fn look(value: &Value) -> bool {
         let is_fixed = |value: &Value| value.as_str().is_some_and(|text| !text.contains(INDEX));
@@ -111,8 +207,11 @@ fn has_static_address(text: &str) -> bool {
                 let is_resolver = map.contains_key("search");
                 let version_1 = matches!(map.get("type").and_then(Value::as_str), Some("static" | "static6"))
                     && map.get("address").is_some_and(is_fixed);
+                let openstack = matches!(map.get("type").and_then(Value::as_str), Some("ipv4" | "ipv6"))
+                    && map.get("ip_address").is_some_and(is_fixed);
                 let version_2 = !is_resolver && many.is_some_and(|all| all.iter().any(of_entry));
                 version_1
+                    || openstack
                     || version_2
                     || map.iter().any(|(key, value)| key != "nameservers" && key != "routes" && look(value))
             }
@@ -152,6 +251,16 @@ pub(super) fn fill(vm: &mut Value, index: Index) -> Result<(), String> {
             old.contains(INDEX).then(|| old.replace(INDEX, &index.decimal()))
         });
     }
+    for place in ANNOTATIONS {
+        let Some(annotations) = vm.pointer_mut(place).and_then(Value::as_object_mut) else { continue };
+        for (key, value) in
+            annotations.iter_mut().filter(|(key, _)| ADDRESSES.iter().any(|end| key.ends_with(end)))
+        {
+            if let Value::String(text) = value {
+                *text = addresses(text, index).map_err(|why| format!("annotation {key}: {why}"))?;
+            }
+        }
+    }
     let Some(spec) = vm.pointer_mut(SPEC) else { return Ok(()) };
     each(spec, &["hostname", "subdomain"], &mut decimal)?;
     if let Some(firmware) = spec.pointer_mut("/domain/firmware") {
@@ -183,7 +292,9 @@ pub(super) fn fill(vm: &mut Value, index: Index) -> Result<(), String> {
                     each(place, &["name"], &mut decimal)?;
                 }
             }
-            fill_text(source, "networkData", &|text| addresses(text, index))?;
+            let network =
+                |text: &str| addresses(text, index).map_err(|why| format!("the network data: {why}"));
+            fill_text(source, "networkData", &network)?;
             fill_text(source, "userData", &|text| Ok(host_names(text, index)))?;
         }
     }
@@ -275,30 +386,53 @@ fn uuid(text: &str, index: Index) -> Result<String, String> {
     Ok(format!("{known}{:0digits$x}", index.number))
 }
 
-/// Fills the missing octets of IPv4 addresses in network data with the index: `10.9.9.{i}`, `10.9.{i}`.
+/// Fills the missing octets of IPv4 and MAC addresses in a text with the index: `10.9.9.{i}`, `10.9.{i}`,
+/// `02:00:00:{i}`.
 fn addresses(text: &str, index: Index) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
+    let number = u64::from(index.number);
+    let cannot = |free: usize| {
+        Err(format!(
+            "index {number} does not fit into {free} octets of an address; leave out more of them before {{i}}"
+        ))
+    };
     while let Some(at) = rest.find(INDEX) {
         filled.push_str(&rest[..at]);
-        let number = u64::from(index.number);
-        let octets = octets_before(&filled);
-        if octets == 0 {
-            filled.push_str(&index.decimal());
-        } else {
-            let free = 4 - octets;
-            if number >= (1 << (8 * free)) - 1 {
-                return Err(format!(
-                    "the network data: index {number} does not fit into {free} octets of an address; leave out more of them before {{i}}"
-                ));
+        match (octets_before(&filled), mac_before(&filled)) {
+            (0, None) => filled.push_str(&index.decimal()),
+            (0, Some((octets, separator))) => {
+                let free = 6 - octets;
+                if number >= 1 << (8 * free) {
+                    return cannot(free);
+                }
+                let bytes = &number.to_be_bytes()[8 - free..];
+                let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                filled.push_str(&bytes.join(separator));
             }
-            let bytes = &number.to_be_bytes()[8 - free..];
-            filled.push_str(&bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join("."));
+            (octets, _) => {
+                let free = 4 - octets;
+                if number >= (1 << (8 * free)) - 1 {
+                    return cannot(free);
+                }
+                let bytes = &number.to_be_bytes()[8 - free..];
+                filled.push_str(&bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join("."));
+            }
         }
         rest = &rest[at + INDEX.len()..];
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// Octets of a MAC address at the end of a text, each with its separator: two to five, of two digits as no IPv6 address
+/// begins.
+fn mac_before(text: &str) -> Option<(usize, &'static str)> {
+    let from = text.rfind(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '-').map_or(0, |at| at + 1);
+    let separator = if text.ends_with('-') { "-" } else { ":" };
+    let octets: Vec<&str> = text[from..].strip_suffix(separator)?.split(separator).collect();
+    let is_octet = |octet: &&str| octet.len() == 2 && octet.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ((2..=5).contains(&octets.len()) && octets.iter().all(is_octet)).then_some((octets.len(), separator))
 }
 
 /// The octets of an IPv4 address at the end of a text, each with its dot: at most three.
@@ -435,6 +569,78 @@ mod tests {
     }
 
     #[test]
+    fn addresses_in_annotations_belong_to_one_vm() {
+        let annotations = json!({
+            "harvesterhci.io/mac-address": "{\"default\":\"52:54:00:12:34:56\"}",
+            "lan.shop.kubernetes.io/ip_address": "10.0.0.{i}",
+            "note": "kept",
+        });
+        let mut vm = json!({
+            "metadata": {"annotations": annotations},
+            "spec": {"template": {"metadata": {"annotations": {
+                "network.kubevirt.io/addresses": "{\"default\":[\"10.1.2.3\"]}",
+                "lan.shop.kubernetes.io/mac_address": "52:54:00:{i}",
+            }}}},
+        });
+        assert_eq!(
+            drop_shared(&mut vm),
+            ["annotation harvesterhci.io/mac-address", "annotation network.kubevirt.io/addresses"]
+        );
+        fill(&mut vm, at(258)).unwrap_err();
+        fill(&mut vm, at(20)).unwrap();
+        assert_eq!(
+            vm["metadata"]["annotations"],
+            json!({"lan.shop.kubernetes.io/ip_address": "10.0.0.20", "note": "kept"})
+        );
+        assert_eq!(
+            vm["spec"]["template"]["metadata"]["annotations"],
+            json!({"lan.shop.kubernetes.io/mac_address": "52:54:00:00:00:14"})
+        );
+    }
+
+    #[test]
+    fn network_data_that_look_for_an_interface_have_to_find_one() {
+        let with = |mac: Value, network: &str| {
+            let mut vm = vm();
+            let spec = &mut vm["spec"]["template"]["spec"];
+            spec["domain"]["devices"]["interfaces"][1]["macAddress"] = mac;
+            spec["volumes"][0] = json!({"name": "x", "cloudInitNoCloud": {"networkData": network}});
+            drop_shared(&mut vm);
+            vm
+        };
+        let two = "version: 2\nethernets: {lan: {match: {macaddress: '02:00:00:AA:BB:{i}'}, set-name: lan}}";
+        let found = with(json!("02:00:00:aa:bb:{i}"), two);
+        assert!(unmatched(&found).is_empty());
+        let mut filled = found;
+        fill(&mut filled, at(17)).unwrap();
+        assert!(filled.to_string().contains("02:00:00:AA:BB:11"), "{filled}");
+        assert!(unmatched(&filled).is_empty());
+        let one = "version: 1\nconfig: [{type: physical, name: lan, mac_address: '02:00:00:aa:bb:02'}]";
+        assert_eq!(unmatched(&with(json!("02:00:00:aa:bb:02"), one)), ["x"]);
+        let set = "version: 2\nethernets: {lan: {match: {name: 'enp*'}, macaddress: '02:00:00:aa:bb:02'}}";
+        assert!(unmatched(&with(Value::Null, set)).is_empty());
+    }
+
+    #[test]
+    fn what_secrets_beside_the_vm_share_is_told_without_values() {
+        let secret = |name: &str, key: &str, text: &str| json!({"kind": "Secret", "metadata": {"name": name}, "data": {key: BASE64.encode(text)}});
+        let found = shared_beside(&[
+            secret("nd", "networkdata", "version: 2\nethernets: {eth0: {addresses: [10.1.1.5/24]}}"),
+            secret("ud", "userdata", "#cloud-config\nhostname: web\n"),
+            secret("own", "userdata", "#cloud-config\nhostname: web-{i}\n"),
+            secret("other", "password", "hostname: web"),
+        ]);
+        assert_eq!(
+            found[..2],
+            [
+                "all VMs will share the static address in Secret nd",
+                "all VMs will share `hostname` in Secret ud"
+            ]
+        );
+        assert!(found.len() == 3 && found[2].starts_with("{i} in Secret own is not filled"), "{found:?}");
+    }
+
+    #[test]
     fn an_index_that_does_not_fit_is_refused() {
         assert_eq!(mac("02:00:00:aa:bb:{i}", at(255)).unwrap(), "02:00:00:aa:bb:ff");
         assert!(mac("02:00:00:aa:bb:{i}", at(256)).unwrap_err().contains("does not fit into 1 octets"));
@@ -447,6 +653,8 @@ mod tests {
         assert_eq!(addresses("a: 10.0.0.{i}", at(254)).unwrap(), "a: 10.0.0.254");
         assert!(addresses("a: 10.0.0.{i}", at(255)).is_err());
         assert_eq!(addresses("a: fd00::{i}", at(12)).unwrap(), "a: fd00::12");
+        assert_eq!(addresses("a: fd00:10:20:{i}", at(12)).unwrap(), "a: fd00:10:20:12");
+        assert_eq!(addresses("a: 02-00-00-{i}", at(258)).unwrap(), "a: 02-00-00-00-01-02");
     }
 
     #[test]
@@ -465,6 +673,7 @@ mod tests {
                 false,
             ),
             ("version: 2\nethernets: {eth0: {addresses: [\"10.9.9.{i}/24\"]}}", false),
+            ("{\"networks\": [{\"id\": \"n\", \"type\": \"ipv4\", \"ip_address\": \"10.1.1.5\"}]}", true),
             ("no: [yaml", false),
         ] {
             assert_eq!(has_static_address(text), is_static, "{text}");

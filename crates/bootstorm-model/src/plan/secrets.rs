@@ -24,8 +24,16 @@ const SECRET_KEYS: [&str; 14] = [
 ];
 
 /// Keys whose whole value is secret, except for references.
-const SECRET_SOURCES: [&str; 4] =
-    ["cloudInitNoCloud", "cloudInitConfigDrive", "sysprep", "accessCredentials"];
+const SECRET_SOURCES: [&str; 7] = [
+    "cloudInitNoCloud",
+    "cloudInitConfigDrive",
+    "sysprep",
+    "accessCredentials",
+    // Of probes, which may log in.
+    "httpHeaders",
+    "exec",
+    "hooks.kubevirt.io/hookSidecars",
+];
 
 /// Keys below those that only name another object.
 const REFERENCES: [&str; 2] = ["name", "secretName"];

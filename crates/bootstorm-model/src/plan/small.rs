@@ -143,7 +143,30 @@ impl Extra {
         metadata.insert("namespace".into(), json!(namespace));
         super::metadata::add_labels(metadata, labels);
         fields.insert("metadata".into(), Value::Object(std::mem::take(metadata)));
+        if self.kind == Small::Network
+            && let Some(Value::String(config)) = copy.pointer_mut("/spec/config")
+        {
+            name_network(config, &format!("{namespace}/{}", self.name));
+        }
         copy
+    }
+}
+
+/// Puts the name of a copied network where OVN-Kubernetes compares it with that of its object (`netAttachDefName`).
+fn name_network(config: &mut String, name: &str) {
+    const FIELD: &str = "netAttachDefName";
+    let Ok(mut read) = serde_json::from_str::<Value>(config) else { return };
+    let mut is_changed = false;
+    let mut set = |plugin: &mut Value| {
+        if let Some(field) = plugin.get_mut(FIELD) {
+            *field = json!(name);
+            is_changed = true;
+        }
+    };
+    set(&mut read);
+    read.get_mut("plugins").and_then(Value::as_array_mut).into_iter().flatten().for_each(set);
+    if is_changed {
+        *config = read.to_string();
     }
 }
 
@@ -228,6 +251,25 @@ mod tests {
         assert_eq!(extra.key("p-1"), "p-1/secrets/init");
         assert!(!hide_content(copy.clone()).to_string().contains("Zm9v"));
         assert!(secret_texts(&copy).contains(&"foobarbaz".to_owned()));
+    }
+
+    #[test]
+    fn a_copied_network_of_ovn_kubernetes_names_itself() {
+        let copied = |config: &str| {
+            let original = json!({
+                "apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition",
+                "metadata": {"name": "lan", "namespace": "shop"}, "spec": {"config": config},
+            });
+            let copy = Extra::of(&original).unwrap().copy(&original, "p-1", &Vec::new());
+            copy["spec"]["config"].as_str().unwrap().to_owned()
+        };
+        let own = r#"{"type":"ovn-k8s-cni-overlay","name":"l2","netAttachDefName":"shop/lan"}"#;
+        let read: Value = serde_json::from_str(&copied(own)).unwrap();
+        assert_eq!((&read["netAttachDefName"], &read["name"]), (&json!("p-1/lan"), &json!("l2")));
+        let chained = r#"{"plugins":[{"netAttachDefName":"shop/lan"},{"type":"tuning"}]}"#;
+        assert!(copied(chained).contains("p-1/lan"));
+        let bridge = "{\"type\": \"bridge\",\n \"bridge\": \"br1\"}";
+        assert_eq!(copied(bridge), bridge);
     }
 
     #[test]

@@ -328,6 +328,7 @@ impl Template {
                 printable(&dropped.join(", "))
             ));
         }
+        self.notices.extend(identity::shared_beside(&self.companions).iter().map(|text| printable(text)));
         self.forget_records();
         // KubeVirt reports such a VM as Running, although its CPUs are stopped and nothing boots.
         let spec = self.manifest.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);

@@ -69,8 +69,10 @@ fn the_whole_has_the_vms_of_all_and_each_cluster_its_own() {
 fn every_document_keeps_to_the_schema() {
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     let schema = read(include_str!("../../../../docs/fleet-schema.json"));
-    let others =
-        [include_str!("../../../../docs/report-schema.json"), include_str!("../../../../docs/compare-schema.json")];
+    let others = [
+        include_str!("../../../../docs/report-schema.json"),
+        include_str!("../../../../docs/compare-schema.json"),
+    ];
     let mut registry = jsonschema::Registry::new();
     for other in others.map(read) {
         let id = other["$id"].as_str().unwrap().to_owned();

@@ -69,6 +69,9 @@ fn closed(node: &Node, obstacle: &Obstacle) -> Problem {
         Obstacle::NoCpuManager => problem
             .hint("dedicated CPUs need KubeVirt's feature gate CPUManager and the kubelet's CPU manager policy static")
             .hint("see which nodes have them: kubectl get nodes -L cpumanager"),
+        Obstacle::Unlabelled(_) => problem
+            .hint(format!("see its labels: kubectl get node {name} --show-labels"))
+            .hint("choose another CPU model, features or machine type in the manifest"),
         Obstacle::NotSelected => problem,
     }
 }

@@ -94,9 +94,21 @@ impl Login {
 fn cloud_init(vm: &mut Value) -> Result<&mut serde_json::Map<String, Value>, String> {
     let has = |volume: &Value| KINDS.iter().any(|kind| volume.get(*kind).is_some());
     if !list(vm, VOLUMES)?.iter().any(has) {
+        // KubeVirt appends a disk for each volume without one, in their order. A disk that is listed here would come
+        // before them, and BIOS would boot from it.
+        let listed = |vm: &Value, name: &Value| {
+            let devices = &vm["spec"]["template"]["spec"]["domain"]["devices"];
+            ["disks", "filesystems"].iter().any(|kind| {
+                devices[*kind].as_array().into_iter().flatten().any(|device| device["name"] == *name)
+            })
+        };
+        let volumes = list(vm, VOLUMES)?.clone();
+        let is_complete = volumes.iter().all(|volume| listed(vm, &volume["name"]));
         list(vm, VOLUMES)?.push(json!({"name": VOLUME, "cloudInitNoCloud": {}}));
-        list(vm, "/spec/template/spec/domain/devices/disks")?
-            .push(json!({"name": VOLUME, "disk": {"bus": "virtio"}}));
+        if is_complete {
+            list(vm, "/spec/template/spec/domain/devices/disks")?
+                .push(json!({"name": VOLUME, "disk": {"bus": "virtio"}}));
+        }
     }
     let volume = list(vm, VOLUMES)?.iter_mut().find(|volume| has(volume));
     let source = volume.and_then(Value::as_object_mut).and_then(|volume| {
@@ -159,6 +171,20 @@ mod tests {
             user_data(&template),
             format!("#cloud-config\nuser: me # kept\nssh_authorized_keys:\n- '{KEY}'\n")
         );
+    }
+
+    #[test]
+    fn no_disk_comes_before_those_that_kubevirt_appends() {
+        let spec = json!({"spec": {"template": {"spec": {
+            "domain": {"devices": {}},
+            "volumes": [{"name": "root", "containerDisk": {"image": "x"}}],
+        }}}});
+        let mut template = Template::container_disk("x");
+        template.manifest = spec;
+        login(None).apply(&mut template).unwrap();
+        let spec = &template.manifest["spec"]["template"]["spec"];
+        assert_eq!(spec["domain"]["devices"]["disks"], Value::Null);
+        assert_eq!(spec["volumes"][1]["name"], VOLUME);
     }
 
     #[test]

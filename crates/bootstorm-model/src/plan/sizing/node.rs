@@ -55,6 +55,8 @@ pub enum Obstacle {
     },
     /// Its kubelet cannot dedicate CPUs, which the manifest requires.
     NoCpuManager,
+    /// It lacks this label of `KubeVirt`'s, by which it shows what the manifest requires of its CPUs.
+    Unlabelled(String),
     /// Selector or affinity of the manifest select other nodes.
     NotSelected,
 }
@@ -69,6 +71,9 @@ impl fmt::Display for Obstacle {
             Self::Tainted(key) => write!(f, "taint {key} is not tolerated"),
             Self::Architecture { node, vm } => write!(f, "architecture {node}, the VMs' is {vm}"),
             Self::NoCpuManager => f.write_str("not labelled cpumanager=true, which dedicated CPUs require"),
+            Self::Unlabelled(label) => {
+                write!(f, "not labelled {label}=true, which the manifest's CPU settings require")
+            }
             Self::NotSelected => f.write_str("excluded by the manifest's node selector or affinity"),
         }
     }

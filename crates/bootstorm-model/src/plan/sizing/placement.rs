@@ -1,8 +1,10 @@
 //! Constraints on the placement of a VM: selectors, node affinity and tolerations of its manifest, and the selectors
 //! that virt-controller adds to launcher pods.
 //!
-//! Source: `nodeselectorrenderer.go` of `KubeVirt`. A VM's own selectors replace those for all VMs, also the one for the
-//! architecture, but not the one for dedicated CPUs.
+//! Source: `nodeselectorrenderer.go` and `template.go` in `pkg/virt-controller/services` of `KubeVirt`. A VM's own
+//! selectors replace those for all VMs, also the one for the architecture, but not those for dedicated CPUs and for
+//! what its CPUs must have. Hyper-V features select nodes only with the feature gate `HypervStrictCheck`, which is off by
+//! default.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,46 @@ const ARCHITECTURE: &str = "kubernetes.io/arch";
 /// Label of nodes whose kubelet can dedicate CPUs to a pod.
 const CPU_MANAGER: &str = "cpumanager";
 
+/// Prefix of labels of nodes with the machine types that they support; releases before 1.5 set none.
+const MACHINE_TYPE: &str = "machine-type.node.kubevirt.io/";
+
+/// Labels, each with the value `true`, of nodes that have what a VM requires of CPUs and machine; `spec` is that of the
+/// instance.
+pub fn hardware_labels(spec: &Value) -> Vec<String> {
+    let domain = &spec["domain"];
+    let cpu = &domain["cpu"];
+    let mut labels = Vec::new();
+    // Features select nodes only beside a model.
+    if let Some(model) = cpu["model"].as_str().filter(|model| !model.is_empty()) {
+        if !matches!(model, "host-model" | "host-passthrough") {
+            labels.push(format!("cpu-model.node.kubevirt.io/{model}"));
+        }
+        let required = |feature: &&Value| matches!(feature["policy"].as_str(), None | Some("" | "require"));
+        let features = cpu["features"].as_array().into_iter().flatten().filter(required);
+        let names = features.filter_map(|feature| feature["name"].as_str());
+        labels.extend(names.map(|name| format!("cpu-feature.node.kubevirt.io/{name}")));
+    }
+    if let Some(machine) = domain["machine"]["type"].as_str().filter(|machine| !machine.is_empty()) {
+        labels.push(format!("{MACHINE_TYPE}{machine}"));
+    }
+    if cpu["realtime"].is_object() {
+        labels.push("kubevirt.io/realtime".to_owned());
+    }
+    let security = &spec["domain"]["launchSecurity"];
+    let is_encrypted = security["sev"]["policy"]["encryptedState"] == true;
+    for (is_set, label) in [
+        (security["sev"].is_object(), "kubevirt.io/sev"),
+        (is_encrypted, "kubevirt.io/sev-es"),
+        (security["snp"].is_object(), "kubevirt.io/sev-snp"),
+        (security["tdx"].is_object(), "kubevirt.io/tdx"),
+    ] {
+        if is_set {
+            labels.push(label.to_owned());
+        }
+    }
+    labels
+}
+
 /// Constraints on the placement of a VM
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
@@ -28,6 +70,8 @@ pub struct Placement {
     architecture: Option<String>,
     /// Whether its CPUs are dedicated.
     pinned_cpus: bool,
+    /// [`hardware_labels`].
+    hardware: Vec<String>,
     tolerations: Vec<Value>,
     /// Terms of the required node affinity; one of them must hold.
     terms: Vec<Value>,
@@ -63,6 +107,7 @@ impl Placement {
             selector,
             architecture,
             pinned_cpus,
+            hardware: hardware_labels(spec),
             tolerations: list(&spec["tolerations"]),
             terms: list(&affinity["nodeAffinity"][required]["nodeSelectorTerms"]),
             depends_on_pods: among_pods || spread.iter().any(strict),
@@ -95,6 +140,14 @@ impl Placement {
         }
         if self.pinned_cpus && node.labels.get(CPU_MANAGER).is_none_or(|value| value != "true") {
             return Some(Obstacle::NoCpuManager);
+        }
+        let lacks = |label: &&String| node.labels.get(*label).is_none_or(|value| value != "true");
+        // Machine types select nodes only where nodes are labelled with them.
+        let is_used = |label: &&String| {
+            !label.starts_with(MACHINE_TYPE) || node.labels.keys().any(|key| key.starts_with(MACHINE_TYPE))
+        };
+        if let Some(label) = self.hardware.iter().filter(is_used).find(lacks) {
+            return Some(Obstacle::Unlabelled(label.clone()));
         }
         let selected = self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
         let liked = self.terms.is_empty() || self.terms.iter().any(|term| holds(term, node));
@@ -259,6 +312,31 @@ mod tests {
         let vain = json!({"nodeSelector": {CPU_MANAGER: "false"}, "domain": dedicated["domain"]});
         assert_eq!(obstacle(&vain, &without), Some(Obstacle::NoCpuManager));
         assert_eq!(obstacle(&vain, &labelled(&[(CPU_MANAGER, "true")])), None);
+    }
+
+    #[test]
+    fn what_cpus_and_machine_need_is_a_label_of_nodes() {
+        let lacking = |label: &str| Some(Obstacle::Unlabelled(label.to_owned()));
+        let model = "cpu-model.node.kubevirt.io/Haswell";
+        let feature = "cpu-feature.node.kubevirt.io/vmx";
+        let cpu = json!({"domain": {"cpu": {
+            "model": "Haswell",
+            "features": [{"name": "vmx"}, {"name": "pcid", "policy": "optional"}],
+        }}});
+        assert_eq!(obstacle(&cpu, &node()), lacking(model));
+        assert_eq!(obstacle(&cpu, &labelled(&[(model, "true")])), lacking(feature));
+        assert_eq!(obstacle(&cpu, &labelled(&[(model, "true"), (feature, "true")])), None);
+        let host = json!({"domain": {"cpu": {"model": "host-model", "features": [{"name": "vmx", "policy": "require"}]}}});
+        assert_eq!(obstacle(&host, &node()), lacking(feature));
+        let features = json!({"domain": {"cpu": {"features": [{"name": "vmx"}]}}});
+        assert_eq!(obstacle(&features, &node()), None, "only beside a model");
+        let machine = json!({"domain": {"machine": {"type": "pc-q35-rhel7"}}});
+        assert_eq!(obstacle(&machine, &node()), None, "nodes of older releases have no such label");
+        let other = labelled(&[("machine-type.node.kubevirt.io/q35", "true")]);
+        assert_eq!(obstacle(&machine, &other), lacking("machine-type.node.kubevirt.io/pc-q35-rhel7"));
+        let sev = json!({"domain": {"launchSecurity": {"sev": {"policy": {"encryptedState": true}}}}});
+        assert_eq!(hardware_labels(&sev), ["kubevirt.io/sev", "kubevirt.io/sev-es"]);
+        assert_eq!(hardware_labels(&json!({"domain": {"cpu": {"realtime": {}}}})), ["kubevirt.io/realtime"]);
     }
 
     #[test]

@@ -81,6 +81,19 @@ fn node_selector(spec: &Value, hidden: bool) -> Value {
         selector.insert("cpumanager".to_owned(), json!("true"));
     }
     selector.insert(format!("machine-type.node.kubevirt.io/{machine}"), json!("true"));
+    // Features select nodes only beside a model (KV).
+    let cpu = &spec["domain"]["cpu"];
+    if let Some(model) = cpu["model"].as_str() {
+        if !matches!(model, "host-model" | "host-passthrough") {
+            selector.insert(format!("cpu-model.node.kubevirt.io/{model}"), json!("true"));
+        }
+        for feature in cpu["features"].as_array().into_iter().flatten() {
+            if matches!(feature["policy"].as_str(), None | Some("require")) {
+                let name = feature["name"].as_str().unwrap_or_default();
+                selector.insert(format!("cpu-feature.node.kubevirt.io/{name}"), json!("true"));
+            }
+        }
+    }
     if hidden {
         selector.insert("sandbox.bootstorm.dev/nowhere".to_owned(), json!("true"));
     }

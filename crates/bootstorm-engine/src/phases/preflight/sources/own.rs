@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::{Findings, Problem, Wanted, count, optional};
 use crate::cluster::{Cluster, ClusterError, Kind};
-use bootstorm_model::plan::identity::{harvester_claims, shared};
+use bootstorm_model::plan::identity::{harvester_claims, shared, unmatched};
 use bootstorm_model::plan::layout::INDEX;
 use bootstorm_model::plan::references::{Needed, Reference, Use, host_disks, of, uses};
 
@@ -39,6 +39,12 @@ pub(super) async fn check(
     }
     check_sharing(cluster, wanted, findings).await?;
     check_harvester(cluster, wanted, findings).await?;
+    for volume in unmatched(wanted.manifest) {
+        findings.warnings.push(format!(
+            "the network data of volume {volume} look for a MAC address that no interface of the VMs has, so their \
+             guests may find no network; write it in both places, with {INDEX}"
+        ));
+    }
     if wanted.plan.size() > 1 {
         for common in shared(wanted.manifest) {
             findings.warnings.push(format!("all VMs will share {common}; write {INDEX} there for the index"));
@@ -264,6 +270,8 @@ async fn check_sharing(
             .collect();
         let is_single =
             !modes.is_empty() && !modes.iter().any(|mode| matches!(*mode, "ReadWriteMany" | "ReadOnlyMany"));
+        // Several pods of one node may use a claim that only one node may have.
+        let is_enough = !is_single || is_one_node(wanted) && modes != ["ReadWriteOncePod"];
         let modes = if modes.is_empty() { "of unknown access mode".to_owned() } else { modes.join(", ") };
         let let_through = match how {
             Use::ReadOnly => Some("read only"),
@@ -274,7 +282,7 @@ async fn check_sharing(
             Use::Exclusive => None,
         };
         match let_through {
-            Some(how) if !is_single => {
+            Some(how) if is_enough => {
                 findings.notes.push(format!("all {vms} VMs use {what} together, {how} (volume {volume})"));
             }
             Some(_) => findings.problems.push(advise(
@@ -297,6 +305,11 @@ async fn check_sharing(
         }
     }
     Ok(())
+}
+
+/// Whether all VMs run on the same node.
+fn is_one_node(wanted: &Wanted<'_>) -> bool {
+    wanted.plan.pinning.single_node || wanted.plan.pinning.nodes.len() == 1
 }
 
 fn advise(problem: Problem, place: &str, name: &str) -> Problem {
