@@ -97,6 +97,9 @@ fn a_disk_is_not_given_to_several_vms() {
         write(&cluster, &with_disk(disk, &claimed(name)));
         setup(&cluster, &team).exits(code).complains(&[word]);
     }
+    // Pods of one node share what only one node may have.
+    write(&cluster, &with_disk("cdrom: {bus: sata}", &claimed("one")));
+    setup(&cluster, &[&team[..], &["--single-node"]].concat()).exits(0);
     write(&cluster, &with_disk(plain, "hostDisk: {path: /data/x.img, type: Disk}"));
     setup(&cluster, &["--end", "2", "--dry-run"])
         .exits(5)
@@ -115,6 +118,43 @@ fn a_disk_is_not_given_to_several_vms() {
     for name in ["one", "many", "own-2"] {
         assert!(get(&cluster, &kind::PERSISTENT_VOLUME_CLAIMS, "team", name).is_some());
     }
+}
+
+#[test]
+fn a_service_that_would_take_the_vms_for_its_own_is_a_problem() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "team");
+    let store = cluster.sandbox.store();
+    for (name, selector) in [("shop", json!({"app": "web"})), ("other", json!({"app": "web", "tier": "db"}))]
+    {
+        let service =
+            json!({"metadata": {"name": name, "namespace": "team"}, "spec": {"selector": selector}});
+        store.create(&kind::SERVICES, service).unwrap();
+    }
+    let labelled = with_disk("disk: {bus: virtio}", "emptyDisk: {capacity: 1Gi}")
+        .replace("  template:\n", "  template:\n    metadata: {labels: {app: web}}\n");
+    write(&cluster, &labelled);
+    let there = ["--vm-namespace", "team", "--end", "2", "--dry-run"];
+    setup(&cluster, &there).exits(5).complains(&[
+        "Service shop in namespace team would send its clients to the VMs of the run",
+        "its selector matches labels of the manifest: app",
+        "omit --vm-namespace",
+    ]);
+    setup(&cluster, &["--end", "2", "--dry-run"]).exits(0);
+}
+
+#[test]
+fn disks_that_cdi_refuses_are_told_before_anything_is_created() {
+    let cluster = Cluster::instant();
+    let upload = with_disk("disk: {bus: virtio}", "dataVolume: {name: data}").replace(
+        "spec:\n  template:",
+        "spec:\n  dataVolumeTemplates:\n  - metadata: {name: data}\n    spec: {source: {upload: {}}, storage: {resources: \
+         {requests: {storage: 1Gi}}}}\n  template:",
+    );
+    write(&cluster, &upload);
+    setup(&cluster, &["--end", "2"])
+        .exits(5)
+        .complains(&["1 disk of the VMs will not be created", "DataVolume data: it waits for an upload"]);
 }
 
 #[test]

@@ -13,5 +13,6 @@ pub mod seed;
 mod settings;
 pub mod store;
 pub mod value;
+mod yaml;
 
 pub use running::{LocalSandbox, Options, Sandbox, profile};

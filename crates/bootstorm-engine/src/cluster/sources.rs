@@ -25,6 +25,12 @@ pub enum Named {
     Preference,
     /// A Multus network.
     Network,
+    /// A priority of pods.
+    PriorityClass,
+    /// A Service.
+    Service,
+    /// A budget of disruptions.
+    Budget,
 }
 
 impl Named {
@@ -38,6 +44,9 @@ impl Named {
             Self::Instancetype => ("instancetype.kubevirt.io/v1beta1", "virtualmachineclusterinstancetypes"),
             Self::Preference => ("instancetype.kubevirt.io/v1beta1", "virtualmachineclusterpreferences"),
             Self::Network => ("k8s.cni.cncf.io/v1", "network-attachment-definitions"),
+            Self::PriorityClass => ("scheduling.k8s.io/v1", "priorityclasses"),
+            Self::Service => ("v1", "services"),
+            Self::Budget => ("policy/v1", "poddisruptionbudgets"),
         }
     }
 
@@ -56,6 +65,9 @@ impl Named {
             Self::Instancetype => "instance type",
             Self::Preference => "preference",
             Self::Network => "network",
+            Self::PriorityClass => "PriorityClass",
+            Self::Service => "Service",
+            Self::Budget => "PodDisruptionBudget",
         }
     }
 }
@@ -85,20 +97,25 @@ impl Cluster {
         }
     }
 
-    /// Names of all objects of a kind, as `namespace/name` if namespaced, sorted; at most 500.
-    pub async fn names_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<String>, ClusterError> {
+    /// All objects of a kind; at most 500. None if the kind does not exist.
+    pub async fn all_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<Value>, ClusterError> {
         let (version, plural) = kind.place();
-        let doing = format!("list {plural}");
+        let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        let doing = format!("list {plural}{place}");
         let collection = path(version, namespace, plural);
         let request = built(&doing, on(&collection).list(&ListParams::default().limit(500)))?;
-        let found: Items = match self.ask(&doing, &request).await {
-            Ok(found) => found,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        match self.ask::<Items>(&doing, &request).await {
+            Ok(found) => Ok(found.items),
+            Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Names of all objects of a kind, as `namespace/name` if namespaced, sorted; at most 500.
+    pub async fn names_of(&self, kind: Named, namespace: Option<&str>) -> Result<Vec<String>, ClusterError> {
         let text = |item: &Value, key: &str| item["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let found = self.all_of(kind, namespace).await?;
         let mut names: Vec<String> = found
-            .items
             .iter()
             .map(|item| match text(item, "namespace") {
                 namespace if namespace.is_empty() => text(item, "name"),

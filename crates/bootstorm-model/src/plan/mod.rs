@@ -26,6 +26,7 @@ pub mod small;
 pub mod source;
 pub mod target;
 pub mod template;
+pub mod volumes;
 pub mod yaml;
 pub mod yaml_fault;
 

@@ -185,6 +185,15 @@ fn of_template(template: &Value, found: &mut Collector) {
             found.add(kind, &spec["source"][source]["name"], &by);
         }
     }
+    for claim in [&spec["storage"], &spec["pvc"]] {
+        for reference in [&claim["dataSource"], &claim["dataSourceRef"]] {
+            match reference["kind"].as_str() {
+                Some("VolumeSnapshot") => found.add(Needed::Snapshot, &reference["name"], &by),
+                Some("PersistentVolumeClaim") => found.add(Needed::Claim, &reference["name"], &by),
+                _ => {}
+            }
+        }
+    }
     for source in spec["source"].as_object().into_iter().flatten().map(|(_, source)| source) {
         for field in SECRETS_OF_SOURCES {
             let names = &source[field];
@@ -281,6 +290,7 @@ mod tests {
             "dataVolumeTemplates": [
                 {"metadata": {"name": "root"}, "spec": {"sourceRef": {"kind": "DataSource", "name": "gold"}}},
                 {"metadata": {"name": "data"}, "spec": {"source": {"http": {"url": "u", "secretRef": "login", "certConfigMap": "ca", "secretExtraHeaders": ["header"]}}}},
+                {"metadata": {"name": "restored"}, "spec": {"storage": {"dataSourceRef": {"kind": "VolumeSnapshot", "name": "friday"}}}},
                 {"metadata": {"name": "copy"}, "spec": {"source": {"pvc": {"name": "far", "namespace": "elsewhere"}}}},
             ],
             "template": {"spec": {
@@ -319,6 +329,7 @@ mod tests {
                 "claim files: volume folder",
                 "DataVolume setup-iso: volume iso",
                 "DataSource gold: disk root",
+                "snapshot friday: disk restored",
                 "service account robot: volume account",
                 "Secret header: disk data",
                 "Secret init: volume init",

@@ -11,6 +11,7 @@ use super::matching::Match;
 use super::rule::{Fault, Rule, Schedule};
 use super::words::{self, WORDS, Word};
 use crate::store::kind;
+use crate::yaml;
 
 /// Verbs of requests.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
@@ -35,7 +36,7 @@ pub fn read_text(text: &str) -> Result<Vec<Fault>, WrongEntry> {
         return read(&value);
     }
     let value: Value =
-        serde_saphyr::from_str(text).map_err(|error| WrongEntry { number: 1, why: error.to_string() })?;
+        serde_saphyr::from_str(text).map_err(|error| WrongEntry { number: 1, why: yaml::fault(&error) })?;
     read(&value)
 }
 

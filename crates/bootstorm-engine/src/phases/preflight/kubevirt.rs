@@ -53,6 +53,29 @@ pub(super) fn judge(cluster: &Cluster, state: KubeVirtState, findings: &mut Find
     }
 }
 
+/// Release before which the UUID of a guest was derived from the name of its VM alone (major and minor).
+const RANDOM_UUIDS: (u32, u32) = (1, 6);
+
+/// Whether VMs of one name, in namespaces of their own, will have UUIDs of their own.
+pub(super) fn check_uuids(wanted: &Wanted<'_>, findings: &mut Findings) {
+    let version = findings.facts.kubevirt.as_deref();
+    let is_older = version.and_then(release).is_some_and(|found| found < RANDOM_UUIDS);
+    let given = &wanted.manifest["spec"]["template"]["spec"]["domain"]["firmware"]["uuid"];
+    if !is_older || given.is_string() || wanted.plan.size() < 2 {
+        return;
+    }
+    let targets = wanted.plan.targets();
+    let mut names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        findings.warnings.push(
+            "guests will share a SMBIOS UUID, which this KubeVirt derives from the name of the VM (1.6 and later do \
+             not); for guests that depend on it, name VMs apart: --vm-name 'boot-storm-vm-{i}'"
+                .into(),
+        );
+    }
+}
+
 /// Whether the disks that the VMs bring along can be created.
 pub(super) async fn disks(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
@@ -76,6 +99,31 @@ fn release(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bootstorm_model::plan::{Plan, Template, source};
+
+    #[test]
+    fn older_releases_give_vms_of_one_name_one_uuid() {
+        let template = Template::container_disk("x");
+        let warned = |name: &str, version: &str| {
+            let source = source::parse("blank").unwrap().shown;
+            let plan = Plan::resolve("p", 1, 2, name, source).unwrap();
+            let wanted = Wanted {
+                plan: &plan,
+                manifest: template.manifest(),
+                run_id: None,
+                fresh: true,
+                via: None,
+                disks: &[],
+                beside: &[],
+            };
+            let mut findings = Findings::default();
+            findings.facts.kubevirt = Some(version.into());
+            check_uuids(&wanted, &mut findings);
+            !findings.warnings.is_empty()
+        };
+        assert!(warned("vm", "v1.5.2") && warned("vm", "v1.0.0"));
+        assert!(!warned("vm", "v1.6.0") && !warned("vm", "devel"));
+    }
 
     #[test]
     fn releases_are_read() {

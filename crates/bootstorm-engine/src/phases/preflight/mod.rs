@@ -64,6 +64,7 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
         Some(state) => kubevirt::judge(cluster, state, &mut findings),
         None => Settings::default(),
     };
+    kubevirt::check_uuids(wanted, &mut findings);
     let mut manifest = wanted.manifest.clone();
     wanted.plan.probe.apply(&mut manifest);
     let needs = Needs::of(&manifest, &settings);

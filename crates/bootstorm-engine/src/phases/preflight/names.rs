@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use futures::future::join;
+use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, count, optional, some};
 use crate::cluster::scope::Scope;
+use crate::cluster::sources::Named;
 use crate::cluster::{Cluster, ClusterError, names};
 
 /// Checks for foreign namespaces or VMs of these names, and for records of the same name elsewhere.
@@ -76,6 +78,7 @@ async fn in_namespace(
         findings.problems.push(Problem { unavoidable: true, ..problem });
         return Ok(findings);
     }
+    check_selectors(cluster, wanted, namespace, &mut findings).await?;
     let scope = Scope::Namespaces(vec![namespace.to_owned()]);
     let machines = optional(cluster.machines_in(&scope, "").await, "the names of VMs are", &mut findings)?;
     let ours: HashSet<_> = wanted.plan.targets().into_iter().collect();
@@ -87,6 +90,74 @@ async fn in_namespace(
     let hint = "choose other names with --vm-name NAME-{i}, or other indexes with --start and --end";
     findings.problems.extend(clash(foreign, ["VM exists", "VMs exist"], hint));
     Ok(findings)
+}
+
+/// Checks that nothing in the user's namespace selects the VMs' pods by labels of the manifest: a Service would send its
+/// clients to them.
+async fn check_selectors(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    namespace: &str,
+    findings: &mut Findings,
+) -> Result<(), ClusterError> {
+    let labels = &wanted.manifest["spec"]["template"]["metadata"]["labels"];
+    if labels.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Ok(());
+    }
+    let selects = |selector: &Value| {
+        let mut pairs = selector.as_object().into_iter().flatten();
+        selector.as_object().is_some_and(|all| !all.is_empty())
+            && pairs.all(|(key, value)| labels[key] == *value)
+    };
+    let place = format!("in namespace {namespace}");
+    let services = cluster.all_of(Named::Service, Some(namespace)).await;
+    let services = optional(services, &format!("Services {place} are"), findings)?.unwrap_or_default();
+    let services: Vec<&Value> =
+        services.iter().filter(|service| selects(&service["spec"]["selector"])).collect();
+    if !services.is_empty() {
+        let names = some(&names_of(&services));
+        let (what, why) = match services.len() {
+            1 => (format!("Service {names} {place} would send its clients"), "its selector matches"),
+            all => (format!("{all} Services {place} would send their clients"), "their selectors match"),
+        };
+        let what = match services.len() {
+            1 => format!("{what} to the VMs of the run"),
+            _ => format!("{what} to the VMs of the run: {names}"),
+        };
+        let labels: std::collections::BTreeSet<&String> = services
+            .iter()
+            .flat_map(|one| one["spec"]["selector"].as_object().into_iter().flatten())
+            .map(|(key, _)| key)
+            .collect();
+        let labels: Vec<&str> = labels.into_iter().map(String::as_str).collect();
+        findings.problems.push(
+            Problem::new(what)
+                .because(format!("{why} labels of the manifest: {}", labels.join(", ")))
+                .hint("remove or rename these labels under spec.template.metadata.labels of the manifest")
+                .hint("or let the run create namespaces of its own: omit --vm-namespace"),
+        );
+    }
+    let budgets = cluster.all_of(Named::Budget, Some(namespace)).await;
+    let budgets =
+        optional(budgets, &format!("PodDisruptionBudgets {place} are"), findings)?.unwrap_or_default();
+    let budgets: Vec<&Value> =
+        budgets.iter().filter(|budget| selects(&budget["spec"]["selector"]["matchLabels"])).collect();
+    if !budgets.is_empty() {
+        findings.warnings.push(format!(
+            "{} {place} by labels of the manifest, so evictions of other VMs depend on them: {}",
+            count(
+                budgets.len(),
+                "PodDisruptionBudget counts the VMs of the run",
+                "PodDisruptionBudgets count the VMs of the run"
+            ),
+            some(&names_of(&budgets))
+        ));
+    }
+    Ok(())
+}
+
+fn names_of(objects: &[&Value]) -> Vec<String> {
+    objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap_or("?").to_owned()).collect()
 }
 
 fn clash(mut foreign: Vec<String>, [one, many]: [&str; 2], hint: &str) -> Option<Problem> {

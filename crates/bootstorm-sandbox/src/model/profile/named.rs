@@ -6,6 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Profile;
+use crate::yaml;
 use bootstorm_model::platform;
 
 /// Maximum size of a profile in bytes.
@@ -106,7 +107,7 @@ fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, Pro
         erased_serde::deserialize(erased).map_err(serde::de::Error::custom)
     };
     serde_saphyr::with_deserializer_from_str(yaml, read)
-        .map_err(|error| ProfileError::Invalid { name: name.to_owned(), why: error.to_string() })
+        .map_err(|error| ProfileError::Invalid { name: name.to_owned(), why: yaml::fault(&error) })
 }
 
 fn merge(below: &mut Value, above: Value) {

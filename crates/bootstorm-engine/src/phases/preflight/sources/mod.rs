@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Findings, Problem, Wanted, optional, some};
+use super::{Findings, Problem, Wanted, count, optional, some};
 use crate::cluster::sources::Named;
 use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::plan::TemplateSource;
 use bootstorm_model::plan::sizing::Quantity;
 use bootstorm_model::plan::source::CONTAINER_DISK;
+use bootstorm_model::plan::volumes;
 
 /// Objects that a manifest names
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ struct References {
 }
 
 /// The kinds, in the order in which they are reported.
-const KINDS: [Named; 7] = [
+const KINDS: [Named; 8] = [
     Named::DataSource,
     Named::Claim,
     Named::Snapshot,
@@ -30,6 +31,7 @@ const KINDS: [Named; 7] = [
     Named::Instancetype,
     Named::Preference,
     Named::Network,
+    Named::PriorityClass,
 ];
 /// Number of claims of a pool checked one by one; of a larger pool the first ones.
 const MOST_LOOKED_AT: usize = 50;
@@ -90,6 +92,7 @@ impl References {
                 found.add(kind, None, spec[field]["name"].as_str());
             }
         }
+        found.add(Named::PriorityClass, None, spec["template"]["spec"]["priorityClassName"].as_str());
         for network in spec["template"]["spec"]["networks"].as_array().into_iter().flatten() {
             let whole = network["multus"]["networkName"].as_str();
             if let Some((namespace, name)) = whole.and_then(|whole| whole.split_once('/')) {
@@ -153,6 +156,15 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
         findings
             .warnings
             .push("nothing boots from a blank disk, so no guest will answer; add --probe none".into());
+    }
+    let faults = volumes::faults(wanted.manifest);
+    if !faults.is_empty() {
+        let what = format!("{} of the VMs will not be created", count(faults.len(), "disk", "disks"));
+        let told = |problem: Problem, fault: &volumes::Fault| {
+            problem.because(format!("DataVolume {}: {}", fault.name, fault.why))
+        };
+        let problem = faults.iter().fold(Problem::new(what), told);
+        findings.problems.push(problem.hint("correct its entry of dataVolumeTemplates in the manifest"));
     }
     own::check(cluster, wanted, &mut findings).await?;
     permission::check_watch(cluster, wanted, &mut findings).await?;
