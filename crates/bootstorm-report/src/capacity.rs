@@ -106,7 +106,7 @@ impl Capacity {
             series.done(record).filter_map(|storm| CapacityStorm::of(record, storm, &conditions)).collect();
         let probes: Vec<Probe> = storms
             .iter()
-            .filter(|storm| !storm.invalid)
+            .filter(|storm| storm.is_proof())
             .map(|storm| Probe { size: storm.size, met: storm.met })
             .collect();
         let bounds = Bounds::of(&probes);
@@ -142,9 +142,14 @@ impl Capacity {
     pub fn told(&self) -> String {
         let Some(last) = self.storms.last() else { return "no storm yet".to_owned() };
         let vms = words::vms(last.size as usize);
-        if last.invalid {
+        if !last.is_proof() {
             let next = self.next.map_or_else(String::new, |next| format!("; next is {next}"));
-            return format!("{}: {vms}, not judged, its times are invalid{next}", last.phase);
+            let why = if last.invalid {
+                "its times are invalid".to_owned()
+            } else {
+                format!("only {} of them took part", last.vms)
+            };
+            return format!("{}: {vms}, not judged, {why}{next}", last.phase);
         }
         let verdict = if last.met { "meets" } else { "misses" };
         let values: Vec<String> = self
@@ -162,6 +167,11 @@ impl Capacity {
 }
 
 impl CapacityStorm {
+    /// Whether it shows something about its size: its times are valid, and all of its VMs took part.
+    pub fn is_proof(&self) -> bool {
+        !self.invalid && self.vms >= self.size as usize
+    }
+
     /// A storm of a chosen size; other storms are not part of a search.
     fn of(record: &RunRecord, storm: &PhaseRecord, conditions: &[Option<Threshold>]) -> Option<Self> {
         let size = storm.settings.size?;
@@ -218,6 +228,14 @@ mod tests {
     fn state(record: &RunRecord) -> (CapacityState, Option<u32>, Option<u32>) {
         let capacity = Capacity::of(record).unwrap();
         (capacity.state, capacity.size, capacity.next)
+    }
+
+    #[test]
+    fn a_storm_without_all_of_its_vms_proves_nothing() {
+        let mut record = fixtures::searched(1);
+        record.phases[2].timelines[0].outcome = bootstorm_model::observe::Outcome::Excluded;
+        assert_eq!(state(&record), (CapacityState::Searching, None, Some(3)));
+        assert!(Capacity::of(&record).unwrap().told().contains("not judged, only 2 of them took part"));
     }
 
     #[test]

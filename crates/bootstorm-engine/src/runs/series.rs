@@ -265,7 +265,7 @@ fn searches(
 /// Fails if the run is not that far, with the command to run instead.
 fn next_kind(record: &RunRecord) -> Result<PhaseKind, Failure> {
     let kind = match record.last_phase() {
-        Some(last) if last.state == PhaseState::Done && last.name.kind == PhaseKind::Stop => PhaseKind::Storm,
+        Some(last) if last.state == PhaseState::Done && last.leaves_vms_off() => PhaseKind::Storm,
         _ if has_open_storm(record) => PhaseKind::Storm,
         _ => PhaseKind::Stop,
     };

@@ -87,7 +87,7 @@ pub fn next_of(record: &RunRecord, kind: PhaseKind, storm: StormKind) -> Result<
     }
     let number = 1 + record.phases.iter().filter(|phase| phase.name.kind == kind).count() as u32;
     // VMs that a create has not started count as stopped.
-    let stopped = last.name.kind == PhaseKind::Stop || last.settings.halted;
+    let stopped = last.leaves_vms_off();
     match kind {
         PhaseKind::Create => done(
             format!("the VMs of run \"{run}\" have been created already"),

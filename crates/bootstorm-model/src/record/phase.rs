@@ -418,6 +418,11 @@ pub struct PhaseRecord {
 }
 
 impl PhaseRecord {
+    /// Whether the VMs are off after it: a stop, or a creation that starts none.
+    pub fn leaves_vms_off(&self) -> bool {
+        self.name.kind == PhaseKind::Stop || self.settings.halted
+    }
+
     /// A phase that is about to begin.
     pub fn new(name: PhaseName, began: Timestamp, settings: PhaseSettings, targets: u32) -> Self {
         Self {

@@ -50,11 +50,9 @@ impl Series {
     /// The phases of the series so far: its storms, and the stop before each.
     pub fn phases<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = &'a PhaseRecord> {
         let later = record.series.iter().map(|series| series.first).filter(|first| *first > self.first);
-        let numbers = self.first..later.min().unwrap_or(u32::MAX);
-        let belongs = move |phase: &&PhaseRecord| {
-            phase.name.kind != PhaseKind::Create && numbers.contains(&phase.name.number)
-        };
-        record.phases.iter().filter(belongs)
+        let end = later.min().map_or(record.phases.len(), |next| begin(record, next));
+        let begin = begin(record, self.first).min(end);
+        record.phases[begin..end].iter().filter(|phase| phase.name.kind != PhaseKind::Create)
     }
 
     /// The storms of the series so far.
@@ -75,6 +73,17 @@ impl Series {
     }
 }
 
+/// Position of the first phase of a series: its first storm, or the stop before it. Stops and storms are numbered apart:
+/// storms of running VMs have none.
+fn begin(record: &RunRecord, first: u32) -> usize {
+    let is_first = |phase: &PhaseRecord| phase.name.kind == PhaseKind::Storm && phase.name.number == first;
+    let storm = record.phases.iter().position(is_first).unwrap_or(record.phases.len());
+    match storm.checked_sub(1).map(|before| (before, record.phases[before].name.kind)) {
+        Some((before, PhaseKind::Stop)) => before,
+        _ => storm,
+    }
+}
+
 impl RunRecord {
     /// The number of the next storm.
     pub fn next_storm(&self) -> u32 {
@@ -83,8 +92,7 @@ impl RunRecord {
 
     /// Whether the last finished phase started the VMs, so that a storm needs a stop first.
     pub fn is_running(&self) -> bool {
-        self.last_phase()
-            .is_some_and(|phase| phase.state == PhaseState::Done && phase.name.kind != PhaseKind::Stop)
+        self.last_phase().is_some_and(|phase| phase.state == PhaseState::Done && !phase.leaves_vms_off())
     }
 
     /// Begins a series with the next storm; a series that never got a storm is dropped.
@@ -99,7 +107,7 @@ impl RunRecord {
 mod tests {
     use super::*;
     use crate::plan::{Plan, TemplateSource};
-    use crate::record::PhaseSettings;
+    use crate::record::{PhaseSettings, StormKind};
 
     fn record(phases: &[&str]) -> RunRecord {
         let template = TemplateSource::ContainerDisk { image: "i".into() };
@@ -135,6 +143,28 @@ mod tests {
         assert_eq!(names(1), ["stop-4", "storm-4"]);
         assert_eq!(record.series[0].spent(&record), Offset::from_seconds(40.0));
         assert_eq!((record.series[0].done(&record).count(), record.next_storm()), (2, 5));
+    }
+
+    #[test]
+    fn the_stops_of_a_series_count_whatever_their_numbers() {
+        let mut record = record(&["create", "storm-1", "storm-2"]);
+        for storm in &mut record.phases[1..] {
+            storm.settings.kind = StormKind::Restart;
+        }
+        record.begin_series(repeat(2));
+        record.phases.extend(self::record(&["stop-1", "storm-3", "stop-2", "storm-4"]).phases);
+        let names: Vec<String> =
+            record.series[0].phases(&record).map(|phase| phase.name.to_string()).collect();
+        assert_eq!(names, ["stop-1", "storm-3", "stop-2", "storm-4"]);
+        assert_eq!(record.series[0].spent(&record), Offset::from_seconds(40.0));
+    }
+
+    #[test]
+    fn vms_that_were_created_halted_are_not_running() {
+        let mut record = record(&["create"]);
+        assert!(record.is_running());
+        record.phases[0].settings.halted = true;
+        assert!(!record.is_running());
     }
 
     #[test]

@@ -64,7 +64,25 @@ pub(super) fn over(
         PhaseKind::Storm if phase.settings.kind != storm => false,
         _ => phase.name.kind == kind && !record.is_baseline(phase.name),
     };
-    record.phases.iter().filter(is_of_kind).filter(|phase| phase.state == PhaseState::Done)
+    let is_whole = move |(position, _): &(usize, &PhaseRecord)| !is_of_part(record, *position);
+    let whole = record.phases.iter().enumerate().filter(is_whole).map(|(_, phase)| phase);
+    whole.filter(is_of_kind).filter(|phase| phase.state == PhaseState::Done)
+}
+
+/// Whether a phase is about a part of the VMs: a smaller storm of a search for the largest one, or the stop after it.
+fn is_of_part(record: &RunRecord, position: usize) -> bool {
+    let is_small = |phase: &PhaseRecord| {
+        let settings = &phase.settings;
+        settings.share.is_none() && settings.size.is_some_and(|size| size < record.plan.size())
+    };
+    let phase = &record.phases[position];
+    let before = position.checked_sub(1).map(|before| &record.phases[before]);
+    is_small(phase) || phase.name.kind == PhaseKind::Stop && before.is_some_and(is_small)
+}
+
+/// Whether a run has finished storms that are left out of a comparison for their size.
+fn has_parts(record: &RunRecord) -> bool {
+    (0..record.phases.len()).any(|position| is_of_part(record, position))
 }
 
 /// Finished storms of any kind.
@@ -86,6 +104,11 @@ pub(super) fn all(
     notes: &mut Vec<String>,
 ) -> Vec<PhaseShift> {
     let mut shifts = Vec::new();
+    if has_parts(first) || has_parts(second) {
+        notes.push(
+            "storms of a part of the VMs (--find-max), and the stops after them, are left out".to_owned(),
+        );
+    }
     let phases = [(PhaseKind::Create, StormKind::Start), (PhaseKind::Stop, StormKind::Start)];
     let storms = StormKind::ALL.map(|storm| (PhaseKind::Storm, storm));
     for (kind, storm) in phases.into_iter().chain(storms) {

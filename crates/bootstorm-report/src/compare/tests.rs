@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Graded, Layout, fixtures};
 use bootstorm_model::observe::{Milestone, Offset};
-use bootstorm_model::record::{PhaseKind, PhaseName};
+use bootstorm_model::record::{PhaseKind, PhaseName, StormKind};
 use bootstorm_model::stats::Validity;
 
 /// A run in which every VM takes `factor` times as long, from its request.
@@ -167,6 +167,18 @@ fn no_line_is_longer_than_the_terminal_and_nothing_is_raw() {
         assert!(longest.chars().count() <= width, "{width}: {longest}");
         assert!(!text.contains(['\u{1b}', '\r', '\u{7}']), "{text}");
     }
+}
+
+#[test]
+fn storms_of_a_part_of_the_vms_are_not_compared_with_whole_ones() {
+    let searched = fixtures::searched(3);
+    let names = |kind| -> Vec<String> {
+        super::phases::over(&searched, kind, StormKind::Start).map(|phase| phase.name.to_string()).collect()
+    };
+    assert_eq!(names(PhaseKind::Storm), ["storm-2"], "the others have 3 and 7 of 12 VMs");
+    assert_eq!(names(PhaseKind::Stop), ["stop-1", "stop-3"]);
+    let report = compared(&searched, &fixtures::healthy(12));
+    assert!(report.comparisons[0].notes.iter().any(|note| note.contains("--find-max")), "{report:?}");
 }
 
 #[test]

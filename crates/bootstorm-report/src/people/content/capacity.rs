@@ -40,7 +40,7 @@ fn row(storm: &CapacityStorm, tone: Tone) -> Vec<Cell> {
     };
     let values: Vec<String> = storm.values.iter().map(crate::GoalValue::told).collect();
     let word = match () {
-        () if storm.invalid => "not judged",
+        () if !storm.is_proof() => "not judged",
         () if storm.met => "met",
         () => "missed",
     };
