@@ -134,7 +134,7 @@ impl ChangeArgs {
                 TemplateFault::Machines(_) => "export one of them: kubectl get vm NAME -o yaml".to_owned(),
                 _ => mistakes::foreign_file(&given)
                     .unwrap_or(
-                        "see an example: kubectl bootstorm create --help, or examples/ in the repository",
+                        "export one that works: kubectl get vm NAME -o yaml; or see examples/ in the repository",
                     )
                     .to_owned(),
             };

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 use super::config::Found;
 
 /// A flag, and those of which it needs one.
-const NEEDS: [(&str, &[&str]); 17] = [
+const NEEDS: [(&str, &[&str]); 23] = [
     ("selector", &["adopt"]),
     ("adopt-namespace", &["adopt"]),
     ("all-namespaces", &["adopt"]),
@@ -26,6 +26,12 @@ const NEEDS: [(&str, &[&str]); 17] = [
     ("shards", &["in-cluster"]),
     ("runner-image", &["in-cluster"]),
     ("service-account", &["in-cluster"]),
+    ("nodes", &["sandbox"]),
+    ("profile", &["sandbox"]),
+    ("seed", &["sandbox"]),
+    ("speed", &["sandbox"]),
+    ("truth", &["sandbox"]),
+    ("faults", &["sandbox"]),
 ];
 
 /// What is wrong with typed flags, and what to do; `None` if nothing is.

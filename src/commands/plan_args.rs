@@ -153,7 +153,7 @@ impl PlanArgs {
     fn resolve_with(&self, run: &RunArgs, default: &TemplateSource) -> Result<Resolved, Failure> {
         let made = self.changes.make(&self.source, default, &self.vm_name)?;
         let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source)
-            .map_err(|fault| Failure::usage(fault).hint("see: kubectl bootstorm setup --help"))?;
+            .map_err(Failure::usage)?;
         plan.layout = self.layout.resolve();
         self.nodes.check().map_err(Failure::usage)?;
         plan.pinning = self.nodes.resolve();

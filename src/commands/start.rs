@@ -72,6 +72,9 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
         return Err(command.error(clap::error::ErrorKind::MissingRequiredArgument, fault));
     }
     address::set(typed(&matches, &completed.found));
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let is_secret = loggable(&completed.words).contains("***");
+    address::set_line(&words, is_secret);
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     cli.found.clone_from(&completed.found);
     cli.parsed.clone_from(&completed.words);

@@ -1,10 +1,14 @@
 //! Suggested commands: those for a run reach the same cluster and namespace as the command that suggests them.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::sync::OnceLock;
 
 /// Connection flags as typed, each with the word that names it: a variable or a file also applies to the next command.
 static TYPED: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+
+/// The command line as typed, for a shell; `None` if it must not be shown or repeated.
+static LINE: OnceLock<Option<String>> = OnceLock::new();
 
 /// Flags that decide where a run is.
 pub const FLAGS: [(&str, &str); 5] = [
@@ -19,17 +23,48 @@ pub const FLAGS: [(&str, &str); 5] = [
 const COMMAND: &str = "kubectl bootstorm ";
 const PREFIX: &str = " --ns-prefix ";
 
+/// Ends a suggested command that is to be repeated as it was typed.
+const REPEATED: &str = " with the same flags";
+
+/// Flags that begin a run anew instead of continuing it.
+const ANEW: [&str; 1] = ["--fresh"];
+
 /// Sets the flags that were typed, once.
 pub fn set(typed: Vec<(&'static str, String)>) {
     let _ = TYPED.set(typed);
 }
 
+/// Sets the words that were typed after the name of the program, once. `is_secret` tells that they hold a secret.
+pub fn set_line(words: &[OsString], is_secret: bool) {
+    let words = words.iter().map(|word| word.to_str());
+    let words: Option<Vec<&str>> = words.collect();
+    let repeated = words.filter(|_| !is_secret).map(|words| {
+        let words = words.into_iter().filter(|word| !ANEW.contains(word));
+        words.map(quoted).collect::<Vec<_>>().join(" ")
+    });
+    let _ = LINE.set(repeated);
+}
+
 /// The text, with the typed flags in each command for a run.
 pub fn completed(text: &str) -> Cow<'_, str> {
+    if let Some(Some(line)) = LINE.get()
+        && let Some(repeated) = repeated(text, line)
+    {
+        return repeated.into();
+    }
     match TYPED.get() {
         Some(typed) if !typed.is_empty() && text.contains(COMMAND) => with(text, typed).into(),
         _ => text.into(),
     }
+}
+
+/// A text whose only command is to be repeated, with the line that was typed; `None` if that is another command.
+fn repeated(text: &str, line: &str) -> Option<String> {
+    let (before, rest) = text.split_once(COMMAND)?;
+    let (command, after) = rest.split_once(REPEATED)?;
+    let words =
+        |line: &str| line.split(' ').take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ");
+    (words(command) == words(line)).then(|| format!("{before}{COMMAND}{line}{after}"))
 }
 
 fn with(text: &str, typed: &[(&str, String)]) -> String {
@@ -69,6 +104,20 @@ fn quoted(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_is_to_be_repeated_is_shown_as_typed() {
+        let hint = "to continue: kubectl bootstorm run --ns-prefix cc with the same flags";
+        let line = "run --ns-prefix cc --end 2 -f 'my vm.yaml'";
+        assert_eq!(
+            repeated(hint, line).unwrap(),
+            "to continue: kubectl bootstorm run --ns-prefix cc --end 2 -f 'my vm.yaml'"
+        );
+        assert_eq!(repeated(hint, "setup --ns-prefix cc"), None, "another command");
+        let fleet = "to continue: kubectl bootstorm fleet storm with the same flags";
+        assert!(repeated(fleet, "fleet storm --contexts 'a*'").unwrap().ends_with("--contexts 'a*'"));
+        assert_eq!(repeated("kubectl bootstorm report --ns-prefix a", line), None);
+    }
 
     #[test]
     fn commands_for_a_run_get_what_was_typed_and_nothing_twice() {

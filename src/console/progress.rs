@@ -219,7 +219,7 @@ impl Progress {
 
     fn vm(&self, state: &mut State, target: &Target, what: &VmEvent) {
         match what {
-            VmEvent::Sent => state.sent += 1,
+            VmEvent::Sent => state.count_sent(),
             VmEvent::Passed(Milestone::Running) => state.running += 1,
             VmEvent::Accepted | VmEvent::Passed(_) | VmEvent::Quiet { .. } | VmEvent::Back(_) => {}
             VmEvent::Ended { outcome: Outcome::Reached, .. } => {
@@ -344,7 +344,7 @@ fn named(stream: Stream) -> String {
 /// `37 wait for a node: Insufficient memory`
 fn waiting(vms: usize, of: usize, waits_for: Component, cause: Option<&str>) -> String {
     let who = if vms == of { vms.to_string() } else { format!("{vms} of {of}") };
-    let wait = if vms == 1 && of == 1 { "waits" } else { "wait" };
+    let wait = if vms == 1 { "waits" } else { "wait" };
     // A scheduling failure is implied by waiting for a node.
     let cause = cause.map(|cause| cause.trim_start_matches("FailedScheduling: "));
     let cause = cause.map_or_else(String::new, |cause| format!(": {}", printable(&reason::shown(cause))));
@@ -373,6 +373,19 @@ impl State {
             bar.enable_steady_tick(Duration::from_millis(200));
             self.bar = Some(bar);
         }
+    }
+
+    /// Counts a request. The first one of a phase begins its time, as in the report: a fleet waits for its common start.
+    fn count_sent(&mut self) {
+        if self.sent == 0 && self.through() == self.done {
+            self.began = monotonic_now();
+            self.second = 0;
+            self.arrivals.clear();
+            if let Some(bar) = &self.bar {
+                bar.reset_elapsed();
+            }
+        }
+        self.sent += 1;
     }
 
     fn draw(&self) {

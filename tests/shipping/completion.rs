@@ -55,12 +55,22 @@ fn shells_understand_the_scripts() {
 fn bash_completes_the_bare_binary() {
     let Some(bash) = find("bash") else { return };
     let folder = written_scripts();
-    let script = format!(
-        "source {}; COMP_WORDS=(kubectl-bootstorm sto); COMP_CWORD=1; _kubectl__bootstorm kubectl-bootstorm sto kubectl-bootstorm; echo \"${{COMPREPLY[@]}}\"",
-        folder.path().join("kubectl-bootstorm.bash").display()
-    );
-    let output = Command::new(bash).args(["--norc", "-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "stop storm", "{output:?}");
+    let complete = |words: &[&str]| {
+        let (last, before) = words.split_last().unwrap();
+        let script = format!(
+            "source {}; COMP_WORDS=({}); COMP_CWORD={}; _kubectl__bootstorm kubectl-bootstorm '{last}' {}; echo \"${{COMPREPLY[@]}}\"",
+            folder.path().join("kubectl-bootstorm.bash").display(),
+            words.join(" "),
+            before.len(),
+            before.last().unwrap()
+        );
+        let output = Command::new(&bash).args(["--norc", "-c", &script]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(complete(&["kubectl-bootstorm", "sto"]), "stop storm");
+    assert_eq!(complete(&["kubectl-bootstorm", "storm", "--ki"]), "--kind");
+    assert_eq!(complete(&["kubectl-bootstorm", "storm", "--kind", "mig"]), "migrate");
+    assert_eq!(complete(&["kubectl-bootstorm", "completion", "ba"]), "bash");
 }
 
 /// A folder with the plugin and the script next to it, as `completion kubectl --install` leaves them.

@@ -53,7 +53,13 @@ async fn find(session: &Session, cleanup: Cleanup<'_>) -> Result<Option<Prepared
     let found = Box::pin(cleanup.prepare()).await?;
     wording::strangers(session, &found.leftovers);
     if found.is_empty() {
-        session.console.say(&format!("nothing of run {} exists", cleanup.options.prefix));
+        let options = cleanup.options;
+        session
+            .console
+            .say(&format!("nothing of run {} exists", options.run_id.as_deref().unwrap_or(&options.prefix)));
+        for hint in session.runs().others(&options.prefix).await {
+            session.console.say(&format!("hint: {hint}"));
+        }
         wording::skipped(session, &found.leftovers);
         if found.is_unknown() {
             cleanup.name_strays().await;

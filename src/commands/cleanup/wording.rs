@@ -73,7 +73,7 @@ pub(super) fn ask(session: &Session, options: &CleanupOptions, found: &Prepared)
     let beside = beside.chain(Small::ALL.map(Sort::Extras));
     let outside = match beside.map(|sort| leftovers.outside(sort, choice).len()).sum::<usize>() {
         0 => String::new(),
-        many => format!("{} beside them, ", counted(many, "object")),
+        many => format!("{} beside the VMs, ", counted(many, "object")),
     };
     let foreign = match leftovers.going_along(choice).len() {
         0 => String::new(),

@@ -61,27 +61,31 @@ impl Runs<'_> {
     pub async fn nothing(&self, prefix: &str) -> Failure {
         let failure =
             Failure::new(format!("there is no run \"{prefix}\" in namespace {}", self.cluster.namespace()));
+        let others = self.others(prefix).await;
+        others
+            .into_iter()
+            .fold(failure, Failure::hint)
+            .hint(format!("create one: kubectl bootstorm setup --ns-prefix {prefix}"))
+            .hint("list the runs of all namespaces: kubectl bootstorm status -A")
+    }
+
+    /// Hints at existing runs of the namespace, for a name that no run has; none if there are no runs.
+    pub async fn others(&self, prefix: &str) -> Vec<String> {
         // Reading by name may be permitted even if listing is not.
         let heads = self.cluster.heads(false).await.unwrap_or_default();
         let mut runs: Vec<(f64, String)> =
             heads.into_iter().map(|head| (strsim::jaro_winkler(&head.prefix, prefix), head.prefix)).collect();
         runs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let failure = match runs.first() {
-            Some((likeness, name)) if *likeness > SIMILAR => {
-                failure.hint(format!("did you mean --ns-prefix {}?", printable(name)))
-            }
-            _ => failure,
-        };
+        let mut hints = Vec::new();
+        if let Some((_, name)) = runs.first().filter(|(likeness, _)| *likeness > SIMILAR) {
+            hints.push(format!("did you mean --ns-prefix {}?", printable(name)));
+        }
         let names: Vec<_> = runs.iter().take(NAMED).map(|(_, name)| printable(name)).collect();
         let more = if runs.len() > NAMED { " and others" } else { "" };
-        let failure = if names.is_empty() {
-            failure
-        } else {
-            failure.hint(format!("runs of this namespace: {}{more}", names.join(", ")))
-        };
-        failure
-            .hint(format!("create one: kubectl bootstorm setup --ns-prefix {prefix}"))
-            .hint("list the runs of all namespaces: kubectl bootstorm status -A")
+        if !names.is_empty() {
+            hints.push(format!("runs of this namespace: {}{more}", names.join(", ")));
+        }
+        hints
     }
 
     /// The failure for a record that was restored or copied: the VMs belong to the original.

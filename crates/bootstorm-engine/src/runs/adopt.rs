@@ -136,8 +136,7 @@ fn check_same(record: &RunRecord, options: &AdoptOptions<'_>) -> Result<(), Fail
     let probe = (options.probe)(record.plan.size())?;
     let mut failure = Failure::new(format!("run \"{prefix}\" was set up with different settings"));
     if record.plan.template != wanted {
-        failure =
-            failure.because(format!("its VMs are {}, now they would be {wanted}", record.plan.template));
+        failure = failure.because(format!("its VMs are {}; now: {wanted}", record.plan.template));
     } else if record.setup.done && record.plan.probe != probe {
         failure = failure.because(format!("--probe was {}, now it is {probe}", record.plan.probe));
     } else {
