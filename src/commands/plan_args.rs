@@ -152,8 +152,9 @@ impl PlanArgs {
 
     fn resolve_with(&self, run: &RunArgs, default: &TemplateSource) -> Result<Resolved, Failure> {
         let made = self.changes.make(&self.source, default, &self.vm_name)?;
-        let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source)
-            .map_err(Failure::usage)?;
+        let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source).map_err(
+            |fault| Failure::usage(fault).hint("VMs are numbered from --start to --end: --end N is N VMs"),
+        )?;
         plan.layout = self.layout.resolve();
         self.nodes.check().map_err(Failure::usage)?;
         plan.pinning = self.nodes.resolve();
