@@ -220,8 +220,21 @@ fn stray(arg: &str, words: &[OsString]) -> Option<String> {
     match before {
         "--single-node" => Some(format!("to name the node: --single-node --node-name {arg}")),
         "--dry-run" => Some(format!("write the value behind an equals sign: --dry-run={arg}")),
+        before if is_expanded(before, arg) => {
+            let stem = arg.trim_end_matches(|c: char| c.is_ascii_digit());
+            Some(format!("the shell has expanded braces; put them in quotes: '{stem}{{1..N}}'"))
+        }
         _ => None,
     }
+}
+
+/// Whether a word follows another one that differs only in the number at its end.
+fn is_expanded(before: &str, word: &str) -> bool {
+    let stem = |word: &str| word.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    before[..stem(before)] == word[..stem(word)]
+        && stem(word) > 0
+        && stem(word) < word.len()
+        && before != word
 }
 
 /// Expected form of a number.
@@ -329,6 +342,13 @@ mod tests {
         assert!(told.contains("kubectl bootstorm run --dry-run --context NAME"), "{told}");
         assert!(!answer("fleet run --none").contains("--context"), "{}", answer("fleet run --none"));
         assert!(!answer("fleet report --dry-run").contains("--context"));
+    }
+
+    #[test]
+    fn braces_that_the_shell_has_expanded_are_recognised() {
+        let told = answer("run --source pvc:gold/g-1 pvc:gold/g-2 pvc:gold/g-3");
+        assert!(told.contains("put them in quotes: 'pvc:gold/g-{1..N}'"), "{told}");
+        assert!(!answer("run --source pvc:gold/g-1 other").contains("quotes"));
     }
 
     #[test]

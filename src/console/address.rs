@@ -22,6 +22,28 @@ pub const FLAGS: [(&str, &str); 5] = [
 /// The command line, up to the name of its run.
 const COMMAND: &str = "kubectl bootstorm ";
 const PREFIX: &str = " --ns-prefix ";
+/// The command that lists runs, which needs no name of one.
+const STATUS: &str = "status";
+/// Commands of kubectl that are suggested; only with one of them it is a command and not a word.
+const KUBECTL: [&str; 17] = [
+    "annotate",
+    "api-resources",
+    "auth",
+    "cluster-info",
+    "create",
+    "delete",
+    "describe",
+    "drain",
+    "exec",
+    "get",
+    "label",
+    "logs",
+    "patch",
+    "taint",
+    "top",
+    "uncordon",
+    "wait",
+];
 
 /// Ends a suggested command that is to be repeated as it was typed.
 const REPEATED: &str = " with the same flags";
@@ -53,7 +75,9 @@ pub fn completed(text: &str) -> Cow<'_, str> {
         return repeated.into();
     }
     match TYPED.get() {
-        Some(typed) if !typed.is_empty() && text.contains(COMMAND) => with(text, typed).into(),
+        Some(typed) if !typed.is_empty() && text.contains("kubectl ") => {
+            of_kubectl(&with(text, typed), typed).into()
+        }
         _ => text.into(),
     }
 }
@@ -78,15 +102,40 @@ fn with(text: &str, typed: &[(&str, String)]) -> String {
             let rest = &command[begin..];
             begin + rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())
         });
-        let Some(end) = end else {
+        let is_status = command.split([' ', ')']).next() == Some(STATUS);
+        let Some(end) = end.or(is_status.then_some(STATUS.len())) else {
             whole.push_str(part);
             continue;
         };
         whole.push_str(&part[..end]);
-        for (flag, value) in typed.iter().filter(|(flag, _)| !command.contains(&format!(" {flag} "))) {
+        let everywhere = command.contains(" -A");
+        let missing = |(flag, _): &&(&str, String)| {
+            !command.contains(&format!(" {flag} ")) && !(everywhere && *flag == "-n")
+        };
+        for (flag, value) in typed.iter().filter(missing) {
             whole.push_str(&format!(" {flag} {}", quoted(value)));
         }
         whole.push_str(&part[end..]);
+    }
+    whole
+}
+
+/// The text, with the typed flags that choose a cluster in each command of kubectl. Their namespaces are their own.
+fn of_kubectl(text: &str, typed: &[(&str, String)]) -> String {
+    let flags: String = typed
+        .iter()
+        .filter(|(flag, _)| *flag != "-n")
+        .map(|(flag, value)| format!("{flag} {} ", quoted(value)))
+        .collect();
+    let mut parts = text.split("kubectl ");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        whole.push_str("kubectl ");
+        let verb = part.split([' ', '\n', ';', ',']).next().unwrap_or_default();
+        if KUBECTL.contains(&verb) {
+            whole.push_str(&flags);
+        }
+        whole.push_str(part);
     }
     whole
 }
@@ -140,10 +189,18 @@ mod tests {
                 "try: kubectl bootstorm run --sandbox --end 20",
             ),
             ("it's --ns-prefix that counts", "it's --ns-prefix that counts"),
+            (
+                "list them: kubectl bootstorm status -A",
+                "list them: kubectl bootstorm status --context 'prod east' -A",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(with(text, &typed), expected);
         }
+        assert_eq!(
+            of_kubectl("see why: kubectl get pods -A; kubectl bootstorm status, as kubectl does", &typed),
+            "see why: kubectl --context 'prod east' get pods -A; kubectl bootstorm status, as kubectl does"
+        );
         let both =
             with("kubectl bootstorm stop --ns-prefix a\nkubectl bootstorm storm --ns-prefix a", &typed[1..]);
         assert_eq!(both.matches(" -n team").count(), 2);

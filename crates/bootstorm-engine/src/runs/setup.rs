@@ -90,8 +90,9 @@ pub async fn prepare(
     if let Some(record) = &found {
         check_same(&record.plan, &resolved.plan)?;
     }
-    settle(caller, &findings, options.skip_preflight)?;
+    // What was left out of the file may be what the preflight misses.
     warn_of_template(&resolved.template, caller);
+    settle(caller, &findings, options.skip_preflight)?;
     let originals = if found.as_ref().is_some_and(|record| record.setup.done) {
         Vec::new()
     } else {
