@@ -158,6 +158,24 @@ fn disks_that_cdi_refuses_are_told_before_anything_is_created() {
 }
 
 #[test]
+fn a_network_takes_its_device_on_a_node() {
+    let cluster = Cluster::instant();
+    let network = json!({
+        "metadata": {"name": "fast", "namespace": "default", "annotations": {"k8s.v1.cni.cncf.io/resourceName": "intel.com/sriov"}},
+        "spec": {"config": "{\"type\": \"sriov\"}"},
+    });
+    cluster.sandbox.store().create(&kind::NETWORK_ATTACHMENTS, network).unwrap();
+    let vm = with_disk("disk: {bus: virtio}", "emptyDisk: {capacity: 1Gi}")
+        .replace("        devices: {", "        devices: {interfaces: [{name: fast, sriov: {}}], ")
+        .replace(
+            "      volumes:",
+            "      networks: [{name: fast, multus: {networkName: default/fast}}]\n      volumes:",
+        );
+    write(&cluster, &vm);
+    setup(&cluster, &["--end", "2", "--dry-run"]).exits(5).complains(&["intel.com/sriov"]);
+}
+
+#[test]
 fn exactly_one_vm_is_the_template() {
     let cluster = Cluster::instant();
     let vm = with_disk("disk: {}", "emptyDisk: {capacity: 1Gi}");

@@ -67,6 +67,8 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     kubevirt::check_uuids(wanted, &mut findings);
     let mut manifest = wanted.manifest.clone();
     wanted.plan.probe.apply(&mut manifest);
+    let devices = sources::network_devices(cluster, wanted, &mut findings).await?;
+    with_devices(&mut manifest, devices);
     let needs = Needs::of(&manifest, &settings);
     let (disks, sources, room) = join3(
         kubevirt::disks(cluster, wanted),
@@ -86,6 +88,16 @@ pub async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, F
     probing::judge(wanted, &mut findings);
     findings.absorb(clashes?);
     Ok(findings)
+}
+
+/// Adds devices of nodes to a manifest, only to compute what its VMs need.
+fn with_devices(manifest: &mut Value, devices: Vec<String>) {
+    let place = manifest.pointer_mut("/spec/template/spec/domain/devices").and_then(Value::as_object_mut);
+    if let Some(place) = place.filter(|_| !devices.is_empty()) {
+        let host = place.entry("hostDevices").or_insert_with(|| Value::Array(Vec::new()));
+        let devices = devices.into_iter().map(|device| serde_json::json!({"deviceName": device}));
+        host.as_array_mut().into_iter().for_each(|host| host.extend(devices.clone()));
+    }
 }
 
 /// Checks what matters for existing VMs: no names, no room, and only the necessary permissions.

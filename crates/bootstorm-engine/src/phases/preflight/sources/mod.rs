@@ -116,6 +116,35 @@ fn is_path_safe(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }
 
+/// Annotation of a network with the device that each of its interfaces takes on a node, as with SR-IOV.
+const RESOURCE: &str = "k8s.v1.cni.cncf.io/resourceName";
+
+/// Devices of nodes that the networks of a VM take, one for each network (`NetworkToResource` of `KubeVirt`). Networks
+/// that come with the manifest's file are not looked at.
+pub(super) async fn network_devices(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    findings: &mut Findings,
+) -> Result<Vec<String>, ClusterError> {
+    let own = wanted.plan.layout.namespace.as_ref().or(wanted.plan.copy_from.as_ref());
+    let mut devices = Vec::new();
+    for network in wanted.manifest["spec"]["template"]["spec"]["networks"].as_array().into_iter().flatten() {
+        let whole = network["multus"]["networkName"].as_str().unwrap_or_default();
+        let place = whole.split_once('/').or_else(|| Some((own?.as_str(), whole)));
+        let Some((namespace, name)) = place.filter(|(space, name)| is_path_safe(space) && is_path_safe(name))
+        else {
+            continue;
+        };
+        let found = cluster.look_up(Named::Network, Some(namespace), name).await;
+        let found = optional(found, &format!("the device of network {namespace}/{name} is"), findings)?;
+        let device = found
+            .flatten()
+            .and_then(|network| network["metadata"]["annotations"][RESOURCE].as_str().map(str::to_owned));
+        devices.extend(device.filter(|device| !device.is_empty()));
+    }
+    Ok(devices)
+}
+
 /// Checks all sources of the VMs.
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
     let mut findings = Findings::default();
