@@ -4,10 +4,9 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::num::{ParseFloatError, ParseIntError};
 
+use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-
-use super::definition::definition;
 
 /// Flags of other tools that this one does not have, each with its replacement. Those of the guide's Python tool come
 /// first; docs/guide.md has the same table.
@@ -149,8 +148,8 @@ pub(super) fn foreign_file(text: &str) -> Option<&'static str> {
 /// Recoveries that are observed, not caused.
 const OBSERVED: [&str; 5] = ["node-loss", "power-cut", "power-loss", "outage", "observed"];
 
-/// The error with a helpful sentence; `words` is the command line.
-pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+/// The error with a helpful sentence; `words` is the command line of the program.
+pub(super) fn explained(mut error: clap::Error, words: &[OsString], program: &Command) -> clap::Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
@@ -158,7 +157,8 @@ pub(super) fn explained(mut error: clap::Error, words: &[OsString]) -> clap::Err
     let (arg, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            let tip = foreign(&arg).or_else(|| stray(&arg, words)).or_else(|| of_one_cluster(&arg, words));
+            let tip =
+                foreign(&arg).or_else(|| stray(&arg, words)).or_else(|| of_one_cluster(&arg, words, program));
             let Some(tip) = tip else { return error };
             error.remove(ContextKind::SuggestedArg);
             error.remove(ContextKind::Usage);
@@ -202,12 +202,11 @@ fn foreign(arg: &str) -> Option<String> {
 }
 
 /// Explains a flag that `fleet` lacks and the same command of a single cluster has.
-fn of_one_cluster(arg: &str, words: &[OsString]) -> Option<String> {
+fn of_one_cluster(arg: &str, words: &[OsString], program: &Command) -> Option<String> {
     let word = |place: usize| words.get(place).and_then(|word| word.to_str());
     let action = word(2).filter(|_| word(1) == Some("fleet"))?;
     let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag).strip_prefix("--")?;
-    let single = definition();
-    let has = single.find_subcommand(action)?.get_arguments().any(|arg| arg.get_long() == Some(flag));
+    let has = program.find_subcommand(action)?.get_arguments().any(|arg| arg.get_long() == Some(flag));
     has.then(|| {
         format!("it is a flag of single clusters: kubectl bootstorm {action} --{flag} --context NAME")
     })
@@ -255,12 +254,12 @@ fn wanted(source: &(dyn std::error::Error + 'static), value: &str) -> Option<&'s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::definition::built;
+    use crate::commands::definition::{built, definition};
 
     fn answer(line: &str) -> String {
         let words: Vec<OsString> =
             ["kubectl-bootstorm"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
-        explained(definition().try_get_matches_from(&words).unwrap_err(), &words).to_string()
+        explained(definition().try_get_matches_from(&words).unwrap_err(), &words, &definition()).to_string()
     }
 
     fn is_known(flag: &str) -> bool {

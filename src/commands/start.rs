@@ -62,7 +62,8 @@ fn read(completed: &Completed) -> Result<Start, clap::Error> {
     }
     let matches = definition.clone().try_get_matches_from(&completed.words);
     let matches = matches.map_err(|error| {
-        mistakes::explained(error, &completed.words).format(named(&mut definition, &completed.words))
+        mistakes::explained(error, &completed.words, &definition)
+            .format(named(&mut definition, &completed.words))
     })?;
     if only_shows {
         return super::shown(&matches, completed).map(done).map_err(|error| error.format(&mut definition));

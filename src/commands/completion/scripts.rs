@@ -1,6 +1,5 @@
 //! The scripts that complete the bare binary.
 
-use clap::Command;
 use clap_complete::Shell;
 
 use crate::commands::definition::definition;
@@ -17,16 +16,9 @@ pub const FILES: [(Shell, &str); 5] = [
 /// The script for a shell.
 pub fn script(shell: Shell) -> String {
     let mut script = Vec::new();
-    let mut command = called(definition(), "kubectl-bootstorm");
+    let mut command = definition().bin_name("kubectl-bootstorm");
     clap_complete::generate(shell, &mut command, "kubectl-bootstorm", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// A command and all below it, as the words by which they are called: the script for bash finds a subcommand by them.
-fn called(command: Command, words: &str) -> Command {
-    let below = |command: Command| {
-        let words = format!("{words} {}", command.get_name());
-        called(command, &words)
-    };
-    command.bin_name(words).mut_subcommands(below)
+    // clap_complete 4.6 separates the words of a hyphenated name in two ways, so that nothing behind a subcommand would
+    // be completed: findings/clap-complete-hyphen.sh.
+    String::from_utf8_lossy(&script).replace("kubectl__subcmd__bootstorm", "kubectl__bootstorm")
 }
