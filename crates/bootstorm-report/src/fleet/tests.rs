@@ -69,8 +69,10 @@ fn the_whole_has_the_vms_of_all_and_each_cluster_its_own() {
 fn every_document_keeps_to_the_schema() {
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     let schema = read(include_str!("../../../../docs/fleet-schema.json"));
-    let others =
-        [include_str!("../../../../docs/report-schema.json"), include_str!("../../../../docs/compare-schema.json")];
+    let others = [
+        include_str!("../../../../docs/report-schema.json"),
+        include_str!("../../../../docs/compare-schema.json"),
+    ];
     let mut registry = jsonschema::Registry::new();
     for other in others.map(read) {
         let id = other["$id"].as_str().unwrap().to_owned();
@@ -139,4 +141,15 @@ fn a_fleet_in_which_nothing_can_be_read_has_a_report() {
     assert_eq!((report.phase, report.whole.is_none()), (None, true));
     assert!(report.table(&Layout::default()).contains("connection refused"));
     assert!(report.markdown().contains("connection refused"));
+}
+
+#[test]
+fn the_table_of_members_fits_the_terminal() {
+    let report = report();
+    for width in [80, 140] {
+        let text = report.summary(&Layout { width, ..Layout::default() }, &[]);
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width, "{longest} columns:\n{text}");
+        assert!(text.contains("not judged") || text.contains("Verdict"), "{text}");
+    }
 }
