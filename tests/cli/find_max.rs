@@ -83,7 +83,10 @@ fn the_knee_is_found_and_confirmed_however_often_the_search_is_cut_short() {
 fn a_budget_of_storms_ends_the_search_and_a_larger_one_goes_on() {
     let cluster = crowded("16");
     let few = [&SEARCH[..], &["--max-storms", "2", "--min", "2", "--max", "15"]].concat();
-    cluster.run(&few).exits(0).prints(&["2 VMs meet the goal, 15 do not", "The budget is used up"]);
+    cluster
+        .run(&few)
+        .exits(0)
+        .prints(&["2 VMs meet the goal, 15 do not", "The limit of 2 storms is reached"]);
     assert_eq!(sizes(&capacity(&cluster)), [2, 15]);
     let more = [&SEARCH[..], &["--max-storms", "3", "--min", "2", "--max", "15", "-o", "json"]].concat();
     let report = cluster.run(&more).exits(0).complains(&["8 VMs, meets the goal"]).json();

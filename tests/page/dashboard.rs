@@ -28,7 +28,7 @@ fn is_filtered_looked_into_and_downloaded_without_a_request() {
     assert_eq!(browser.texts("#groups text.tick").iter().filter(|text| *text == "20").count(), 1);
 
     let right =
-        "document.querySelector('#configuration-table thead th:nth-child(9)').getBoundingClientRect().right";
+        "document.querySelector('#configuration-table thead th:nth-child(10)').getBoundingClientRect().right";
     assert!(browser.value(right).as_f64().unwrap() < 1280.0, "the ratio of each configuration is in sight");
 
     browser.enter("#filter-driver", "slow");

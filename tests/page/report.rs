@@ -76,6 +76,21 @@ fn is_sorted_filtered_downloaded_and_turned_dark_without_a_request() {
 }
 
 #[test]
+fn the_times_of_the_recovery_are_in_sight_at_every_width() {
+    let record = record::run(60, "boot-storm-test", |index| index == 7);
+    let Some(mut browser) = opened(&page(&record)) else { return };
+    assert_eq!(browser.texts("#recovery tbody th"), ["50 %", "90 %", "95 %", "99 %", "everyone"]);
+    for width in [1400, 800, 390] {
+        browser.resize(width);
+        let cut = "(() => { const box = document.querySelector('#recovery .scroll'); return box.scrollWidth - box.clientWidth; })()";
+        assert_eq!(browser.value(cut), 0, "{width}");
+    }
+    let edges = "getComputedStyle(document.querySelector('#recovery .scroll')).backgroundAttachment";
+    assert_eq!(browser.value(edges), "local, local, scroll, scroll", "a shadow marks a table that is cut");
+    browser.assert_calm();
+}
+
+#[test]
 fn charts_say_their_values_to_the_keyboard() {
     let record = record::run(10, "boot-storm-test", |_| false);
     let Some(mut browser) = opened(&page(&record)) else { return };

@@ -15,7 +15,7 @@ pub struct Repetitions {
     pub storms: Vec<Repetition>,
     /// The smallest of each figure.
     pub min: Figures,
-    /// The median of each figure.
+    /// The median of each figure: of an even number of storms, the mean of the two in the middle.
     pub median: Figures,
     /// The largest of each figure; not reached if it was not reached in some storm.
     pub max: Figures,
@@ -88,7 +88,13 @@ impl Repetitions {
             return None;
         }
         let at = |level| Figures::at(&all, level);
-        Some(Self { milestone, min: at(Level::P0), median: at(Level::P50), max: at(Level::P100), storms })
+        Some(Self {
+            milestone,
+            min: at(Level::P0),
+            median: Figures::median(&all),
+            max: at(Level::P100),
+            storms,
+        })
     }
 }
 
@@ -131,6 +137,20 @@ impl Repetition {
 }
 
 impl Figures {
+    /// The median of each figure; a count is rounded up.
+    fn median(all: &[Self]) -> Self {
+        let time = |of: fn(&Self) -> Quantile| Quantile::median(all.iter().map(of));
+        let failed = Quantile::median(all.iter().map(|figures| Quantile::At(figures.failed as f64)));
+        Self {
+            failed: failed.seconds().unwrap_or_default().ceil() as usize,
+            mean: time(|figures| figures.mean),
+            p50: time(|figures| figures.p50),
+            p95: time(|figures| figures.p95),
+            max: time(|figures| figures.max),
+            t100: time(|figures| figures.t100),
+        }
+    }
+
     /// Each figure at a level of its own values; values that were not reached count as the largest.
     fn at(all: &[Self], level: Level) -> Self {
         let time = |of: fn(&Self) -> Quantile| {
@@ -183,6 +203,18 @@ mod tests {
         assert_eq!(names, ["storm-1", "storm-3"]);
         record.phases[2].settings.shape = "rate 5/s".parse().ok();
         assert_eq!(Repetitions::of(&record), None);
+    }
+
+    #[test]
+    fn the_median_of_two_storms_is_between_them() {
+        let mut record = fixtures::repeated();
+        record.phases[2].settings.warm_up = true;
+        let repetitions = Repetitions::of(&record).unwrap();
+        let seconds = |figures: &Figures| figures.p50.seconds().unwrap();
+        let (min, max) = (seconds(&repetitions.min), seconds(&repetitions.max));
+        assert!(min < max);
+        assert_eq!(repetitions.median.p50, Quantile::At(f64::midpoint(min, max)));
+        assert_eq!((repetitions.min.failed, repetitions.median.failed, repetitions.max.failed), (0, 1, 1));
     }
 
     #[test]

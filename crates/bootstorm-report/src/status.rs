@@ -242,7 +242,7 @@ impl Status {
 
     fn phases(&self, layout: &Layout) -> String {
         let mut columns = vec![Column::words("PHASE"), Column::words("STATE"), Column::words("GOAL")];
-        columns.extend(["TARGETS", "REACHED", "FAILED", "EXCLUDED", "PENDING"].map(Column::numbers));
+        columns.extend(["TARGETS", "REACHED", "NOT REACHED", "EXCLUDED", "PENDING"].map(Column::numbers));
         let mut grid = Grid::new(columns);
         for phase in &self.phases {
             let counts = &phase.counts;
@@ -268,7 +268,7 @@ impl JobStanding {
         );
         if !self.shards.is_empty() {
             let mut grid = Grid::new(
-                ["SHARD", "PHASE", "STATE", "REACHED", "FAILED", "PROCESS"].map(Column::words).into(),
+                ["SHARD", "PHASE", "STATE", "REACHED", "NOT REACHED", "PROCESS"].map(Column::words).into(),
             );
             for shard in &self.shards {
                 let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
@@ -295,7 +295,7 @@ pub fn listing(rows: &[StatusRow], headers: bool, paint: Paint) -> String {
     if with_namespace {
         columns.push(Column::words("NAMESPACE"));
     }
-    columns.extend(["NAME", "PHASE", "STATE", "TARGETS", "REACHED", "FAILED", "AGE"].map(Column::words));
+    columns.extend(["NAME", "PHASE", "STATE", "TARGETS", "REACHED", "NOT REACHED", "AGE"].map(Column::words));
     let mut grid = Grid::new(columns);
     for row in rows {
         let mut cells = Vec::new();
@@ -390,10 +390,10 @@ mod tests {
         insta::assert_snapshot!(Status::of(&record).table(&Layout::default()), @r#"
         Run boot-storm-test: 12 VMs, set up
 
-        PHASE     STATE         GOAL      TARGETS   REACHED   FAILED   EXCLUDED   PENDING
-        create    done          running        12        12        0          0         0
-        stop-1    done          gone           12        12        0          0         0
-        storm-1   interrupted   running        12         9        2          1         0
+        PHASE     STATE         GOAL      TARGETS   REACHED   NOT REACHED   EXCLUDED   PENDING
+        create    done          running        12        12             0          0         0
+        stop-1    done          gone           12        12             0          0         0
+        storm-1   interrupted   running        12         9             2          1         0
 
         Next: kubectl bootstorm storm --ns-prefix boot-storm-test
         "#);
@@ -439,9 +439,9 @@ mod tests {
         };
         let rows = [row("boot-storm-test", "done", Some(310)), row("friday", "open", None)];
         insta::assert_snapshot!(listing(&rows, true, Paint::Plain), @r#"
-        NAME              PHASE     STATE   TARGETS   REACHED   FAILED   AGE
-        boot-storm-test   storm-1   done    100       98        2        5m10s
-        friday            storm-1   open    100       98        2        <unknown>
+        NAME              PHASE     STATE   TARGETS   REACHED   NOT REACHED   AGE
+        boot-storm-test   storm-1   done    100       98        2             5m10s
+        friday            storm-1   open    100       98        2             <unknown>
         "#);
         let mut rows = rows;
         rows[0].namespace = Some("perf".into());

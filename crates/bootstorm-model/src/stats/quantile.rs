@@ -1,6 +1,6 @@
 //! Quantiles of samples with missing values, by nearest rank.
 //!
-//! The only definition in use: with `n` values, the missing ones included and sorted after all others, the quantile at
+//! The only definition in use for the times of VMs: with `n` values, the missing ones included and sorted after all others, the quantile at
 //! level `p` is the value of rank `⌈p · n⌉` (from 1). If that rank falls among the missing, the quantile is *not
 //! reached*: it is larger than anything observed. So with 4 of 100 missing, p95 is a number; with 6 it is not. Every
 //! quantile is a value that some VM actually took, and means "this share of the VMs was there after this many seconds",
@@ -81,6 +81,29 @@ impl Quantile {
         }
     }
 
+    /// The median of the figures of several storms: of an even number of them, the mean of the two in the middle.
+    ///
+    /// Figures that were not reached come last. With few storms, the nearest rank would be the smaller of the two.
+    pub fn median(figures: impl IntoIterator<Item = Self>) -> Self {
+        let figures: Vec<Self> = figures.into_iter().collect();
+        let with = |unknown: f64| {
+            let seconds = figures.iter().map(|figure| match figure {
+                Self::At(seconds) => *seconds,
+                Self::NotReached => f64::INFINITY,
+                Self::Unknown => unknown,
+            });
+            let mut all: Vec<f64> = seconds.collect();
+            all.sort_unstable_by(f64::total_cmp);
+            let (low, high) = (all.get(all.len().checked_sub(1)? / 2)?, all.get(all.len() / 2)?);
+            Some(f64::midpoint(*low, *high))
+        };
+        match (with(0.0), with(f64::INFINITY)) {
+            (Some(least), Some(most)) if least.total_cmp(&most).is_ne() => Self::Unknown,
+            (Some(median), _) if median.is_finite() => Self::At(median),
+            _ => Self::NotReached,
+        }
+    }
+
     /// Seconds, if reached.
     pub fn seconds(self) -> Option<f64> {
         match self {
@@ -148,6 +171,19 @@ mod tests {
             [50.0, 80.0, 85.0, 90.0, 95.0, 100.0].map(|p| Quantile::of(&sample, Level::percent(p).unwrap()));
         let (known, unknown) = (Quantile::At, Quantile::Unknown);
         assert_eq!(quantiles, [known(10.0), known(16.0), unknown, unknown, unknown, Quantile::NotReached]);
+    }
+
+    #[test]
+    fn the_median_of_storms_is_between_the_two_in_the_middle() {
+        use Quantile::{At, NotReached, Unknown};
+        assert_eq!(Quantile::median([]), NotReached);
+        assert_eq!(Quantile::median([At(3.0)]), At(3.0));
+        assert_eq!(Quantile::median([At(4.0), At(2.0)]), At(3.0));
+        assert_eq!(Quantile::median([At(4.0), At(9.0), At(2.0)]), At(4.0));
+        assert_eq!(Quantile::median([At(4.0), NotReached, At(2.0), At(3.0)]), At(3.5));
+        assert_eq!(Quantile::median([At(4.0), NotReached]), NotReached);
+        assert_eq!(Quantile::median([At(4.0), Unknown, At(2.0)]), Unknown);
+        assert_eq!(Quantile::median([At(4.0), Unknown, At(4.0)]), At(4.0));
     }
 
     #[test]

@@ -4,14 +4,22 @@ use serde::Serialize;
 
 use super::Dashboard;
 use super::groups::{self, Trend, Way};
-use super::saved::{Saved, Setting};
+use super::saved::{Saved, Setting, Shown};
 use bootstorm_model::text::printable;
 
 #[derive(Serialize)]
 struct Data {
-    runs: Vec<Saved>,
+    runs: Vec<Entry>,
     /// Trend of each configuration, by its index.
     trends: Vec<Option<Told>>,
+}
+
+/// A run, with the figures of its row
+#[derive(Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    saved: Saved,
+    shown: Shown,
 }
 
 /// A trend in words, and whether it is an outlier
@@ -41,11 +49,11 @@ pub(super) fn json(dashboard: &Dashboard) -> String {
         versions: saved.versions.iter().map(|version| safe(version)).collect(),
         ..saved.clone()
     });
+    let runs = runs.map(|saved| Entry { shown: saved.shown(), saved }).collect();
     let trends = groups::by_configuration(&dashboard.runs).into_values().map(|runs| {
         let trend = Trend::of(&runs)?;
         Some(Told { words: trend.words(), out: trend.out })
     });
     // Serialising strings, finite numbers and lists of them cannot fail.
-    serde_json::to_string(&Data { runs: runs.collect(), trends: trends.collect() })
-        .unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(&Data { runs, trends: trends.collect() }).unwrap_or_else(|_| "null".to_owned())
 }

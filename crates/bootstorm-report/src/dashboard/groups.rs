@@ -1,11 +1,11 @@
 //! Groups of runs with the same configuration: everything that was chosen or found before the first VM was created.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::saved::{Part, Saved, Setting, Times};
-use bootstorm_model::stats::{Level, Quantile, Sample};
+use bootstorm_model::stats::{Quantile, Sample};
 
 /// Properties that make two runs comparable
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,8 @@ pub(super) struct Configuration {
     pub(super) vms: usize,
     /// Source of the disks, storage class, cluster, probe, pinning and size.
     pub(super) setting: Setting,
+    /// Milestone of the times.
+    pub(super) to: &'static str,
 }
 
 /// Comparison of the last run of a configuration with those before it
@@ -53,7 +55,9 @@ impl Trend {
         let (last, before) = figures.split_last()?;
         runs.last()?.figure()?;
         let sample = Sample::new(before.iter().copied(), 0);
-        let median = Quantile::of(&sample, Level::P50).seconds().filter(|median| *median > 0.0)?;
+        let median = Quantile::median(before.iter().copied().map(Quantile::At))
+            .seconds()
+            .filter(|median| *median > 0.0)?;
         let beyond = |end: Option<f64>, way: fn(f64, f64) -> bool| end.is_some_and(|end| way(*last, end));
         let out = match before.len() {
             few if few < ENOUGH => None,
@@ -86,6 +90,37 @@ pub(super) struct Range {
     pub(super) max: f64,
 }
 
+/// The figures of a configuration, for the milestone of its runs
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Figures {
+    /// Mean of the creations, each of which counts once.
+    pub(super) create: Option<f64>,
+    /// Mean of the storms.
+    pub(super) storm: Option<f64>,
+    /// Slowest VM of the storms.
+    pub(super) max: Option<f64>,
+    /// `storm ÷ create`, if any of the runs can be compared.
+    pub(super) ratio: Option<f64>,
+}
+
+impl Figures {
+    /// The figures of the runs of a configuration.
+    pub(super) fn of(runs: &[&Saved]) -> Self {
+        let mut seen = BTreeSet::new();
+        let first = runs.iter().filter(|saved| saved.create.is_some() && seen.insert(saved.run));
+        let create = range(first.map(|saved| saved.shown().create)).map(|range| range.mean);
+        let storm = range(runs.iter().map(|saved| saved.shown().storm)).map(|range| range.mean);
+        let is_compared = runs.iter().any(|saved| saved.shown().ratio.is_some());
+        let both = create.filter(|create| is_compared && *create > 0.0).zip(storm);
+        Self {
+            create,
+            storm,
+            max: range(runs.iter().map(|saved| saved.shown().max)).map(|range| range.max),
+            ratio: both.map(|(create, storm)| storm / create),
+        }
+    }
+}
+
 /// The configurations in order, each with its runs.
 pub(super) fn by_configuration(runs: &[Saved]) -> BTreeMap<Configuration, Vec<&Saved>> {
     let mut groups: BTreeMap<Configuration, Vec<&Saved>> = BTreeMap::new();
@@ -112,6 +147,7 @@ impl Configuration {
             placement: saved.placement(),
             vms: saved.vms,
             setting: saved.setting.clone(),
+            to: saved.shown().to,
         }
     }
 }

@@ -60,7 +60,7 @@ fn entry(path: &str, report: &Report, create: Option<&PhaseBlock>, storm: Option
         configuration: 0,
         verdict: judged.verdict,
         reason: judged.reason,
-        ratio: judged.ratio,
+        means: judged.means,
         missed: missed.map(key).collect::<BTreeSet<_>>().len(),
         versions: versions.into_iter().flatten().collect(),
         create: create.map(part),

@@ -111,7 +111,7 @@ pub(super) fn read(path: &str, files: &BTreeMap<&str, &[u8]>) -> Found {
         configuration: 0,
         verdict: judged.verdict,
         reason: judged.reason,
-        ratio: judged.ratio,
+        means: judged.means,
         missed,
     };
     Found { saved: Some(saved), skipped }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::place::Place;
-use super::saved::{Part, Rows, Saved, Setting, Times, Tool, millis};
+use super::saved::{Means, Part, Rows, Saved, Setting, Times, Tool, millis};
 use crate::people::html::texts::Texts;
 use crate::{Compared, Selection};
 use bootstorm_model::plan::layout::Layout;
@@ -128,7 +128,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
             missed,
             verdict: judged.verdict,
             reason: judged.reason,
-            ratio: judged.ratio,
+            means: judged.means,
             ..entry(path, &record, create, Some(storm))
         }
     });
@@ -140,7 +140,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
 pub(super) struct Judged {
     pub(super) verdict: Option<&'static str>,
     pub(super) reason: Option<String>,
-    pub(super) ratio: Option<f64>,
+    pub(super) means: Option<Means>,
 }
 
 impl Judged {
@@ -160,7 +160,10 @@ impl From<&Compared> for Judged {
                 .as_ref()
                 .map(|verdict| verdict.reason.clone())
                 .or(compared.unjudged.clone()),
-            ratio: judged.and_then(|comparison| comparison.mean.ratio),
+            means: judged.and_then(|comparison| {
+                let (create, storm) = (comparison.mean.baseline?, comparison.mean.storm?);
+                Some(Means { to: comparison.milestone, create, storm })
+            }),
         }
     }
 }
@@ -272,7 +275,7 @@ fn entry(path: &str, record: &Record, create: Option<&Phase>, storm: Option<&Pha
         configuration: 0,
         verdict: None,
         reason: None,
-        ratio: None,
+        means: None,
         missed: missed(create, storm),
     }
 }

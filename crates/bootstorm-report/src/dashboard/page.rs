@@ -92,13 +92,16 @@ fn figures(body: &mut Markup, runs: &[Saved]) {
     let started: usize = created + runs.iter().map(Saved::started).sum::<usize>();
     let missed: usize = runs.iter().map(|saved| saved.missed).sum();
     let vms: usize = runs.iter().map(|saved| saved.vms).sum();
-    let ratio = groups::range(runs.iter().map(|saved| saved.ratio.filter(|_| saved.boot_storm().is_some())));
+    let ratio = groups::range(runs.iter().map(|saved| saved.boot_storm().and_then(|_| saved.shown().ratio)));
+    // A run with several storms has its VMs in each of them.
+    let each = if saved::distinct(runs) < runs.len() { ", in each storm" } else { "" };
+    let of_vms = format!("{} of {}{each}", words::percent(missed, vms), words::count(vms, "VM"));
     let latest = runs.last();
     let figures = [
         ("Runs", saved::distinct(runs).to_string(), storms(runs)),
         ("Verdicts", verdicts(runs), unjudged(runs)),
         ("VM starts", started.to_string(), "creations and storms".to_owned()),
-        ("Did not reach the goal", missed.to_string(), words::percent(missed, vms)),
+        ("Did not reach the goal", missed.to_string(), of_vms),
         (
             "Storm ÷ creation",
             words::ratio(ratio.map(|range| range.mean)),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::people::html::texts::Texts;
+use bootstorm_model::observe::Milestone;
 use bootstorm_model::stats::{Level, Quantile, Sample};
 
 /// The tool that saved a run
@@ -55,8 +56,9 @@ pub struct Saved {
     pub(super) verdict: Option<&'static str>,
     /// Evidence for the verdict.
     pub(super) reason: Option<String>,
-    /// Mean boot of the storm ÷ mean boot of the baseline, for the judged milestone.
-    pub(super) ratio: Option<f64>,
+    /// The means behind the verdict; absent if storm and creation cannot be compared.
+    #[serde(skip)]
+    pub(super) means: Option<Means>,
     /// VMs that did not reach the goal of the creation or of the storm, each once.
     pub(super) missed: usize,
     /// Versions, for the details.
@@ -147,6 +149,13 @@ pub(super) struct Times {
     pub(super) max: Option<f64>,
 }
 
+impl Means {
+    /// Storm ÷ creation; `None` if the creation took no time.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        (self.create > 0.0).then(|| self.storm / self.create)
+    }
+}
+
 impl Times {
     /// The figures of a sample; `None` if no VM arrived.
     pub(super) fn of(sample: &Sample) -> Option<Self> {
@@ -160,6 +169,34 @@ impl Times {
             max: sample.max().map(milli),
         })
     }
+}
+
+/// The means that a verdict compares
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Means {
+    /// The judged milestone.
+    pub(super) to: Milestone,
+    /// Mean boot of the creation: from filled disks, if any were filled.
+    pub(super) create: f64,
+    /// Mean boot of the storm.
+    pub(super) storm: f64,
+}
+
+/// The figures of an entry in a table, all for one milestone
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Shown {
+    /// The milestone.
+    pub(super) to: &'static str,
+    /// Mean of the creation.
+    pub(super) create: Option<f64>,
+    /// Mean of the storm.
+    pub(super) storm: Option<f64>,
+    /// 95th percentile of the storm.
+    pub(super) p95: Option<f64>,
+    /// Slowest VM of the storm.
+    pub(super) max: Option<f64>,
+    /// Mean of the storm ÷ mean of the creation.
+    pub(super) ratio: Option<f64>,
 }
 
 /// Times per VM in milliseconds, in columns
@@ -198,6 +235,32 @@ impl Saved {
     pub(super) fn started(&self) -> usize {
         let starts = matches!(self.setting.kind.as_str(), "" | "restart");
         self.storm.as_ref().filter(|_| starts).map_or(0, |storm| storm.vms)
+    }
+
+    /// The figures for tables: those of the judged milestone, or of the last one that was measured.
+    pub(super) fn shown(&self) -> Shown {
+        let main = self.storm.as_ref().or(self.create.as_ref());
+        let last = match main.and_then(|part| part.reachable.as_ref()) {
+            Some(_) => Milestone::Reachable,
+            None => Milestone::Running,
+        };
+        // Only these two are read from every tool's files.
+        let known = |means: &Means| matches!(means.to, Milestone::Running | Milestone::Reachable);
+        let means = self.means.filter(known);
+        let to = means.map_or(last, |means| means.to);
+        let times = |part: &Option<Part>| {
+            let part = part.as_ref()?;
+            if to == Milestone::Reachable { part.reachable } else { part.running }
+        };
+        let (create, storm) = (times(&self.create), times(&self.storm));
+        Shown {
+            to: to.word(),
+            create: means.map(|means| means.create).or(create.and_then(|times| times.mean)),
+            storm: means.map(|means| means.storm).or(storm.and_then(|times| times.mean)),
+            p95: storm.and_then(|times| times.p95),
+            max: storm.and_then(|times| times.max),
+            ratio: means.and_then(|means| means.ratio()),
+        }
     }
 
     /// The figure by which runs of a configuration are compared: the judged mean, in the storm if there is one.

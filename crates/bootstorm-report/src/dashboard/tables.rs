@@ -18,6 +18,7 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         "Disks",
         "VMs",
         "Runs",
+        "Time to",
         "Creation, mean",
         "Storm, mean",
         "Storm ÷ creation",
@@ -26,13 +27,10 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         "Trend of the last run",
         "Did not reach the goal",
     ];
-    let caption = "Runs of the same configuration together; mean time to running in seconds";
+    let caption = "Runs of the same configuration together; seconds from each VM’s own request, or from its filled disks";
     grid::open(body, caption, &headings, 3);
     for (configuration, runs) in groups::by_configuration(runs) {
-        let mean = |pick: fn(&Saved) -> Option<f64>| {
-            groups::range(runs.iter().map(|saved| pick(saved))).map(|range| range.mean)
-        };
-        let slowest = groups::range(runs.iter().map(|saved| saved.storm.as_ref()?.running.as_ref()?.max));
+        let figures = groups::Figures::of(&runs);
         let driver = if configuration.driver.is_empty() { "–" } else { &configuration.driver };
         body.open("tr", &[]).leaf("th", &[("scope", "row")], driver);
         body.leaf("td", &[("class", "word wide")], &configuration.setting.words().join(", "));
@@ -40,12 +38,9 @@ pub(super) fn configurations(body: &mut Markup, runs: &[Saved]) {
         let disks = configuration.disks.map_or_else(|| "–".to_owned(), |disks| disks.to_string());
         body.leaf("td", &[], &disks).leaf("td", &[], &configuration.vms.to_string());
         body.leaf("td", &[], &saved::distinct(runs.iter().copied()).to_string());
-        let created = saved::creations(runs.iter().copied()).map(groups::first_figure);
-        let create = groups::range(created).map(|range| range.mean);
-        let storm = mean(|saved| saved.storm.as_ref().and_then(groups::first_figure));
-        body.leaf("td", &[], &words::number(create)).leaf("td", &[], &words::number(storm));
-        body.leaf("td", &[], &words::ratio(mean(|saved| saved.ratio)));
-        body.leaf("td", &[], &words::number(slowest.map(|range| range.max)));
+        body.leaf("td", &[("class", "word")], configuration.to);
+        body.leaf("td", &[], &words::number(figures.create)).leaf("td", &[], &words::number(figures.storm));
+        body.leaf("td", &[], &words::ratio(figures.ratio)).leaf("td", &[], &words::number(figures.max));
         let last = runs.iter().rev().find(|saved| saved.verdict.is_some());
         verdict(body, last.copied());
         let trend = Trend::of(&runs);
@@ -76,7 +71,7 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
         distinct => words::count(distinct, "run"),
     };
     body.leaf("p", &[("id", "run-status"), ("class", "hint"), ("role", "status")], &status);
-    let caption = "Mean and slowest time to running in seconds, the latest run first";
+    let caption = "The latest run first; seconds from each VM’s own request, or from its filled disks";
     grid::begin(body, caption, &[("id", "run-table"), ("class", "numbers")]);
     body.open("thead", &[]).open("tr", &[]);
     for heading in ["Began (UTC)", "Run", "Storage"] {
@@ -84,6 +79,7 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
     }
     let headings = [
         "VMs",
+        "Time to",
         "Creation, mean",
         "Storm, mean",
         "Storm, max",
@@ -104,11 +100,10 @@ pub(super) fn runs(body: &mut Markup, runs: &[Saved]) {
         body.leaf("td", &[("class", "word")], &saved.name);
         body.leaf("td", &[("class", "word")], saved.driver.as_deref().unwrap_or("–"));
         body.leaf("td", &[], &saved.vms.to_string());
-        let storm = saved.storm.as_ref().and_then(|part| part.running.as_ref());
-        body.leaf("td", &[], &words::number(saved.create.as_ref().and_then(groups::first_figure)));
-        body.leaf("td", &[], &words::number(storm.and_then(|times| times.mean)));
-        body.leaf("td", &[], &words::number(storm.and_then(|times| times.max)));
-        body.leaf("td", &[], &words::ratio(saved.ratio));
+        let shown = saved.shown();
+        body.leaf("td", &[("class", "word")], shown.to);
+        body.leaf("td", &[], &words::number(shown.create)).leaf("td", &[], &words::number(shown.storm));
+        body.leaf("td", &[], &words::number(shown.max)).leaf("td", &[], &words::ratio(shown.ratio));
         verdict(body, Some(saved));
         body.leaf("td", &[], &saved.missed.to_string());
         body.close("tr");

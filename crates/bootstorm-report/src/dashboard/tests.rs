@@ -44,8 +44,35 @@ fn our_files_and_those_of_the_python_tool_are_read_side_by_side() {
     assert!(ours.has_page && !theirs.has_page);
     assert_eq!((ours.driver.as_deref(), ours.disks, ours.vms), (Some("px"), Some(2), 12));
     let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 0.006;
-    assert!(close(ours.ratio, theirs.ratio) && ours.verdict == theirs.verdict && ours.verdict.is_some());
+    assert!(
+        close(ours.shown().ratio, theirs.shown().ratio)
+            && ours.verdict == theirs.verdict
+            && ours.verdict.is_some()
+    );
     assert_eq!(dashboard.skipped, []);
+}
+
+#[test]
+fn a_ratio_is_that_of_the_means_beside_it() {
+    let mut dashboard = dashboard();
+    for (hour, factor) in [(1, 1.0), (2, 1.7)] {
+        saved(&mut dashboard, fixtures::probed(), hour, factor);
+        saved(&mut dashboard, fixtures::provisioned(), hour + 2, factor);
+    }
+    dashboard.settle();
+    for (configuration, runs) in groups::by_configuration(&dashboard.runs) {
+        let figures = groups::Figures::of(&runs);
+        assert_eq!(figures.ratio, Some(figures.storm.unwrap() / figures.create.unwrap()));
+        let is_probed = runs[0].storm.as_ref().unwrap().reachable.is_some();
+        assert_eq!(configuration.to, if is_probed { "reachable" } else { "running" });
+        for shown in runs.iter().map(|saved| saved.shown()) {
+            assert_eq!(shown.ratio, Some(shown.storm.unwrap() / shown.create.unwrap()));
+            assert!(shown.max.unwrap() >= shown.storm.unwrap());
+        }
+    }
+    let vms: usize = dashboard.runs.iter().map(|saved| saved.vms).sum();
+    let page = dashboard.html();
+    assert!(page.contains(&format!(" % of {vms} VMs</dd>")), "a share says of what");
 }
 
 #[test]
@@ -199,6 +226,7 @@ fn the_last_run_is_held_against_those_before() {
     };
     assert_eq!(trend(&[1.0]), None);
     assert_eq!(trend(&[1.0, 1.5]).unwrap(), "1.50× the median of 1 before");
+    assert_eq!(trend(&[1.0, 2.0, 1.5]).unwrap(), "1.00× the median of 2 before");
     assert_eq!(trend(&[1.0, 1.02, 1.04, 1.02]).unwrap(), "1.00× the median of 3 before");
     assert_eq!(
         trend(&[1.0, 1.0, 1.0, 1.5]).unwrap(),

@@ -142,3 +142,14 @@ fn a_fleet_in_which_nothing_can_be_read_has_a_report() {
     assert!(report.table(&Layout::default()).contains("connection refused"));
     assert!(report.markdown().contains("connection refused"));
 }
+
+#[test]
+fn the_table_of_members_fits_the_terminal() {
+    let report = report();
+    for width in [80, 140] {
+        let text = report.summary(&Layout { width, ..Layout::default() }, &[]);
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width, "{longest} columns:\n{text}");
+        assert!(text.contains("not judged") || text.contains("Verdict"), "{text}");
+    }
+}

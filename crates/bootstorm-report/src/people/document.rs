@@ -229,7 +229,8 @@ impl Column {
         Self { holds: Holds::Seconds, ..Self::words(title) }
     }
 
-    /// Restricts it to pages with at least this many characters.
+    /// Restricts it to pages with at least this many characters. Where a table is too wide nevertheless, the column that
+    /// needs the widest page is left out first.
     pub(crate) fn from(self, columns: usize) -> Self {
         Self { room: Room::Columns(columns), ..self }
     }

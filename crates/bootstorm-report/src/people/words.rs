@@ -38,6 +38,11 @@ pub(crate) fn vms(n: usize) -> String {
     count(n, "VM")
 }
 
+/// Number of items to show of `all` where `most` have room: a line that says "and 1 more" has room for the last one.
+pub(crate) fn shown(all: usize, most: usize) -> usize {
+    if all == most + 1 { all } else { most.min(all) }
+}
+
 /// A sentence with an initial capital.
 pub(crate) fn capital(text: &str) -> String {
     let mut characters = text.chars();
@@ -50,4 +55,14 @@ pub(crate) fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usiz
     let more = names.len().saturating_sub(most);
     let named = names.take(most).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn the_last_of_several_takes_the_line_that_would_count_it() {
+        assert_eq!([3, 4, 5, 6].map(|all| shown(all, 4)), [3, 4, 5, 4]);
+    }
 }

@@ -89,10 +89,10 @@ fn delay(of: &Conditions) -> Found {
         return (None, "not measured: no change arrived while requests were answered".into());
     };
     let measured = format!(
-        "changes arrived at least {} late (p99; at most {} of {})",
+        "{} arrived at least this late: p99 {}, maximum {}",
+        count(late.count as usize, "change"),
         fine(late.p99),
-        fine(late.longest),
-        late.count
+        fine(late.longest)
     );
     (Some(lateness(late, of.median)), measured)
 }
@@ -105,7 +105,7 @@ fn client(of: &Conditions) -> Found {
         format!("; it took {used:.2} of {}", count(all as usize, "processor"))
     });
     let measured = format!(
-        "this program reacted within {} (p99; at most {}){processors}",
+        "this program reacted within {} (p99; maximum {}){processors}",
         fine(late.p99),
         fine(late.longest)
     );

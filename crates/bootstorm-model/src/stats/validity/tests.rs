@@ -79,6 +79,10 @@ fn a_saturated_client_counts_against_the_times_that_it_measured() {
     assert_eq!(with(late(2.6, 10.0)), (Validity::Invalid, Some(Doubt::Client)));
     let watch = |of: &mut Conditions| of.watch = Some(Late { count: 10, p99: 0.7, longest: 0.7 });
     assert_eq!(with(watch), (Validity::Qualified, Some(Doubt::Delay)));
+    let mut delayed = clean();
+    watch(&mut delayed);
+    let measured = judge(&delayed).into_iter().find(|found| found.rule == Doubt::Delay).unwrap().measured;
+    assert_eq!(measured, "10 changes arrived at least this late: p99 700 ms, maximum 700 ms");
     // Without a known median, a delay cannot be called negligible.
     let nobody = |of: &mut Conditions| {
         of.median = None;

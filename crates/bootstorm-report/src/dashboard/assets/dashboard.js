@@ -38,7 +38,7 @@ const mean = values => {
   const numbers = values.filter(known);
   return numbers.length ? numbers.reduce((sum, value) => sum + value, 0) / numbers.length : null;
 };
-const ratio = run => run.ratio;
+const shownOf = key => run => (known(run.shown[key]) ? run.shown[key] : null);
 const missed = run => run.missed;
 const setting = run => ['source', 'class', 'size', 'cluster', 'pinning', 'probe', 'kind'].map(key => run.setting[key]).filter(Boolean).join(', ');
 const trends = data ? data.trends : [];
@@ -161,20 +161,20 @@ const configurations = shown => {
   const sorted = [...groups.entries()].sort(([a], [b]) => a - b);
   const body = byId('configuration-table').querySelector('tbody');
   body.replaceChildren(...sorted.map(([configuration, { key, runs: of }]) => {
-    const slowest = of.map(run => figure(run, 'storm', FIGURES.running_max[1])).filter(known);
-    const times = mean(of.map(ratio));
+    const slowest = of.map(shownOf('max')).filter(known);
+    const create = mean(oncePerRun(of.filter(run => run.create)).map(shownOf('create'))), storm = mean(of.map(shownOf('storm')));
+    const compared = create > 0 && known(storm) && of.some(run => known(run.shown.ratio));
     const trend = trends[configuration], last = [...of].reverse().find(run => run.verdict);
     const line = cells(document.createElement('tr'), [
       ...key.map(String), String(oncePerRun(of).length),
-      two(mean(oncePerRun(of).map(run => figure(run, 'create', FIGURES.running_mean[1])))),
-      two(mean(of.map(run => figure(run, 'storm', FIGURES.running_mean[1])))),
-      known(times) ? `${times.toFixed(2)}×` : '–',
+      of[0].shown.to, two(create), two(storm), compared ? `${(storm / create).toFixed(2)}×` : '–',
       slowest.length ? two(Math.max(...slowest)) : '–',
       (last && last.verdict) || '–', trend ? trend.words : '–',
       String(of.reduce((sum, run) => sum + missed(run), 0)),
     ]);
     line.children[1].className = 'word wide';
     line.children[2].className = 'word';
+    line.children[6].className = 'word';
     graded(line.children[line.children.length - 3], last);
     line.children[line.children.length - 2].className = trend && trend.out ? 'word out' : 'word';
     return line;
@@ -303,13 +303,14 @@ if (runs.length) {
     { name: 'Placement', kind: 'word', text: placement, value: placement },
     { name: 'Disks', text: run => String(run.disks ?? '–'), value: run => run.disks },
     { name: 'VMs', text: run => String(run.vms), value: run => run.vms },
-    ...[['Creation, mean', 'create', 'running_mean'], ['Storm, mean', 'storm', 'running_mean'], ['Storm, p95', 'storm', 'running_p95'],
-      ['Storm, max', 'storm', 'running_max'], ['Storm to answer, mean', 'storm', 'reachable_mean']]
-      .filter(([, part, key]) => runs.some(run => figure(run, part, FIGURES[key][1]) !== null))
-      .map(([name, part, key]) => ({
-        name, csvName: `${part}_${key}_seconds`, text: run => two(figure(run, part, FIGURES[key][1])), value: run => figure(run, part, FIGURES[key][1]),
+    { name: 'Time to', kind: 'word', csvName: 'milestone', text: run => run.shown.to, value: run => run.shown.to },
+    ...[['Creation, mean', 'create_mean', 'create'], ['Storm, mean', 'storm_mean', 'storm'], ['Storm, p95', 'storm_p95', 'p95'],
+      ['Storm, max', 'storm_max', 'max']]
+      .filter(([, , key]) => runs.some(run => known(run.shown[key])))
+      .map(([name, csvName, key]) => ({
+        name, csvName: `${csvName}_seconds`, text: run => two(run.shown[key]), value: shownOf(key),
       })),
-    { name: 'Storm ÷ creation', csvName: 'ratio', text: run => (known(ratio(run)) ? `${ratio(run).toFixed(2)}×` : '–'), value: ratio },
+    { name: 'Storm ÷ creation', csvName: 'ratio', text: run => (known(run.shown.ratio) ? `${run.shown.ratio.toFixed(2)}×` : '–'), value: shownOf('ratio') },
     {
       name: 'Verdict', kind: 'word', text: run => run.verdict || '–', value: run => run.verdict,
       paint: run => { const box = make('span', {}, run.verdict || '–'); graded(box, run); return box; },

@@ -9,9 +9,9 @@ use crate::people::words;
 pub(crate) fn section(capacity: &Capacity) -> Section {
     let columns = [
         Column::numbers("Size"),
-        Column::numbers("Failed"),
+        Column::numbers("Not reached"),
         Column::numbers("Mean").wide(),
-        Column::numbers("p50"),
+        Column::numbers("p50").from(60),
         Column::numbers("p95"),
         Column::numbers("Max").wide(),
         Column::numbers("All reached"),
@@ -52,6 +52,19 @@ fn row(storm: &CapacityStorm, tone: Tone) -> Vec<Cell> {
     cells
 }
 
+/// Which limit ended the search, and the flag that raises it.
+fn used_up(capacity: &Capacity) -> String {
+    let all = words::count(capacity.most_storms, "storm");
+    if capacity.storms.len() as u64 >= u64::from(capacity.most_storms) {
+        return format!(
+            "The limit of {all} is reached: with a larger --max-storms the same command continues."
+        );
+    }
+    let budget =
+        capacity.budget.map_or_else(String::new, |budget| format!(" of {}", words::plain_seconds(budget)));
+    format!("The budget{budget} is used up: with a larger --budget the same command continues.")
+}
+
 fn answer(capacity: &Capacity) -> Vec<Note> {
     let vms = |size: u32| words::vms(size as usize);
     let (tone, answer) = match (capacity.size, capacity.missed) {
@@ -74,10 +87,8 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
         Note::new(format!("{storms} and their stops took {}.", words::seconds(capacity.spent))),
     ];
     let state = match capacity.state {
-        CapacityState::Budget => {
-            Some("The budget is used up: with a larger --budget or --max-storms the same command continues.")
-        }
-        CapacityState::Searching => Some("The search is not over: the same command continues."),
+        CapacityState::Budget => Some(used_up(capacity)),
+        CapacityState::Searching => Some("The search is not over: the same command continues.".to_owned()),
         CapacityState::Found | CapacityState::Nothing => None,
     };
     notes.extend(state.map(|state| Note::toned(Tone::Fair, state)));

@@ -37,13 +37,13 @@ fn missing(member: &MemberBlock) -> Option<Note> {
 fn table(members: &[MemberBlock]) -> Table {
     let columns = [
         Column::words("Cluster"),
-        Column::numbers("VMs"),
+        Column::numbers("VMs").from(64),
         Column::numbers("Reached"),
-        Column::numbers("Failed"),
-        Column::numbers("Unknown"),
-        Column::seconds("p50"),
+        Column::numbers("Not reached").from(62),
+        Column::numbers("Unknown").from(61),
+        Column::seconds("p50").from(60),
         Column::seconds("p95"),
-        Column::seconds("Max"),
+        Column::seconds("Max").from(63),
         Column::seconds("All reached").wide(),
         Column::numbers("First request").wide(),
         Column::numbers("Ratio").wide(),

@@ -25,12 +25,12 @@ pub(crate) fn table<'a>(nodes: impl IntoIterator<Item = (Option<String>, &'a Nod
     let columns = [Column::words("Node")].into_iter().chain(phase).chain([
         Column::numbers("VMs"),
         Column::numbers("Reached").from(ROOM_FOR_ALL),
-        Column::numbers("Failed"),
+        Column::numbers("Not reached"),
         Column::seconds("Min").wide(),
         Column::seconds("Mean"),
         Column::seconds("p50").wide(),
         Column::seconds("p95"),
-        Column::seconds("Max"),
+        Column::seconds("Max").from(60),
         Column::numbers("Times").from(ROOM_FOR_ALL),
     ]);
     let mut table = Table::new(

@@ -7,6 +7,7 @@ use super::markup::Markup;
 use super::subject::Subjects;
 use crate::people::document::{Cell, Column, Table};
 use crate::people::words;
+use crate::phase::Recovery;
 
 /// Writes the section.
 pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
@@ -56,13 +57,15 @@ pub(super) fn legend(body: &mut Markup, crowds: &[Crowd]) {
 fn levels(body: &mut Markup, subjects: &Subjects<'_>) {
     let zero = subjects.main().map_or("the first request", |main| main.phase.zero().1);
     let caption = format!("Seconds from {zero} until a share of the VMs had reached the goal");
-    let shares = ["50 %", "90 %", "95 %", "99 %", "everyone"].map(Column::seconds);
-    let mut table = Table::new(caption, ["Phase", "Goal"].map(Column::words).into_iter().chain(shares));
-    for subject in subjects.iter() {
-        let recovery = &subject.phase.recovery;
-        let times = [recovery.t50, recovery.t90, recovery.t95, recovery.t99, recovery.t100];
-        let words = [Cell::Words(subject.label()), Cell::words(subject.phase.goal.word())];
-        table.push(None, words.into_iter().chain(times.map(Cell::quantile)));
+    // A column for each phase, so that no time is out of sight beside the curve or on a phone.
+    let phases = subjects
+        .iter()
+        .map(|subject| Column::seconds(format!("{}: {}", subject.label(), subject.phase.goal)));
+    let mut table = Table::new(caption, [Column::words("VMs")].into_iter().chain(phases));
+    let all = |recovery: &Recovery| [recovery.t50, recovery.t90, recovery.t95, recovery.t99, recovery.t100];
+    for (place, share) in ["50 %", "90 %", "95 %", "99 %", "everyone"].into_iter().enumerate() {
+        let times = subjects.iter().map(|subject| Cell::quantile(all(&subject.phase.recovery)[place]));
+        table.push(None, [Cell::words(share)].into_iter().chain(times));
     }
     blocks::open_table(body, &table);
 }

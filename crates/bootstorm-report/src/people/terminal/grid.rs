@@ -59,6 +59,12 @@ impl Grid {
         }
     }
 
+    /// Columns of the longest line.
+    pub(crate) fn width(&self) -> usize {
+        let columns: usize = (0..self.columns.len()).map(|column| self.width_of(column)).sum();
+        columns + GUTTER * self.columns.len().saturating_sub(1)
+    }
+
     fn width_of(&self, column: usize) -> usize {
         let cells = self.rows.iter().map(|row| width(&row[column]));
         cells.chain([width(&self.columns[column].title)]).max().unwrap_or(0)

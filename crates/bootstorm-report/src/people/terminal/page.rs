@@ -9,6 +9,8 @@ use crate::people::words;
 use bootstorm_model::stats::reason;
 use bootstorm_model::text::line;
 
+/// Marks a rule whose length is not known yet; never part of a printable text.
+const RULE: char = '\0';
 /// Labels are padded to this width, as in the guide's statistics.
 const LABEL: usize = 24;
 
@@ -22,6 +24,8 @@ pub(crate) struct Page {
     indent: usize,
     /// Whether lines are scarce: no rules around tables.
     is_compact: bool,
+    /// Columns of the widest table.
+    widest: usize,
 }
 
 impl Page {
@@ -103,17 +107,17 @@ impl Page {
             Room::Columns(columns) => layout.wide || layout.width >= columns,
             Room::Wide => layout.wide,
         };
-        let columns: Vec<(usize, &Column)> =
+        let mut columns: Vec<(usize, &Column)> =
             table.columns.iter().enumerate().filter(|(_, column)| shown(column)).collect();
-        let mut grid = Grid::new(columns.iter().map(|(_, column)| heading(column)).collect());
         let few = table.few.filter(|_| !layout.wide).map_or(usize::MAX, |(few, _)| few);
-        for row in table.rows.iter().take(few) {
-            let cell = |(place, column): &(usize, &Column)| {
-                row.cells.get(*place).map_or_else(String::new, |cell| text(cell, column.holds))
-            };
-            grid.push(row.tone, columns.iter().map(cell).collect());
-        }
+        let mut grid = self::grid(table, &columns, few);
         if layout.cut && !layout.wide {
+            while grid.width() > self.width()
+                && let Some(spare) = spare(&columns)
+            {
+                columns.remove(spare);
+                grid = self::grid(table, &columns, few);
+            }
             grid.fit(self.width());
         }
         let apart = table.rows.iter().position(|row| row.is_apart);
@@ -129,6 +133,7 @@ impl Page {
     /// Writes a grid below its headers; rows from `apart` on are below a rule.
     pub(crate) fn grid(&mut self, grid: Grid, apart: Option<usize>) {
         let layout = self.layout();
+        self.widest = self.widest.max(grid.width());
         let (header, lines) = grid.lines(layout.headers, layout.paint);
         if let Some(header) = header {
             self.toned(Tone::Heading, &header);
@@ -145,7 +150,7 @@ impl Page {
     }
 
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { text: String::new(), layout, is_open: false, indent: 0, is_compact: false }
+        Self { text: String::new(), layout, is_open: false, indent: 0, is_compact: false, widest: 0 }
     }
 
     /// A page with scarce lines.
@@ -179,8 +184,13 @@ impl Page {
     }
 
     pub(crate) fn rule(&mut self, character: char) {
-        let rule = character.to_string().repeat(self.width());
-        self.line(&rule);
+        if self.layout.wide {
+            // Its length follows from tables that are still to come.
+            self.line(&format!("{RULE}{character}"));
+        } else {
+            let rule = character.to_string().repeat(self.width());
+            self.line(&rule);
+        }
         self.is_open = false;
     }
 
@@ -225,23 +235,51 @@ impl Page {
         }
     }
 
-    /// A text wrapped to at most this many lines; a cut is marked with `…`.
-    pub(crate) fn on_lines(&self, text: &str, most: usize) -> Vec<String> {
-        let mut lines = broken(&line(text), self.width());
+    /// A text wrapped to at most this many lines, with room for an indentation; a cut is marked with `…`.
+    pub(crate) fn on_lines(&self, text: &str, indent: usize, most: usize) -> Vec<String> {
+        let room = self.width() - indent;
+        let mut lines = broken(&line(text), room);
         if lines.len() > most {
             let rest = lines.split_off(most - 1).join(" ");
-            lines.push(super::width::cut(&rest, self.width()));
+            lines.push(super::width::cut(&rest, room));
         }
         lines
     }
 
-    /// The text with a single final line end.
+    /// The text with a single final line end; rules between wide tables are as long as the widest.
     pub(crate) fn finish(self) -> String {
+        let columns = self.width().max(self.widest);
         let mut text = self.text;
+        if self.layout.wide {
+            for character in ['=', '-'] {
+                text = text.replace(&format!("{RULE}{character}"), &character.to_string().repeat(columns));
+            }
+        }
         text.truncate(text.trim_end().len());
         text.push('\n');
         text
     }
+}
+
+/// A table with these of its columns and its first rows.
+fn grid(table: &Table, columns: &[(usize, &Column)], few: usize) -> Grid {
+    let mut grid = Grid::new(columns.iter().map(|(_, column)| heading(column)).collect());
+    for row in table.rows.iter().take(few) {
+        let cell = |(place, column): &(usize, &Column)| {
+            row.cells.get(*place).map_or_else(String::new, |cell| text(cell, column.holds))
+        };
+        grid.push(row.tone, columns.iter().map(cell).collect());
+    }
+    grid
+}
+
+/// The column that a table can do without: the one that needs the widest page.
+fn spare(columns: &[(usize, &Column)]) -> Option<usize> {
+    let needs = |(place, (_, column)): (usize, &(usize, &Column))| match column.room {
+        Room::Columns(needed) => Some((needed, place)),
+        Room::Any | Room::Wide => None,
+    };
+    columns.iter().enumerate().filter_map(needs).max().map(|(_, place)| place)
 }
 
 fn heading(column: &Column) -> grid::Column {

@@ -152,12 +152,14 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         drained(page, storm);
     }
     if let Some(span) = storm.spans.running {
-        page.line(&format!("{first} to last VM running: {}", words::seconds(span)));
+        let over = over(storm, storm.summary(Milestone::Running).arrived);
+        page.sentence(None, 0, &format!("{first} to last VM running: {}{over}", words::seconds(span)));
     }
     if storm.is_probed()
         && let Some(span) = storm.spans.goal
     {
-        page.line(&format!("{first} to last VM reachable: {}", words::seconds(span)));
+        let over = over(storm, storm.counts.reached);
+        page.sentence(None, 0, &format!("{first} to last VM reachable: {}{over}", words::seconds(span)));
     }
     match storm.spans.monitoring {
         Some(span) if storm.is_done() => {
@@ -170,6 +172,12 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
             page.toned(Tone::Fair, &format!("{what} is not over ({})", storm.state.word()));
         }
     }
+}
+
+/// ` (45 of 49 VMs)`, unless all of them got there.
+fn over(storm: &PhaseBlock, arrived: usize) -> String {
+    let all = storm.counts.participants;
+    if arrived >= all { String::new() } else { format!(" ({arrived} of {})", words::vms(all)) }
 }
 
 /// Number of VMs that `KubeVirt` migrates concurrently.
@@ -198,7 +206,12 @@ fn migrated(page: &mut Page, storm: &PhaseBlock) {
         }
     }
     if let Some(span) = storm.spans.goal {
-        page.line(&format!("First migration request to last VM migrated: {}", words::seconds(span)));
+        let over = over(storm, storm.counts.reached);
+        page.sentence(
+            None,
+            0,
+            &format!("First migration request to last VM migrated: {}{over}", words::seconds(span)),
+        );
     }
 }
 

@@ -57,7 +57,7 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
         (0, _) => " (timed out)".to_owned(),
         (failed, timed_out) => format!(" ({failed} failed, {timed_out} timed out)"),
     };
-    page.labelled("Failed", &format!("{}{how}", counts.unsuccessful()));
+    page.labelled("Not reached", &format!("{}{how}", counts.unsuccessful()));
     reasons(page, phase);
     if counts.unknown > 0 {
         page.labelled(
@@ -88,11 +88,13 @@ fn counts(page: &mut Page, phase: &PhaseBlock) {
 fn reasons(page: &mut Page, phase: &PhaseBlock) {
     const SHOWN: usize = 5;
     let titles = titles(phase);
-    for title in titles.iter().take(SHOWN) {
+    let shown = words::shown(titles.len(), SHOWN);
+    for title in titles.iter().take(shown) {
         page.sentence(None, 4, title);
     }
-    if let Some(more) = titles.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        page.line(&format!("    and {}", words::count(more, "other cause")));
+    if titles.len() > shown {
+        let more = words::count(titles.len() - shown, "other cause");
+        page.line(&format!("    and {more} (report --failures lists all)"));
     }
 }
 

@@ -83,6 +83,49 @@ fn wide_shows_every_vm_and_every_milestone() {
 }
 
 #[test]
+fn rules_are_as_long_as_a_wide_table() {
+    let text = table(&fixtures::with_failures(), Layout { width: 80, wide: true, ..Layout::default() });
+    let columns = |line: &str| line.chars().count();
+    let longest = text.lines().map(columns).max().unwrap();
+    let rules: Vec<usize> = text.lines().filter(|line| line.starts_with("==")).map(columns).collect();
+    assert!(longest > 150 && rules.iter().all(|rule| *rule == longest), "{longest}, {rules:?}");
+}
+
+#[test]
+fn a_span_that_not_all_vms_are_in_says_how_many_are() {
+    let text = plain(&fixtures::with_failures());
+    assert!(text.contains("First start request to last VM running: 27.66s (9 of 11 VMs)\n"), "{text}");
+    let text = plain(&fixtures::small());
+    assert!(text.contains("First start request to last VM running: 27.66s\n"), "{text}");
+}
+
+#[test]
+fn a_search_names_the_limit_that_ended_it() {
+    let mut report = Report::of(&fixtures::searched(6), &Selection::default());
+    let capacity = report.capacity.as_mut().unwrap();
+    (capacity.state, capacity.most_storms) = (crate::CapacityState::Budget, 6);
+    let text = report.capacity_table(&Layout::default());
+    assert!(text.contains("The limit of 6 storms is reached: with a larger --max-storms"), "{text}");
+    let capacity = report.capacity.as_mut().unwrap();
+    (capacity.budget, capacity.most_storms) = (Some(60.0), 20);
+    let text = report.capacity_table(&Layout::default());
+    assert!(text.contains("The budget of 60s is used up: with a larger --budget"), "{text}");
+}
+
+#[test]
+fn the_summary_wraps_its_facts_where_there_is_room() {
+    let text = summary(&fixtures::guide(), &Layout::default());
+    assert!(text.contains("\nquay.io/containerdisks/fedora:42\n") && !text.contains('…'), "{text}");
+    assert!(text.contains("   not reached       28.56s\n"), "{text}");
+    assert!(text.contains("100 %: from the first request. Slowest VM: from its own request.\n"), "{text}");
+    let whole = summary(&fixtures::guide(), &Layout { cut: false, ..Layout::default() });
+    assert!(
+        whole.contains(" container disk quay.io/containerdisks/fedora:42\n"),
+        "a file has whole lines: {whole}"
+    );
+}
+
+#[test]
 fn colour_adds_nothing_but_styles() {
     let record = fixtures::with_failures();
     let coloured = table(&record, Layout { paint: Paint::Ansi, ..Layout::default() });
