@@ -30,7 +30,8 @@ use clap::{Arg, Command};
 fn main() {
     let name = std::env::args().nth(1).unwrap();
     let kind = Arg::new("kind").long("kind").value_parser(["fast", "slow"]);
-    let mut command = Command::new(name.clone()).subcommand(Command::new("run").arg(kind));
+    let name: &'static str = name.leak();
+    let mut command = Command::new(name).subcommand(Command::new("run").arg(kind));
     clap_complete::generate(clap_complete::Shell::Bash, &mut command, name, &mut std::io::stdout());
 }
 RUST
