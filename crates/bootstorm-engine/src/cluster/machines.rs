@@ -41,6 +41,8 @@ pub struct Standing {
     is_going: bool,
     setting: Option<Setting>,
     wish: Option<Box<str>>,
+    will_start: bool,
+    is_stopped: bool,
     complaint: Box<str>,
 }
 
@@ -62,6 +64,8 @@ impl From<Decoded> for Machine {
             is_going: metadata.deletion_timestamp.is_some(),
             setting,
             wish: status.state_change_requests.first().map(|wish| wish.action.as_str().into()),
+            will_start: status.state_change_requests.iter().any(|wish| wish.action == "Start"),
+            is_stopped: status.printable.as_deref() == Some("Stopped"),
             complaint: status.complaint().into(),
         };
         Self { standing, metadata, template: spec.template.spec, status }
@@ -110,6 +114,23 @@ impl Standing {
     /// Next request of virt-controller that has not been carried out: `Start` or `Stop`.
     pub fn wish(&self) -> Option<&str> {
         self.wish.as_deref()
+    }
+
+    /// Whether virt-controller has yet to start it: a restart, or a start next to an ended instance, is a stop and a
+    /// start.
+    pub fn will_start(&self) -> bool {
+        self.will_start
+    }
+
+    /// Whether virt-controller has yet to stop it, and will not start it again.
+    pub fn will_stop(&self) -> bool {
+        self.wish() == Some("Stop") && !self.will_start
+    }
+
+    /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
+    /// and the instance is gone.
+    pub fn rests(&self) -> bool {
+        self.is_halted() || self.is_stopped && !self.is_started() && !self.will_start
     }
 
     /// Reason why it does not run, from its status, in one line.
@@ -203,13 +224,6 @@ impl Machine {
     /// Mark of the run that has adopted it, from its annotation.
     pub fn adopted_by(&self) -> Option<&str> {
         self.metadata.annotations.get(&names::annotation(names::ADOPTED_BY)).map(String::as_str)
-    }
-
-    /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
-    /// and the instance is gone.
-    pub fn rests(&self) -> bool {
-        let starts_itself = self.is_started() || self.wish() == Some("Start");
-        self.is_halted() || !starts_itself && self.printable() == "Stopped"
     }
 
     /// Its controller, as `Kind/name`.
@@ -453,6 +467,30 @@ mod tests {
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
         assert_eq!(machine(unschedulable).complaint(), "ErrorUnschedulable: Unschedulable: 0/3 nodes");
         assert_eq!(machine(json!({"printableStatus": "Starting"})).complaint(), "Starting");
+    }
+
+    #[test]
+    fn a_vm_that_is_restarted_does_not_rest() {
+        let machine = |strategy: &str, status: &str, actions: &[&str]| -> Machine {
+            let requests: Vec<Value> = actions.iter().map(|action| json!({"action": action})).collect();
+            let status = json!({"printableStatus": status, "stateChangeRequests": requests});
+            let spec = json!({"runStrategy": strategy});
+            serde_json::from_value(json!({"metadata": {"name": "vm"}, "spec": spec, "status": status}))
+                .unwrap()
+        };
+        for (strategy, status, actions, rests) in [
+            ("Manual", "Stopped", &[][..], true),
+            ("Manual", "Stopped", &["Stop"], true),
+            ("Manual", "Stopped", &["Start"], false),
+            // A restart, while its final instance still exists.
+            ("Manual", "Stopped", &["Stop", "Start"], false),
+            ("RerunOnFailure", "Stopped", &["Stop", "Start"], false),
+            ("Manual", "Running", &[], false),
+            ("Always", "Stopped", &[], false),
+            ("Halted", "Stopping", &[], true),
+        ] {
+            assert_eq!(machine(strategy, status, actions).rests(), rests, "{strategy} {status} {actions:?}");
+        }
     }
 
     #[test]
