@@ -450,6 +450,49 @@ fn are_off(cluster: &Cluster, off: &[&str]) {
 }
 
 #[test]
+fn what_its_owner_stopped_before_the_stop_is_not_started() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    set(&cluster, "shop", "web-3", "Halted");
+    ask(&cluster, "man-1", "Stop");
+    until(|| !runs(&cluster, "shop", "web-3") && status(&cluster, "shop", "man-1") == "Stopped");
+    let left_out = [
+        "shop/web-3 is left out: somebody stopped it since it was adopted",
+        "shop/man-1 is left out: somebody stopped it since it was adopted",
+    ];
+    cluster.run(&["stop"]).exits(3).complains(&left_out);
+    let planned = cluster.run(&["storm", "--dry-run=client", "-o", "name"]).exits(0);
+    assert!(!planned.stdout.contains("web-3") && !planned.stdout.contains("man-1"), "{}", planned.stdout);
+    cluster.run(&["storm"]).exits(3).complains(&left_out);
+    are_off(&cluster, &["web-3", "man-1"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    are_off(&cluster, &["web-3", "man-1"]);
+}
+
+#[test]
+fn what_its_owner_stops_between_repeated_storms_stays_off() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    let halt = format!(
+        "test $BOOTSTORM_PHASE = storm-1 && touch '{0}' && while test -e '{0}'; do sleep 0.05; done || true",
+        cluster.home.path().join("now").display()
+    );
+    let now = cluster.home.path().join("now");
+    let child = cluster.program().spawn(&["storm", "--repeat", "2", "--after", &format!("storm={halt}")]);
+    until(|| now.exists());
+    set(&cluster, "shop", "web-3", "Halted");
+    until(|| status(&cluster, "shop", "web-3") == "Stopped");
+    std::fs::remove_file(&now).unwrap();
+    Ran::of(child).exits(3).complains(&["shop/web-3 is left out: somebody stopped it since it was adopted"]);
+    are_off(&cluster, &["web-3"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "shop/web-3 is left alone: somebody changed its run strategy to Halted",
+        "3 adopted VMs are restored",
+    ]);
+    are_off(&cluster, &["web-3"]);
+}
+
+#[test]
 fn what_its_owner_stops_during_a_restart_is_not_started_by_cleanup() {
     let cluster = Cluster::instant();
     adopted_shop(&cluster);

@@ -7,7 +7,7 @@ use super::adopted;
 use super::existing::Existing;
 use crate::cluster::machines::Standing;
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Outcome, Timeline};
-use bootstorm_model::plan::{Adoptee, Order, Target};
+use bootstorm_model::plan::{Order, Target};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
 /// Excludes ineligible VMs; returns them with the reason.
@@ -75,7 +75,7 @@ pub(super) fn leave_out(
 /// Excludes ineligible VMs that the run did not create.
 pub(super) fn leave_out_adopted(
     phase: &mut PhaseRecord,
-    adopted: &[Adoptee],
+    record: &RunRecord,
     machines: &HashMap<Target, Standing>,
     instances: &[Change],
     moving: &HashMap<Target, String>,
@@ -83,6 +83,8 @@ pub(super) fn leave_out_adopted(
     let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
     let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let (alive, running) = (adopted::alive(instances), present(instances));
+    let adopted = &record.plan.adopted;
+    let wishes = record.wishes();
     let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
     leave_out_where(phase, &targets, |position, target| {
         if drains {
@@ -101,7 +103,8 @@ pub(super) fn leave_out_adopted(
                 .or_else(|| not_restartable(machine?, running.get(target).copied()));
         }
         let (adoptee, machine, alive) = (&adopted[position], machines.get(target), alive.contains(target));
-        adopted::obstacle(adoptee, machine, kind, alive).or_else(|| {
+        let wish = wishes.get(position).copied().unwrap_or_default();
+        adopted::obstacle(adoptee, machine, wish, kind, alive).or_else(|| {
             // It would count as gone at once, and lower every figure of the stop.
             let is_off = kind == PhaseKind::Stop && adopted::is_off(adoptee, machine?, alive);
             is_off.then(|| NOT_IN_STORM.to_owned())

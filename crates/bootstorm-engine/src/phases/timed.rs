@@ -320,7 +320,7 @@ impl LineUp<'_> {
         }
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                eligibility::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
+                eligibility::leave_out_adopted(phase, record, &existing.ours, first, &moving.others)
             } else {
                 eligibility::leave_out(phase, record, targets, existing, first, &moving.others)
             };
@@ -439,10 +439,10 @@ pub async fn rehearse(
     let alive = adopted::alive(&first_list(&mut changes).await);
     let machines = existing(cluster, record).await?.ours;
     let mut requests = Vec::new();
-    for adoptee in &record.plan.adopted {
+    for (adoptee, wish) in record.plan.adopted.iter().zip(record.wishes()) {
         let alive = alive.contains(&adoptee.target);
         let Some(machine) = machines.get(&adoptee.target) else { continue };
-        if adopted::obstacle(adoptee, Some(machine), kind, alive).is_none() {
+        if adopted::obstacle(adoptee, Some(machine), wish, kind, alive).is_none() {
             requests.push(adopted::request(adoptee, machine, kind, via, alive)?);
         }
     }
@@ -463,7 +463,7 @@ pub async fn rehearse_running(
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
     let moving = migrating::others(cluster, &phase, record).await?;
     if record.plan.is_adopted() {
-        eligibility::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
+        eligibility::leave_out_adopted(&mut phase, record, &machines.ours, &first, &moving);
     } else {
         eligibility::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
     }
