@@ -276,6 +276,37 @@ fn a_node_is_named_if_the_cluster_does_not_answer_an_interrupted_drain() {
     ran.complains(&["node node-2 stays cordoned: ", "uncordon it: kubectl uncordon node-2"]);
 }
 
+#[test]
+fn a_vm_that_boots_on_its_node_again_after_an_interrupt_is_evicted_again() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let before = places(&cluster);
+    let (namespace, (old, _)) = before.iter().find(|(_, (_, node))| node == "node-2").unwrap();
+    let store = cluster.sandbox.store();
+    // Only node-2 has room meanwhile, so that the VM boots there once the cordon is lifted.
+    let close = |closed: bool| {
+        for name in ["node-1", "node-3"] {
+            store.modify(&kind::NODES, "", name, |node| node["spec"]["unschedulable"] = closed.into());
+        }
+    };
+    let child = cluster.program().spawn(&["storm", "--drain", "node-2"]);
+    until(|| is_cordoned(&cluster, "node-2"));
+    close(true);
+    until(|| cluster.sandbox.ledger().count("create", "pods/eviction").received > 0);
+    until(|| places(&cluster).get(namespace).is_none_or(|(now, _)| now != old));
+    interrupt(&child);
+    Ran::of(child).exits(130);
+    until(|| places(&cluster).get(namespace).is_some_and(|(now, node)| now != old && node == "node-2"));
+    until(|| {
+        let (instances, _) = store.list(&kind::VIRTUAL_MACHINE_INSTANCES, Some(namespace.as_str()));
+        instances.iter().all(|instance| instance.value()["status"]["phase"] == "Running")
+    });
+    close(false);
+    let report = cluster.run(&["storm", "--kind", "drain", "--timeout", "20s", "-o", "json"]).exits(0).json();
+    check_moved(&cluster, &before, true);
+    assert_eq!(evicted(&report)[0]["outcome"], "reached");
+}
+
 /// The run's UUID.
 fn run_id(cluster: &Cluster) -> String {
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);

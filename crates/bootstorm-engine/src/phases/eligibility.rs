@@ -113,7 +113,7 @@ pub(super) fn leave_out_adopted(
 }
 
 /// Instances in a list, by VM.
-fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
+pub(super) fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
     let present = instances.iter().filter_map(|change| match change {
         Change::Present(instance) => Some((&instance.target, instance)),
         Change::Absent { .. } => None,

@@ -363,6 +363,7 @@ impl LineUp<'_> {
             }
         }
         moving.note(phase, &objects(record, phase.name));
+        resume::note_returned(phase, targets, first);
         let (restarts, migrates, drains) = (phase.restarts(), phase.migrates(), phase.drains());
         let nodes = &phase.settings.nodes.clone();
         let seen = &*first;

@@ -226,6 +226,9 @@ impl Tracker<'_> {
             self.volumes.as_ref().filter(|_| timeline.is_asked() && !timeline.has(Milestone::Volume));
         let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
         let said = timeline.answer.clone().filter(|_| unaccepted);
+        let stays = goal == Milestone::Moved && timeline.has(Milestone::Running);
+        let stays = timeline.node.as_ref().filter(|_| stays && !timeline.has(goal));
+        let doing = doing.or_else(|| stays.map(|node| format!("it runs on {node} again")));
         let moving = timeline.migration.as_ref().filter(|_| timeline.is_asked());
         let doing = doing.or_else(|| match moving? {
             facts if facts.failed => {
