@@ -307,6 +307,30 @@ fn a_vm_that_boots_on_its_node_again_after_an_interrupt_is_evicted_again() {
     assert_eq!(evicted(&report)[0]["outcome"], "reached");
 }
 
+#[test]
+fn a_drain_that_would_move_vms_of_others_is_refused() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let key = |key: &str| {
+        cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |kubevirt| {
+            kubevirt["spec"]["configuration"]["migrations"]["nodeDrainTaintKey"] = key.into();
+        });
+    };
+    key("node.kubernetes.io/unschedulable");
+    cluster.run(&["storm", "--drain", "node-2", "--skip-preflight"]).exits(5).complains(&[
+        "a drain would move VMs of others, too",
+        "KubeVirt moves all VMs off nodes with the taint node.kubernetes.io/unschedulable",
+        "nodeDrainTaintKey",
+    ]);
+    assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0);
+    key("example.org/drain");
+    cluster.sandbox.faults().deny("list", "kubevirts", None);
+    cluster
+        .run(&["storm", "--drain", "node-2"])
+        .exits(0)
+        .complains(&["whether KubeVirt moves VMs of others off cordoned nodes could not be checked"]);
+}
+
 /// The run's UUID.
 fn run_id(cluster: &Cluster) -> String {
     let (maps, _) = cluster.sandbox.store().list(&kind::CONFIG_MAPS, None);
