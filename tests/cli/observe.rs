@@ -33,8 +33,9 @@ pub(super) fn shop(cluster: &Cluster) {
     let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     store.create(&kind::NAMESPACES, shop).unwrap();
     for name in NAMES {
-        let spec = json!({"runStrategy": "Always", "template": {"spec": {
-            "domain": {"memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
+        // With the defaults of the webhook, which would otherwise change the template when the VM is marked.
+        let spec = json!({"runStrategy": "Always", "template": {"spec": {"architecture": "amd64",
+            "domain": {"machine": {"type": "q35"}, "memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
             "networks": [{"name": "default", "pod": {}}]}}});
         let metadata = json!({"name": name, "namespace": "shop", "labels": {"tier": "web"}});
         store.create(&kind::VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": spec})).unwrap();
