@@ -525,6 +525,50 @@ fn a_manual_vm_that_its_owner_stops_during_a_restart_is_not_started_by_cleanup()
     are_off(&cluster, &["web-3", "man-1"]);
 }
 
+/// Changes the template of a running VM.
+fn require_restart(cluster: &Cluster, name: &str) {
+    let change = |vm: &mut Value| vm["spec"]["template"]["spec"]["domain"]["cpu"] = json!({"cores": 2});
+    let store = cluster.sandbox.store();
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", name, change).unwrap();
+    let is_seen = |vm: &Value| {
+        let conditions = vm["status"]["conditions"].as_array().unwrap();
+        conditions.iter().any(|one| one["type"] == "RestartRequired" && one["status"] == "True")
+    };
+    until(|| is_seen(store.get(&kind::VIRTUAL_MACHINES, "shop", name).unwrap().value()));
+}
+
+#[test]
+fn vms_that_would_return_as_different_ones_are_left_alone() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    require_restart(&cluster, "web-1");
+    let volumes = |vmi: &mut Value| {
+        let condition = json!({"type": "VolumesChange", "status": "True"});
+        vmi["status"]["conditions"].as_array_mut().unwrap().push(condition);
+    };
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "web-2", volumes).unwrap();
+    let setup = ["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"];
+    cluster.run(&setup).exits(0).complains(&[
+        "2 VMs to be adopted",
+        "a change of its template waits for a restart (RestartRequired): it would return as a different VM",
+        "a change of its template waits for a restart (VolumesChange): it would return as a different VM",
+    ]);
+    // After the adoption, likewise.
+    require_restart(&cluster, "web-3");
+    cluster
+        .run(&["storm", "--kind", "restart"])
+        .exits(3)
+        .complains(&["shop/web-3 is left out: a change of its template waits for a restart"]);
+    cluster
+        .run(&["stop"])
+        .exits(3)
+        .complains(&["shop/web-3 is left out: a change of its template waits for a restart"]);
+    assert!(["web-1", "web-2", "web-3"].iter().all(|name| runs(&cluster, "shop", name)));
+    assert!(!runs(&cluster, "shop", "man-1"));
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+}
+
 #[test]
 fn vms_that_a_repository_describes_are_marked_with_what_it_would_do() {
     let cluster = Cluster::instant();

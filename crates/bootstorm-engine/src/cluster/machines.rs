@@ -22,6 +22,11 @@ use bootstorm_model::record::Via;
 const GROUP: &str = "kubevirt.io/v1";
 const SUBRESOURCES: &str = "subresources.kubevirt.io/v1";
 const MACHINES: &str = "virtualmachines";
+/// Conditions of VMs whose template was changed beside their running instance; virt-controller copies the second one
+/// from the instance.
+const PENDING_CHANGES: [&str; 2] = ["RestartRequired", VOLUMES_CHANGE];
+/// Condition of an instance whose volumes are being replaced.
+pub(super) const VOLUMES_CHANGE: &str = "VolumesChange";
 
 /// A `VirtualMachine`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +48,7 @@ pub struct Standing {
     wish: Option<Box<str>>,
     will_start: bool,
     is_stopped: bool,
+    pending_change: Option<&'static str>,
     complaint: Box<str>,
 }
 
@@ -66,6 +72,7 @@ impl From<Decoded> for Machine {
             wish: status.state_change_requests.first().map(|wish| wish.action.as_str().into()),
             will_start: status.state_change_requests.iter().any(|wish| wish.action == "Start"),
             is_stopped: status.printable.as_deref() == Some("Stopped"),
+            pending_change: PENDING_CHANGES.into_iter().find(|kind| status.has(kind)),
             complaint: status.complaint().into(),
         };
         Self { standing, metadata, template: spec.template.spec, status }
@@ -131,6 +138,11 @@ impl Standing {
     /// and the instance is gone.
     pub fn rests(&self) -> bool {
         self.is_halted() || self.is_stopped && !self.is_started() && !self.will_start
+    }
+
+    /// The condition that shows that the next instance will differ from the running one; meaningless without one.
+    pub fn pending_change(&self) -> Option<&'static str> {
+        self.pending_change
     }
 
     /// Reason why it does not run, from its status, in one line.
@@ -282,6 +294,10 @@ impl Machine {
 }
 
 impl Status {
+    fn has(&self, kind: &str) -> bool {
+        self.conditions.iter().any(|condition| condition.is(kind, "True"))
+    }
+
     fn complaints(&self) -> impl Iterator<Item = String> {
         let telling = self.conditions.iter().filter(|condition| is_telling(condition));
         telling.map(|condition| match condition.reason.as_str() {

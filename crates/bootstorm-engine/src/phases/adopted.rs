@@ -75,6 +75,16 @@ fn meddled(
     (kind == PhaseKind::Stop && !adoptee.on && !wish.started && on).then(|| STARTED.to_owned())
 }
 
+/// Reason for leaving alone a VM whose template was changed beside its running instance.
+pub(super) fn would_differ(condition: &str) -> String {
+    format!("a change of its template waits for a restart ({condition}): it would return as a different VM")
+}
+
+/// The same reason, if a new instance of a running VM would differ from this one.
+pub(super) fn changed(machine: &Standing) -> Option<String> {
+    machine.pending_change().map(would_differ)
+}
+
 /// Reason why a VM is not eligible for a phase; `None` if it is.
 ///
 /// `wish` is what the run has done to it so far.
@@ -90,14 +100,20 @@ pub(super) fn obstacle(
     }
     let machine = machine?;
     let now = machine.setting();
-    let changed = || Some(format!("somebody changed its run strategy to {now} since it was adopted"));
+    let set = || Some(format!("somebody changed its run strategy to {now} since it was adopted"));
     match adoptee.switch() {
-        Switch::Subresource if now != adoptee.before => return changed(),
-        Switch::Setting { off, on } if now != on && now != off => return changed(),
+        Switch::Subresource if now != adoptee.before => return set(),
+        Switch::Setting { off, on } if now != on && now != off => return set(),
         _ => {}
     }
     if let Some(meddled) = meddled(adoptee, machine, wish, kind, alive) {
         return Some(meddled);
+    }
+    if kind == PhaseKind::Stop
+        && alive
+        && let Some(changed) = changed(machine)
+    {
+        return Some(changed);
     }
     match adoptee.switch() {
         Switch::Setting { off, .. } if kind == PhaseKind::Storm && now != off => {

@@ -91,7 +91,8 @@ pub(super) fn leave_out_adopted(
             let machine = machines.get(target);
             let instance = running.get(target).copied();
             return adopted::stranger(&adopted[position], machine)
-                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes));
+                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes))
+                .or_else(|| adopted::changed(machine?).filter(|_| !instance.is_some_and(moves_alive)));
         }
         if migrates {
             return adopted::stranger(&adopted[position], machines.get(target))
@@ -100,7 +101,8 @@ pub(super) fn leave_out_adopted(
         if restarts {
             let machine = machines.get(target);
             return adopted::stranger(&adopted[position], machine)
-                .or_else(|| not_restartable(machine?, running.get(target).copied()));
+                .or_else(|| not_restartable(machine?, running.get(target).copied()))
+                .or_else(|| adopted::changed(machine?));
         }
         let (adoptee, machine, alive) = (&adopted[position], machines.get(target), alive.contains(target));
         let wish = wishes.get(position).copied().unwrap_or_default();
@@ -166,17 +168,20 @@ fn not_evictable(
     if let Some(other) = other {
         return Some(format!("migration {other} of it has not ended"));
     }
-    let migrates = match (instance.eviction.as_deref(), instance.immobile.as_deref()) {
-        (Some("LiveMigrate"), Some(why)) => {
-            return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
-        }
-        (Some("LiveMigrateIfPossible"), immobile) => immobile.is_none(),
-        (Some("LiveMigrate" | "External"), _) => true,
-        _ => false,
-    };
+    if let (Some("LiveMigrate"), Some(why)) = (instance.eviction.as_deref(), instance.immobile.as_deref()) {
+        return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
+    }
     let strategy = machine.setting();
-    (!migrates && !machine.is_started())
+    (!moves_alive(instance) && !machine.is_started())
         .then(|| format!("its eviction would stop it for good: its run strategy is {}", strategy.strategy()))
+}
+
+/// Whether an evicted VM migrates; others shut down, and boot elsewhere.
+fn moves_alive(instance: &Instance) -> bool {
+    match instance.eviction.as_deref() {
+        Some("LiveMigrateIfPossible") => instance.immobile.is_none(),
+        eviction => matches!(eviction, Some("LiveMigrate" | "External")),
+    }
 }
 
 /// Reason why a VM is not running; `None` if it is.
