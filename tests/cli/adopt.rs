@@ -1,6 +1,7 @@
 //! Storms on existing VMs: their original state is restored, whatever happens.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use bootstorm_model::observe::clock::monotonic_now;
@@ -413,6 +414,159 @@ fn who_halts_a_vm_after_the_storm_finds_it_halted() {
         "1 adopted VM is restored",
     ]);
     assert_eq!(strategy(&cluster, "shop", "a"), "Halted");
+}
+
+/// What `virtctl start` or `virtctl stop` of a Manual VM writes.
+fn ask(cluster: &Cluster, name: &str, action: &str) {
+    let uid = cluster.sandbox.store().get(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", name);
+    let mut request = json!({"action": action});
+    if let (Some(instance), "Stop") = (uid, action) {
+        request["uid"] = json!(instance.uid());
+    }
+    let wish = |vm: &mut Value| vm["status"]["stateChangeRequests"] = json!([request]);
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINES, "shop", name, wish).unwrap();
+}
+
+/// Three VMs with run strategy Always and one with Manual, all running and adopted.
+fn adopted_shop(cluster: &Cluster) {
+    namespace(cluster, "shop");
+    for name in ["web-1", "web-2", "web-3"] {
+        make(cluster, "shop", name, &json!({"runStrategy": "Always"}));
+    }
+    make(cluster, "shop", "man-1", &json!({"runStrategy": "Manual"}));
+    until(|| !status(cluster, "shop", "man-1").is_empty());
+    ask(cluster, "man-1", "Start");
+    until(|| ["web-1", "web-2", "web-3", "man-1"].iter().all(|vm| status(cluster, "shop", vm) == "Running"));
+    cluster.run(&["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"]).exits(0);
+}
+
+/// Asserts that these VMs, and no others, are off, and that the first of them is Halted.
+#[track_caller]
+fn are_off(cluster: &Cluster, off: &[&str]) {
+    for name in ["web-1", "web-2", "web-3", "man-1"] {
+        assert_eq!(runs(cluster, "shop", name), !off.contains(&name), "{name}");
+    }
+    assert_eq!(strategy(cluster, "shop", off[0]), "Halted");
+}
+
+#[test]
+fn what_its_owner_stopped_before_the_stop_is_not_started() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    set(&cluster, "shop", "web-3", "Halted");
+    ask(&cluster, "man-1", "Stop");
+    until(|| !runs(&cluster, "shop", "web-3") && status(&cluster, "shop", "man-1") == "Stopped");
+    let left_out = [
+        "shop/web-3 is left out: somebody stopped it since it was adopted",
+        "shop/man-1 is left out: somebody stopped it since it was adopted",
+    ];
+    cluster.run(&["stop"]).exits(3).complains(&left_out);
+    let planned = cluster.run(&["storm", "--dry-run=client", "-o", "name"]).exits(0);
+    assert!(!planned.stdout.contains("web-3") && !planned.stdout.contains("man-1"), "{}", planned.stdout);
+    cluster.run(&["storm"]).exits(3).complains(&left_out);
+    are_off(&cluster, &["web-3", "man-1"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    are_off(&cluster, &["web-3", "man-1"]);
+}
+
+#[test]
+fn what_its_owner_stops_between_repeated_storms_stays_off() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    let halt = format!(
+        "test $BOOTSTORM_PHASE = storm-1 && touch '{0}' && while test -e '{0}'; do sleep 0.05; done || true",
+        cluster.home.path().join("now").display()
+    );
+    let now = cluster.home.path().join("now");
+    let child = cluster.program().spawn(&["storm", "--repeat", "2", "--after", &format!("storm={halt}")]);
+    until(|| now.exists());
+    set(&cluster, "shop", "web-3", "Halted");
+    until(|| status(&cluster, "shop", "web-3") == "Stopped");
+    std::fs::remove_file(&now).unwrap();
+    Ran::of(child).exits(3).complains(&["shop/web-3 is left out: somebody stopped it since it was adopted"]);
+    are_off(&cluster, &["web-3"]);
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "shop/web-3 is left alone: somebody changed its run strategy to Halted",
+        "3 adopted VMs are restored",
+    ]);
+    are_off(&cluster, &["web-3"]);
+}
+
+#[test]
+fn what_its_owner_stops_during_a_restart_is_not_started_by_cleanup() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    let restarts = || cluster.sandbox.ledger().count("update", "virtualmachines/restart").received;
+    let child = cluster.program().spawn(&["storm", "--kind", "restart", "--rate", "1/60s"]);
+    until(|| restarts() == 1);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Ran::of(child).exits(130);
+    set(&cluster, "shop", "web-3", "Halted");
+    until(|| status(&cluster, "shop", "web-3") == "Stopped");
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "shop/web-3 is left alone: somebody changed its run strategy to Halted; it was Always",
+        "3 adopted VMs are restored",
+    ]);
+    are_off(&cluster, &["web-3"]);
+}
+
+#[test]
+fn a_manual_vm_that_its_owner_stops_during_a_restart_is_not_started_by_cleanup() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    cluster.run(&["storm", "--kind", "restart"]).exits(0);
+    set(&cluster, "shop", "web-3", "Halted");
+    ask(&cluster, "man-1", "Stop");
+    until(|| ["web-3", "man-1"].iter().all(|vm| status(&cluster, "shop", vm) == "Stopped"));
+    cluster.run(&["cleanup", "--yes"]).exits(0).complains(&[
+        "shop/man-1 is left alone: it is off, and this run did not stop it",
+        "2 adopted VMs are restored",
+    ]);
+    are_off(&cluster, &["web-3", "man-1"]);
+}
+
+/// Changes the template of a running VM.
+fn require_restart(cluster: &Cluster, name: &str) {
+    let change = |vm: &mut Value| vm["spec"]["template"]["spec"]["domain"]["cpu"] = json!({"cores": 2});
+    let store = cluster.sandbox.store();
+    store.modify(&kind::VIRTUAL_MACHINES, "shop", name, change).unwrap();
+    let is_seen = |vm: &Value| {
+        let conditions = vm["status"]["conditions"].as_array().unwrap();
+        conditions.iter().any(|one| one["type"] == "RestartRequired" && one["status"] == "True")
+    };
+    until(|| is_seen(store.get(&kind::VIRTUAL_MACHINES, "shop", name).unwrap().value()));
+}
+
+#[test]
+fn vms_that_would_return_as_different_ones_are_left_alone() {
+    let cluster = Cluster::instant();
+    adopted_shop(&cluster);
+    cluster.run(&["cleanup", "--yes"]).exits(0);
+    require_restart(&cluster, "web-1");
+    let volumes = |vmi: &mut Value| {
+        let condition = json!({"type": "VolumesChange", "status": "True"});
+        vmi["status"]["conditions"].as_array_mut().unwrap().push(condition);
+    };
+    cluster.sandbox.store().modify(&kind::VIRTUAL_MACHINE_INSTANCES, "shop", "web-2", volumes).unwrap();
+    let setup = ["setup", "--adopt", "--adopt-namespace", "shop", "--yes", "--probe", "none"];
+    cluster.run(&setup).exits(0).complains(&[
+        "2 VMs to be adopted",
+        "a change of its template waits for a restart (RestartRequired): it would return as a different VM",
+        "a change of its template waits for a restart (VolumesChange): it would return as a different VM",
+    ]);
+    // After the adoption, likewise.
+    require_restart(&cluster, "web-3");
+    cluster
+        .run(&["storm", "--kind", "restart"])
+        .exits(3)
+        .complains(&["shop/web-3 is left out: a change of its template waits for a restart"]);
+    cluster
+        .run(&["stop"])
+        .exits(3)
+        .complains(&["shop/web-3 is left out: a change of its template waits for a restart"]);
+    assert!(["web-1", "web-2", "web-3"].iter().all(|name| runs(&cluster, "shop", name)));
+    assert!(!runs(&cluster, "shop", "man-1"));
+    cluster.run(&["cleanup", "--yes"]).exits(0);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Storms of kind drain: VMs are evicted from nodes, and each is migrated or restarts elsewhere.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::model::Misbehaviour;
 use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
 use bootstorm_sandbox::value::{Value, json};
@@ -218,6 +220,115 @@ fn an_interrupt_lifts_the_cordon_and_the_same_command_drains_the_rest() {
     store.delete(&kind::POD_DISRUPTION_BUDGETS, &namespace, "keep", &DeleteOptions::default()).unwrap();
     cluster.run(&["storm", "--kind", "drain"]).exits(0);
     check_moved(&cluster, &before, true);
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Resumes a killed drain, which waits for a list of pods, and interrupts it there.
+fn interrupted_early(cluster: &Cluster) -> Ran {
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("list", "pods"),
+        effect: Effect::Delay(Duration::from_secs(60)),
+        remaining: None,
+    });
+    let lists = || cluster.sandbox.ledger().count("list", "pods").received;
+    let before = lists();
+    let child = cluster.program().spawn(&["storm", "--kind", "drain"]);
+    until(|| lists() > before);
+    interrupt(&child);
+    Ran::of(child).exits(130)
+}
+
+#[test]
+fn an_interrupt_before_a_killed_drain_goes_on_lifts_its_cordon() {
+    let cluster = killed();
+    interrupted_early(&cluster).complains(&["evicted VMs keep leaving; the nodes accept pods again"]);
+    assert!(!is_cordoned(&cluster, "node-2"));
+    assert!(node(&cluster, "node-2")["metadata"]["annotations"].get("bootstorm.dev/cordoned-by").is_none());
+}
+
+#[test]
+fn a_node_that_an_interrupted_drain_cannot_uncordon_is_named() {
+    let cluster = killed();
+    cluster.sandbox.faults().deny("patch", "nodes", None);
+    let ran = interrupted_early(&cluster);
+    assert!(!ran.stderr.contains("accept pods again"), "{}", ran.stderr);
+    ran.complains(&["node node-2 stays cordoned: ", "so run: kubectl uncordon node-2"]);
+    assert!(is_cordoned(&cluster, "node-2"));
+}
+
+#[test]
+fn a_node_is_named_if_the_cluster_does_not_answer_an_interrupted_drain() {
+    let cluster = killed();
+    let child = cluster.program().spawn(&["storm", "--kind", "drain"]);
+    // Both processes read the node twice before they evict anything.
+    until(|| cluster.sandbox.ledger().count("get", "nodes").received >= 4);
+    cluster.sandbox.faults().add(Rule {
+        matching: Match::on("get", "nodes"),
+        effect: Effect::Hang,
+        remaining: None,
+    });
+    interrupt(&child);
+    let ran = Ran::of(child).exits(130);
+    assert!(!ran.stderr.contains("accept pods again"), "{}", ran.stderr);
+    ran.complains(&["node node-2 stays cordoned: ", "uncordon it: kubectl uncordon node-2"]);
+}
+
+#[test]
+fn a_vm_that_boots_on_its_node_again_after_an_interrupt_is_evicted_again() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let before = places(&cluster);
+    let (namespace, (old, _)) = before.iter().find(|(_, (_, node))| node == "node-2").unwrap();
+    let store = cluster.sandbox.store();
+    // Only node-2 has room meanwhile, so that the VM boots there once the cordon is lifted.
+    let close = |closed: bool| {
+        for name in ["node-1", "node-3"] {
+            store.modify(&kind::NODES, "", name, |node| node["spec"]["unschedulable"] = closed.into());
+        }
+    };
+    let child = cluster.program().spawn(&["storm", "--drain", "node-2"]);
+    until(|| is_cordoned(&cluster, "node-2"));
+    close(true);
+    until(|| cluster.sandbox.ledger().count("create", "pods/eviction").received > 0);
+    until(|| places(&cluster).get(namespace).is_none_or(|(now, _)| now != old));
+    interrupt(&child);
+    Ran::of(child).exits(130);
+    until(|| places(&cluster).get(namespace).is_some_and(|(now, node)| now != old && node == "node-2"));
+    until(|| {
+        let (instances, _) = store.list(&kind::VIRTUAL_MACHINE_INSTANCES, Some(namespace.as_str()));
+        instances.iter().all(|instance| instance.value()["status"]["phase"] == "Running")
+    });
+    close(false);
+    let report = cluster.run(&["storm", "--kind", "drain", "--timeout", "20s", "-o", "json"]).exits(0).json();
+    check_moved(&cluster, &before, true);
+    assert_eq!(evicted(&report)[0]["outcome"], "reached");
+}
+
+#[test]
+fn a_drain_that_would_move_vms_of_others_is_refused() {
+    let cluster = Cluster::instant();
+    created(&cluster, "3", "none");
+    let key = |key: &str| {
+        cluster.sandbox.store().modify(&kind::KUBEVIRTS, "kubevirt", "kubevirt", |kubevirt| {
+            kubevirt["spec"]["configuration"]["migrations"]["nodeDrainTaintKey"] = key.into();
+        });
+    };
+    key("node.kubernetes.io/unschedulable");
+    cluster.run(&["storm", "--drain", "node-2", "--skip-preflight"]).exits(5).complains(&[
+        "a drain would move VMs of others, too",
+        "KubeVirt moves all VMs off nodes with the taint node.kubernetes.io/unschedulable",
+        "nodeDrainTaintKey",
+    ]);
+    assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, 0);
+    key("example.org/drain");
+    cluster.sandbox.faults().deny("list", "kubevirts", None);
+    cluster
+        .run(&["storm", "--drain", "node-2"])
+        .exits(0)
+        .complains(&["whether KubeVirt moves VMs of others off cordoned nodes could not be checked"]);
 }
 
 /// The run's UUID.

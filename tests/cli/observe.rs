@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::{DeleteOptions, kind};
 use bootstorm_sandbox::value::{Value, json};
 
@@ -31,8 +33,9 @@ pub(super) fn shop(cluster: &Cluster) {
     let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     store.create(&kind::NAMESPACES, shop).unwrap();
     for name in NAMES {
-        let spec = json!({"runStrategy": "Always", "template": {"spec": {
-            "domain": {"memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
+        // With the defaults of the webhook, which would otherwise change the template when the VM is marked.
+        let spec = json!({"runStrategy": "Always", "template": {"spec": {"architecture": "amd64",
+            "domain": {"machine": {"type": "q35"}, "memory": {"guest": "256Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}},
             "networks": [{"name": "default", "pod": {}}]}}});
         let metadata = json!({"name": name, "namespace": "shop", "labels": {"tier": "web"}});
         store.create(&kind::VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": spec})).unwrap();
@@ -522,6 +525,32 @@ fn of_a_lost_node_it_tells_when_it_was_noticed_and_when_its_vms_ran_elsewhere() 
 }
 
 /// A pod with nothing but a shell and its tools.
+#[test]
+fn an_interrupt_is_heard_while_the_api_server_hangs_and_what_is_known_is_reported() {
+    let cluster = Cluster::instant();
+    shop(&cluster);
+    let observer = Observer::begin(&cluster, "run.json", &[]);
+    let before = take_down(&cluster, "web-1");
+    comes_back(&cluster, "web-1", &before);
+    observer.sees(1);
+    observer.dies();
+    let rule = Rule { matching: Match::default(), effect: Effect::Hang, remaining: None };
+    cluster.sandbox.faults().add(rule);
+    let file = cluster.home.path().join("run.json").to_string_lossy().into_owned();
+    let args = ["observe", "-l", "tier=web", "--namespace", "shop", "--save", &file, "-o", "json"];
+    let child = cluster.program().spawn(&args);
+    let asked = || cluster.sandbox.ledger().count("list", "virtualmachineinstances").received;
+    let lists = asked();
+    until(|| asked() > lists);
+    let began = monotonic_now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let report = Ran::of(child).exits(0).json();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(outages(&report).len(), 1);
+    let gaps = saved(&cluster.home.path().join("run.json"))["observation"]["gaps"].clone();
+    assert_eq!(gaps.as_array().unwrap().last().unwrap()["open"], true, "{gaps}");
+}
+
 fn shell(cluster: &Cluster) {
     let store = cluster.sandbox.store();
     let tools = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}});

@@ -94,8 +94,9 @@ fn adopted_vms_are_restarted_without_a_stop_before() {
     let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     store.create(&kind::NAMESPACES, shop).unwrap();
     for (name, strategy) in [("web-1", "Always"), ("web-2", "RerunOnFailure"), ("web-3", "Once")] {
-        let spec = json!({"runStrategy": strategy, "template": {"spec": {
-            "domain": {"memory": {"guest": "256Mi"}, "devices": {}}}}});
+        // With the defaults of the webhook, which would otherwise change the template when the VM is marked.
+        let spec = json!({"runStrategy": strategy, "template": {"spec": {"architecture": "amd64",
+            "domain": {"machine": {"type": "q35"}, "memory": {"guest": "256Mi"}, "devices": {}}}}});
         let metadata = json!({"name": name, "namespace": "shop"});
         store.create(&kind::VIRTUAL_MACHINES, json!({"metadata": metadata, "spec": spec})).unwrap();
         until(|| {

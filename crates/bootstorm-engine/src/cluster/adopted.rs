@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::machines::{Machine, collection};
+use super::machines::{Machine, VOLUMES_CHANGE, collection};
 use super::metadata::{Condition, Metadata, Watched};
 use super::names::{ADOPTED_BY, FIELD_MANAGER, annotation};
 use super::pace::{Idempotency, Timed};
@@ -73,6 +73,12 @@ impl Guest {
     /// Whether it is paused.
     pub fn is_paused(&self) -> bool {
         self.status.conditions.iter().any(|condition| condition.is("Paused", "True"))
+    }
+
+    /// The condition that shows that its volumes are being replaced.
+    pub fn pending_change(&self) -> Option<&'static str> {
+        let conditions = &self.status.conditions;
+        conditions.iter().any(|condition| condition.is(VOLUMES_CHANGE, "True")).then_some(VOLUMES_CHANGE)
     }
 
     /// Whether it is being migrated.

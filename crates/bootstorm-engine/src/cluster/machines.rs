@@ -22,6 +22,11 @@ use bootstorm_model::record::Via;
 const GROUP: &str = "kubevirt.io/v1";
 const SUBRESOURCES: &str = "subresources.kubevirt.io/v1";
 const MACHINES: &str = "virtualmachines";
+/// Conditions of VMs whose template was changed beside their running instance; virt-controller copies the second one
+/// from the instance.
+const PENDING_CHANGES: [&str; 2] = ["RestartRequired", VOLUMES_CHANGE];
+/// Condition of an instance whose volumes are being replaced.
+pub(super) const VOLUMES_CHANGE: &str = "VolumesChange";
 
 /// A `VirtualMachine`, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize)]
@@ -41,6 +46,9 @@ pub struct Standing {
     is_going: bool,
     setting: Option<Setting>,
     wish: Option<Box<str>>,
+    will_start: bool,
+    is_stopped: bool,
+    pending_change: Option<&'static str>,
     complaint: Box<str>,
 }
 
@@ -62,6 +70,9 @@ impl From<Decoded> for Machine {
             is_going: metadata.deletion_timestamp.is_some(),
             setting,
             wish: status.state_change_requests.first().map(|wish| wish.action.as_str().into()),
+            will_start: status.state_change_requests.iter().any(|wish| wish.action == "Start"),
+            is_stopped: status.printable.as_deref() == Some("Stopped"),
+            pending_change: PENDING_CHANGES.into_iter().find(|kind| status.has(kind)),
             complaint: status.complaint().into(),
         };
         Self { standing, metadata, template: spec.template.spec, status }
@@ -110,6 +121,28 @@ impl Standing {
     /// Next request of virt-controller that has not been carried out: `Start` or `Stop`.
     pub fn wish(&self) -> Option<&str> {
         self.wish.as_deref()
+    }
+
+    /// Whether virt-controller has yet to start it: a restart, or a start next to an ended instance, is a stop and a
+    /// start.
+    pub fn will_start(&self) -> bool {
+        self.will_start
+    }
+
+    /// Whether virt-controller has yet to stop it, and will not start it again.
+    pub fn will_stop(&self) -> bool {
+        self.wish() == Some("Stop") && !self.will_start
+    }
+
+    /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
+    /// and the instance is gone.
+    pub fn rests(&self) -> bool {
+        self.is_halted() || self.is_stopped && !self.is_started() && !self.will_start
+    }
+
+    /// The condition that shows that the next instance will differ from the running one; meaningless without one.
+    pub fn pending_change(&self) -> Option<&'static str> {
+        self.pending_change
     }
 
     /// Reason why it does not run, from its status, in one line.
@@ -205,13 +238,6 @@ impl Machine {
         self.metadata.annotations.get(&names::annotation(names::ADOPTED_BY)).map(String::as_str)
     }
 
-    /// Whether it is off and only a request can start it: by its run strategy, or because that leaves it to the user
-    /// and the instance is gone.
-    pub fn rests(&self) -> bool {
-        let starts_itself = self.is_started() || self.wish() == Some("Start");
-        self.is_halted() || !starts_itself && self.printable() == "Stopped"
-    }
-
     /// Its controller, as `Kind/name`.
     pub fn controller(&self) -> Option<String> {
         let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
@@ -268,6 +294,10 @@ impl Machine {
 }
 
 impl Status {
+    fn has(&self, kind: &str) -> bool {
+        self.conditions.iter().any(|condition| condition.is(kind, "True"))
+    }
+
     fn complaints(&self) -> impl Iterator<Item = String> {
         let telling = self.conditions.iter().filter(|condition| is_telling(condition));
         telling.map(|condition| match condition.reason.as_str() {
@@ -453,6 +483,30 @@ mod tests {
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
         assert_eq!(machine(unschedulable).complaint(), "ErrorUnschedulable: Unschedulable: 0/3 nodes");
         assert_eq!(machine(json!({"printableStatus": "Starting"})).complaint(), "Starting");
+    }
+
+    #[test]
+    fn a_vm_that_is_restarted_does_not_rest() {
+        let machine = |strategy: &str, status: &str, actions: &[&str]| -> Machine {
+            let requests: Vec<Value> = actions.iter().map(|action| json!({"action": action})).collect();
+            let status = json!({"printableStatus": status, "stateChangeRequests": requests});
+            let spec = json!({"runStrategy": strategy});
+            serde_json::from_value(json!({"metadata": {"name": "vm"}, "spec": spec, "status": status}))
+                .unwrap()
+        };
+        for (strategy, status, actions, rests) in [
+            ("Manual", "Stopped", &[][..], true),
+            ("Manual", "Stopped", &["Stop"], true),
+            ("Manual", "Stopped", &["Start"], false),
+            // A restart, while its final instance still exists.
+            ("Manual", "Stopped", &["Stop", "Start"], false),
+            ("RerunOnFailure", "Stopped", &["Stop", "Start"], false),
+            ("Manual", "Running", &[], false),
+            ("Always", "Stopped", &[], false),
+            ("Halted", "Stopping", &[], true),
+        ] {
+            assert_eq!(machine(strategy, status, actions).rests(), rests, "{strategy} {status} {actions:?}");
+        }
     }
 
     #[test]

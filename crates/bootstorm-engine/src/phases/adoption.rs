@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::cluster::access::Permission;
 use futures::StreamExt;
 
+use super::adopted;
+use crate::cluster::access::Permission;
 use crate::cluster::adopted::{Guest, Mark, Marked};
 use crate::cluster::machines::Machine;
 use crate::cluster::scope::Scope;
@@ -273,6 +274,9 @@ fn judge(
         None if !include_halted => return Err("it is off; --include-halted includes such VMs".into()),
         None => false,
     };
+    if on && let Some(change) = machine.pending_change().or(guest.and_then(Guest::pending_change)) {
+        return Err(adopted::would_differ(change));
+    }
     if guest.is_some() && machine.printable().contains("Error") {
         return Err(machine.complaint().to_owned());
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::context::PhaseContext;
-use super::event::Event;
+use super::event::{Event, Listener};
 use crate::cluster::evictions::Cordonable;
 use crate::cluster::launchers::Evictable;
 use crate::cluster::{Cluster, ClusterError, Kind};
@@ -92,18 +92,34 @@ pub(super) async fn cordon(cluster: &Cluster, phase: &PhaseRecord, run_id: &str)
 
 /// Uncordons the nodes that a drain has cordoned; reports failures.
 pub(super) async fn lift(work: &PhaseContext<'_>, phase: &mut PhaseRecord, run_id: &str) {
-    for cordon in phase.cordons.iter_mut().filter(|cordon| !cordon.lifted) {
-        match work.cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
+    lift_these(work.cluster, &mut phase.cordons, run_id, work.events).await;
+}
+
+/// Uncordons the nodes that the run has cordoned in any phase; reports failures.
+pub(super) async fn lift_all(cluster: &Cluster, record: &mut RunRecord, events: Listener<'_>) {
+    for phase in &mut record.phases {
+        lift_these(cluster, &mut phase.cordons, &record.run_id, events).await;
+    }
+}
+
+async fn lift_these(cluster: &Cluster, cordons: &mut [Cordon], run_id: &str, events: Listener<'_>) {
+    for cordon in cordons.iter_mut().filter(|cordon| !cordon.lifted) {
+        match cluster.uncordon(&cordon.node, &cordon.uid, run_id).await {
             Ok(()) => cordon.lifted = true,
-            Err(error) => {
-                let again = format!("uncordon it: kubectl uncordon {}", cordon.node);
-                (work.events)(&Event::Warning(format!(
-                    "node {} stays cordoned: {error}; {again}",
-                    cordon.node
-                )));
-            }
+            Err(error) => events(&stays(&cordon.node, &error.to_string())),
         }
     }
+}
+
+/// Reports nodes that may stay cordoned because the cluster did not answer in time.
+pub(super) fn report_left(events: Listener<'_>, cordons: &[Cordon]) {
+    for cordon in cordons.iter().filter(|cordon| !cordon.lifted) {
+        events(&stays(&cordon.node, "the cluster did not answer in time"));
+    }
+}
+
+fn stays(node: &str, why: &str) -> Event {
+    Event::Warning(format!("node {node} stays cordoned: {why}; uncordon it: kubectl uncordon {node}"))
 }
 
 /// Cordons of a run that are not recorded as lifted.

@@ -7,7 +7,7 @@ use super::adopted;
 use super::existing::Existing;
 use crate::cluster::machines::Standing;
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Outcome, Timeline};
-use bootstorm_model::plan::{Adoptee, Order, Target};
+use bootstorm_model::plan::{Order, Target};
 use bootstorm_model::record::{NOT_IN_STORM, PhaseKind, PhaseRecord, RunRecord};
 
 /// Excludes ineligible VMs; returns them with the reason.
@@ -75,7 +75,7 @@ pub(super) fn leave_out(
 /// Excludes ineligible VMs that the run did not create.
 pub(super) fn leave_out_adopted(
     phase: &mut PhaseRecord,
-    adopted: &[Adoptee],
+    record: &RunRecord,
     machines: &HashMap<Target, Standing>,
     instances: &[Change],
     moving: &HashMap<Target, String>,
@@ -83,13 +83,16 @@ pub(super) fn leave_out_adopted(
     let (kind, restarts, migrates) = (phase.name.kind, phase.restarts(), phase.migrates());
     let (drains, nodes) = (phase.drains(), phase.settings.nodes.clone());
     let (alive, running) = (adopted::alive(instances), present(instances));
+    let adopted = &record.plan.adopted;
+    let wishes = record.wishes();
     let targets: Vec<Target> = adopted.iter().map(|adoptee| adoptee.target.clone()).collect();
     leave_out_where(phase, &targets, |position, target| {
         if drains {
             let machine = machines.get(target);
             let instance = running.get(target).copied();
             return adopted::stranger(&adopted[position], machine)
-                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes));
+                .or_else(|| not_evictable(machine?, instance, moving.get(target), &nodes))
+                .or_else(|| adopted::changed(machine?).filter(|_| !instance.is_some_and(moves_alive)));
         }
         if migrates {
             return adopted::stranger(&adopted[position], machines.get(target))
@@ -98,10 +101,12 @@ pub(super) fn leave_out_adopted(
         if restarts {
             let machine = machines.get(target);
             return adopted::stranger(&adopted[position], machine)
-                .or_else(|| not_restartable(machine?, running.get(target).copied()));
+                .or_else(|| not_restartable(machine?, running.get(target).copied()))
+                .or_else(|| adopted::changed(machine?));
         }
         let (adoptee, machine, alive) = (&adopted[position], machines.get(target), alive.contains(target));
-        adopted::obstacle(adoptee, machine, kind, alive).or_else(|| {
+        let wish = wishes.get(position).copied().unwrap_or_default();
+        adopted::obstacle(adoptee, machine, wish, kind, alive).or_else(|| {
             // It would count as gone at once, and lower every figure of the stop.
             let is_off = kind == PhaseKind::Stop && adopted::is_off(adoptee, machine?, alive);
             is_off.then(|| NOT_IN_STORM.to_owned())
@@ -110,7 +115,7 @@ pub(super) fn leave_out_adopted(
 }
 
 /// Instances in a list, by VM.
-fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
+pub(super) fn present(instances: &[Change]) -> HashMap<&Target, &Instance> {
     let present = instances.iter().filter_map(|change| match change {
         Change::Present(instance) => Some((&instance.target, instance)),
         Change::Absent { .. } => None,
@@ -163,17 +168,20 @@ fn not_evictable(
     if let Some(other) = other {
         return Some(format!("migration {other} of it has not ended"));
     }
-    let migrates = match (instance.eviction.as_deref(), instance.immobile.as_deref()) {
-        (Some("LiveMigrate"), Some(why)) => {
-            return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
-        }
-        (Some("LiveMigrateIfPossible"), immobile) => immobile.is_none(),
-        (Some("LiveMigrate" | "External"), _) => true,
-        _ => false,
-    };
+    if let (Some("LiveMigrate"), Some(why)) = (instance.eviction.as_deref(), instance.immobile.as_deref()) {
+        return Some(format!("KubeVirt refuses its eviction (evictionStrategy LiveMigrate): {why}"));
+    }
     let strategy = machine.setting();
-    (!migrates && !machine.is_started())
+    (!moves_alive(instance) && !machine.is_started())
         .then(|| format!("its eviction would stop it for good: its run strategy is {}", strategy.strategy()))
+}
+
+/// Whether an evicted VM migrates; others shut down, and boot elsewhere.
+fn moves_alive(instance: &Instance) -> bool {
+    match instance.eviction.as_deref() {
+        Some("LiveMigrateIfPossible") => instance.immobile.is_none(),
+        eviction => matches!(eviction, Some("LiveMigrate" | "External")),
+    }
 }
 
 /// Reason why a VM is not running; `None` if it is.

@@ -244,14 +244,49 @@ pub fn clock(cluster: &Cluster, known: Option<&Observation>) -> Clock {
 /// Observes until a limit is reached, or the user interrupts; the result is still to be saved.
 ///
 /// Fails only if the watches cannot be opened at its beginning. A continued observation waits for an unreachable
-/// server.
+/// server; if it is interrupted meanwhile, the result is what was known before.
 pub async fn observe(
     work: ObserveContext<'_>,
     clock: Clock,
     goes_on: bool,
 ) -> Result<(Observation, End), ClusterError> {
-    let scope = Scope::of(work.targets);
     let mut interrupt = work.interrupt.clone();
+    let opened = tokio::select! {
+        biased;
+        () = interrupt.wait() => None,
+        opened = open(&work, goes_on) => Some(opened?),
+    };
+    let Some(opened) = opened else {
+        if !goes_on {
+            let why = "interrupted before the API server had answered; nothing was observed";
+            return Err(ClusterError::new("observe virtual machines", Kind::TimedOut, why));
+        }
+        return Ok((unwatched(work, clock), End::Interrupted));
+    };
+    let Opened { changes, first, nodes, listed, guests } = opened;
+    let mut watching = Watching::begin(work, clock, changes, nodes);
+    if let Some(guests) = &guests {
+        watching.watcher.observation_mut().interval_millis = guests.interval_millis();
+    }
+    watching.guests = guests;
+    watching.first(&first, &listed, goes_on);
+    Ok(watching.go_on().await)
+}
+
+/// The streams of an observation that begins or continues
+struct Opened {
+    changes: Changes,
+    /// First list of instances.
+    first: Vec<Change>,
+    nodes: Option<Watch<NodeState>>,
+    /// First list of nodes.
+    listed: Vec<NodeState>,
+    guests: Option<Guests>,
+}
+
+/// Opens the streams. A continued observation waits for an unreachable server.
+async fn open(work: &ObserveContext<'_>, goes_on: bool) -> Result<Opened, ClusterError> {
+    let scope = Scope::of(work.targets);
     let mut is_told = false;
     let (nodes, mut changes) = loop {
         let (nodes, changes) = tokio::join!(
@@ -265,13 +300,9 @@ pub async fn observe(
         if !std::mem::replace(&mut is_told, true) {
             (work.events)(&Seen::Warning(format!("waiting for the API server: {away}")));
         }
-        tokio::select! {
-            biased;
-            () = interrupt.wait() => return Err(away),
-            () = tokio::time::sleep(ASK_AGAIN) => {}
-        }
+        tokio::time::sleep(ASK_AGAIN).await;
     };
-    let nodes = match nodes {
+    let mut nodes = match nodes {
         Ok(nodes) => Some(nodes),
         Err(error) if error.kind == Kind::Forbidden => {
             let text = "nodes are not watched, so a lost node only shows in its VMs";
@@ -285,13 +316,26 @@ pub async fn observe(
         None => None,
     };
     let first = super::timed::first_list(&mut changes).await;
-    let mut watching = Watching::begin(work, clock, changes, nodes);
-    if let Some(guests) = &guests {
-        watching.watcher.observation_mut().interval_millis = guests.interval_millis();
+    let listed = match &mut nodes {
+        Some(nodes) => match nodes.next().await {
+            Some(Delivery { event: WatchEvent::Listed(listed), .. }) => listed,
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    Ok(Opened { changes, first, nodes, listed, guests })
+}
+
+/// What was known of an observation that was interrupted before it could continue.
+fn unwatched(work: ObserveContext<'_>, clock: Clock) -> Observation {
+    let (now, from) = (clock.now(), work.observation.watched_until);
+    let mut watcher = Watcher::new(work.targets, work.observation);
+    if work.is_continued {
+        return watcher.observation();
     }
-    watching.guests = guests;
-    watching.first(&first, goes_on).await;
-    Ok(watching.go_on().await)
+    Gap { from, to: now, open: true, ..Gap::default() }.note(&mut watcher.observation_mut().gaps);
+    let known = watcher.finish(now, true);
+    Observation { watched_until: from, ..known }
 }
 
 /// Whether a server cannot be reached, or does not answer.
@@ -403,8 +447,8 @@ impl<'a> Watching<'a> {
         Arrival { at, gap, server_zero: self.clock.zero_at(self.cluster.server_now()) }
     }
 
-    /// Applies the initial list; for a continued observation, after a gap.
-    async fn first(&mut self, first: &[Change], goes_on: bool) {
+    /// Applies the initial lists; for a continued observation, after a gap.
+    fn first(&mut self, first: &[Change], nodes: &[NodeState], goes_on: bool) {
         let now = self.clock.now();
         let known = self.watcher.observation_mut();
         let gap = goes_on.then_some(known.watched_until);
@@ -415,12 +459,8 @@ impl<'a> Watching<'a> {
         }
         known.server_ahead_micros.get_or_insert(self.cluster.server_ahead());
         let heard = self.heard(now, gap);
-        if let Some(nodes) = &mut self.nodes
-            && let Some(Delivery { event: WatchEvent::Listed(listed), .. }) = nodes.next().await
-        {
-            for node in listed {
-                self.watcher.node(node.name(), node.facts(), heard);
-            }
+        for node in nodes {
+            self.watcher.node(node.name(), node.facts(), heard);
         }
         self.watcher.listed(first, heard);
         for change in first {

@@ -79,7 +79,7 @@ pub async fn run(
     let positions: HashMap<&Target, usize> =
         adopted.iter().enumerate().map(|(position, adoptee)| (&adoptee.target, position)).collect();
     let wishes = record.wishes();
-    let last_wish = |position: usize| wishes.get(position).and_then(|wish| wish.last);
+    let wish = |position: usize| wishes.get(position).copied().unwrap_or_default();
     let touched = wishes.iter().enumerate().filter(|(_, wish)| wish.touched);
     let mut open: BTreeSet<usize> = touched.map(|(position, _)| position).collect();
     let mut restored = Restored { as_before: adopted.len() - open.len(), ..Restored::default() };
@@ -95,7 +95,7 @@ pub async fn run(
             }
             let adoptee = &adopted[position];
             let (machine, life) = (machines.get(&adoptee.target), lives.get(&adoptee.target));
-            match step::next(adoptee, last_wish(position), machine, life.copied()) {
+            match step::next(adoptee, wish(position), machine, life.copied()) {
                 Step::Done => restored.as_before += 1,
                 Step::Left(why) => restored.left.push((adoptee.target.clone(), why)),
                 Step::Wait(why) => {

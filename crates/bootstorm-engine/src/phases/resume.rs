@@ -4,9 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::eligibility::present;
 use super::existing::Existing;
 use crate::cluster::machines::Standing;
-use bootstorm_model::observe::{Change, Milestone, Offset, Outcome, Timeline};
+use bootstorm_model::observe::{
+    Change, Instance, InstancePhase, MigrationFacts, Milestone, Offset, Outcome, Timeline,
+};
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{Gap, PhaseKind, PhaseRecord};
 
@@ -126,6 +129,42 @@ pub(super) fn is_evicted(timeline: &Timeline, nodes: &[String], instances: &[Cha
     !instances.iter().any(stays)
 }
 
+/// Begins anew for VMs that are on a drained node again: the interrupted drain had lifted its cordons, so a VM may have
+/// booted there, or have migrated from one of these nodes to another.
+pub(super) fn note_returned(phase: &mut PhaseRecord, targets: &[Target], instances: &[Change]) {
+    if !phase.drains() {
+        return;
+    }
+    let (running, nodes) = (present(instances), phase.settings.nodes.clone());
+    for (timeline, target) in phase.timelines.iter_mut().zip(targets) {
+        let Some(instance) = running.get(target).filter(|instance| is_there(instance)) else { continue };
+        let from = timeline.migration.as_ref().and_then(|facts| facts.from.as_ref());
+        let is_known =
+            timeline.old_instance.as_deref() == Some(&instance.uid) && from == instance.node.as_ref();
+        let is_drained = instance.node.as_ref().is_some_and(|node| nodes.contains(node));
+        if timeline.is_over() || is_known || !is_drained {
+            continue;
+        }
+        let facts = MigrationFacts {
+            from: instance.node.clone(),
+            memory_bytes: instance.memory,
+            ..MigrationFacts::default()
+        };
+        *timeline = Timeline {
+            old_instance: Some(instance.uid.as_str().into()),
+            migration: Some(Box::new(facts)),
+            machine_uid: timeline.machine_uid.take(),
+            warnings: std::mem::take(&mut timeline.warnings),
+            ..Timeline::new(timeline.target)
+        };
+    }
+}
+
+/// Whether an instance exists and is not about to end.
+fn is_there(instance: &Instance) -> bool {
+    !instance.deleting && !matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed)
+}
+
 fn forget_request(timeline: &mut Timeline) {
     timeline.moments.retain(|milestone, _| *milestone > Milestone::Accepted);
     timeline.untimed = false;
@@ -133,11 +172,9 @@ fn forget_request(timeline: &mut Timeline) {
 
 #[cfg(test)]
 mod tests {
-    use bootstorm_model::observe::{Instance, InstancePhase};
-
     use super::*;
     use crate::cluster::machines::Machine;
-    use bootstorm_model::record::{PhaseName, PhaseSettings};
+    use bootstorm_model::record::{PhaseName, PhaseSettings, StormKind};
 
     fn target(n: u32) -> Target {
         Target { namespace: format!("p-{n}"), name: "vm".into() }
@@ -229,6 +266,48 @@ mod tests {
             }
             assert_eq!(is_evicted(&timeline, &nodes, &[change]), evicted, "{node} {evacuating:?}");
         }
+    }
+
+    #[test]
+    fn a_vm_that_booted_on_a_drained_node_again_has_to_leave_it_again() {
+        let (mut phase, targets) = phase("storm-1");
+        phase.settings.kind = StormKind::Drain;
+        phase.settings.nodes = vec!["node-1".into(), "node-2".into()];
+        let on = |n: u32, uid: &str, node: Option<&str>| {
+            let node = node.map(str::to_owned);
+            let running = InstancePhase::Running;
+            Change::Present(Instance {
+                uid: uid.into(),
+                target: target(n),
+                phase: running,
+                node,
+                ..Instance::default()
+            })
+        };
+        for timeline in &mut phase.timelines {
+            timeline.old_instance = Some("old".into());
+            timeline.see(Milestone::Requested, Offset(1));
+            timeline.see(Milestone::Accepted, Offset(2));
+            let facts = MigrationFacts { from: Some("node-1".into()), ..MigrationFacts::default() };
+            timeline.migration = Some(Box::new(facts));
+        }
+        phase.timelines[0].see(Milestone::Running, Offset(3));
+        phase.timelines[0].instance_uid = Some("new".into());
+        let instances = [
+            on(0, "new", Some("node-1")),
+            on(1, "old", Some("node-2")),
+            on(2, "new", Some("node-3")),
+            on(3, "old", Some("node-1")),
+        ];
+        note_returned(&mut phase, &targets, &instances);
+        let begins_anew: Vec<bool> = phase.timelines.iter().map(|timeline| !timeline.is_asked()).collect();
+        assert_eq!(begins_anew, [true, true, false, false]);
+        assert_eq!(phase.timelines[0].old_instance.as_deref(), Some("new"));
+        assert_eq!((&phase.timelines[0].instance_uid, phase.timelines[0].moments.len()), (&None, 0));
+        let from = |n: usize| phase.timelines[n].migration.as_ref().unwrap().from.as_deref();
+        assert_eq!((from(0), from(1)), (Some("node-1"), Some("node-2")));
+        let nodes = &phase.settings.nodes;
+        assert!(!is_evicted(&phase.timelines[0], nodes, &instances[..1]), "its eviction is requested again");
     }
 
     #[test]

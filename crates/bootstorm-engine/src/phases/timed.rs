@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ use bootstorm_model::plan::Target;
 use bootstorm_model::plan::shape::Due;
 use bootstorm_model::record::lifecycle::Step;
 use bootstorm_model::record::{
-    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
+    Cordon, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, ProbeHealth, RunRecord, Via,
 };
 use bootstorm_model::tracker::{Beginning, Tracker};
 
@@ -50,16 +50,18 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Runs a phase to its end, or until it is stopped early.
 ///
-/// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Fails
-/// only if the phase cannot begin or its end cannot be saved. VMs that do not reach the goal are part of the record,
-/// not a failure.
+/// An interrupted phase that has sent nothing yet ends at once, any other within the budget of the interrupt. Either
+/// way, cordons of the run are lifted, or the nodes that stay cordoned are reported. Fails only if the phase cannot
+/// begin or its end cannot be saved. VMs that do not reach the goal are part of the record, not a failure.
 pub async fn run(
     work: PhaseContext<'_>,
     record: &mut RunRecord,
     store: RunStore,
 ) -> Result<Option<StopReason>, ClusterError> {
     let launched = AtomicBool::new(false);
+    let cordons = Mutex::default();
     let mut interrupt = work.interrupt.clone();
+    let (cluster, events, mut budget) = (work.cluster, work.events, work.interrupt.clone());
     let cut_short = async {
         interrupt.wait().await;
         if !launched.load(Ordering::Relaxed) {
@@ -68,11 +70,22 @@ pub async fn run(
         interrupt.spent().await;
         StopReason::NotSaved
     };
+    let cut = tokio::select! {
+        biased;
+        outcome = whole(work, record, store, (&launched, &cordons)) => return outcome,
+        cut = cut_short => cut,
+    };
+    if cut == StopReason::NotSaved {
+        draining::report_left(events, &cordons.into_inner().unwrap_or_else(PoisonError::into_inner));
+        return Ok(Some(cut));
+    }
+    // A process that was killed may have left cordons that this one had not come to yet.
     tokio::select! {
         biased;
-        outcome = whole(work, record, store, &launched) => outcome,
-        cut = cut_short => Ok(Some(cut)),
+        () = budget.spent() => draining::report_left(events, &draining::open_cordons(record)),
+        () = draining::lift_all(cluster, record, events) => {}
     }
+    Ok(Some(cut))
 }
 
 #[expect(clippy::too_many_lines, reason = "the order of the steps of a phase is its point")]
@@ -80,7 +93,7 @@ async fn whole(
     work: PhaseContext<'_>,
     record: &mut RunRecord,
     store: RunStore,
-    launched: &AtomicBool,
+    (launched, cordons): (&AtomicBool, &Mutex<Vec<Cordon>>),
 ) -> Result<Option<StopReason>, ClusterError> {
     let targets: Arc<[Target]> = record.plan.targets().into();
     let name = work.step.name();
@@ -243,9 +256,14 @@ async fn whole(
     }
     launched.store(true, Ordering::Relaxed);
     // From here on the end of the phase lifts its cordons.
+    let note_cordons = |phase: &PhaseRecord| {
+        cordons.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&phase.cordons);
+    };
+    note_cordons(tracker.phase());
     let cordoned = draining::cordon(work.cluster, tracker.phase(), &record.run_id).await;
     if let Err(error) = cordoned {
         draining::lift(&work, tracker.phase_mut(), &record.run_id).await;
+        note_cordons(tracker.phase());
         let (phase, changed) = tracker.finish(clock.now());
         record.put_phase(phase);
         saver.finish(record, &changed).await?;
@@ -285,6 +303,7 @@ async fn whole(
     (work.events)(&Event::requests(&phase.timelines));
     if !matches!(cut, Some(StopReason::LockLost | StopReason::RecordChanged)) {
         draining::lift(&work, &mut phase, &record.run_id).await;
+        note_cordons(&phase);
     }
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
@@ -320,7 +339,7 @@ impl LineUp<'_> {
         }
         if let Step::Begin(_) = work.step {
             let left_out = if record.plan.is_adopted() {
-                eligibility::leave_out_adopted(phase, adopted, &existing.ours, first, &moving.others)
+                eligibility::leave_out_adopted(phase, record, &existing.ours, first, &moving.others)
             } else {
                 eligibility::leave_out(phase, record, targets, existing, first, &moving.others)
             };
@@ -344,6 +363,7 @@ impl LineUp<'_> {
             }
         }
         moving.note(phase, &objects(record, phase.name));
+        resume::note_returned(phase, targets, first);
         let (restarts, migrates, drains) = (phase.restarts(), phase.migrates(), phase.drains());
         let nodes = &phase.settings.nodes.clone();
         let seen = &*first;
@@ -439,10 +459,10 @@ pub async fn rehearse(
     let alive = adopted::alive(&first_list(&mut changes).await);
     let machines = existing(cluster, record).await?.ours;
     let mut requests = Vec::new();
-    for adoptee in &record.plan.adopted {
+    for (adoptee, wish) in record.plan.adopted.iter().zip(record.wishes()) {
         let alive = alive.contains(&adoptee.target);
         let Some(machine) = machines.get(&adoptee.target) else { continue };
-        if adopted::obstacle(adoptee, Some(machine), kind, alive).is_none() {
+        if adopted::obstacle(adoptee, Some(machine), wish, kind, alive).is_none() {
             requests.push(adopted::request(adoptee, machine, kind, via, alive)?);
         }
     }
@@ -463,7 +483,7 @@ pub async fn rehearse_running(
     let mut phase = PhaseRecord::new(name, record.created, settings, targets.len() as u32);
     let moving = migrating::others(cluster, &phase, record).await?;
     if record.plan.is_adopted() {
-        eligibility::leave_out_adopted(&mut phase, &record.plan.adopted, &machines.ours, &first, &moving);
+        eligibility::leave_out_adopted(&mut phase, record, &machines.ours, &first, &moving);
     } else {
         eligibility::leave_out(&mut phase, record, &targets, &machines, &first, &moving);
     }

@@ -8,14 +8,14 @@ use crate::cluster::Cluster;
 use crate::cluster::lease::Held;
 use crate::cluster::store::RunStore;
 use crate::phases::context::{Extent, PhaseContext, Start, StopReason};
-use crate::phases::{preflight, timed};
+use crate::phases::{draining, preflight, timed};
 use bootstorm_model::exit::Exit;
 use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::{Template, TemplateSource};
 use bootstorm_model::record::lifecycle::{self, Refusal, Step};
 use bootstorm_model::record::{
-    PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, StormKind,
+    Cordon, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState, RunRecord, StormKind,
 };
 
 /// A phase that may run
@@ -206,7 +206,8 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
                 "interrupted; {through} of {all} VMs had finished, everything is saved"
             ))
             .hint(again);
-            goes_on(options.wanted.kind).into_iter().fold(failure, Failure::hint)
+            let cordoned = draining::open_cordons(record);
+            goes_on(options.wanted.kind, &cordoned).into_iter().fold(failure, Failure::hint)
         }
         StopReason::NotSaved => Failure::interrupted(
             "interrupted; the cluster did not answer, so the last observations could not be saved",
@@ -234,10 +235,17 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
 }
 
 /// What continues after an interrupt.
-fn goes_on(storm: StormKind) -> Option<&'static str> {
+fn goes_on(storm: StormKind, cordoned: &[Cordon]) -> Option<String> {
     match storm {
-        StormKind::Migrate => Some("requested migrations continue; cleanup ends them"),
-        StormKind::Drain => Some("evicted VMs keep leaving; the nodes accept pods again"),
+        StormKind::Migrate => Some("requested migrations continue; cleanup ends them".to_owned()),
+        StormKind::Drain if cordoned.is_empty() => {
+            Some("evicted VMs keep leaving; the nodes accept pods again".to_owned())
+        }
+        StormKind::Drain => {
+            let nodes: Vec<&str> = cordoned.iter().map(|cordon| cordon.node.as_str()).collect();
+            let nodes = nodes.join(" ");
+            Some(format!("evicted VMs keep leaving; nodes stay cordoned, so run: kubectl uncordon {nodes}"))
+        }
         StormKind::Start | StormKind::Restart | StormKind::Observed => None,
     }
 }

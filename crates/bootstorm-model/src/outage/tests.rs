@@ -520,3 +520,24 @@ proptest! {
         prop_assert_eq!(members, observation.all().count());
     }
 }
+
+#[test]
+fn a_vm_that_is_restarting_does_not_rest() {
+    let mut watcher = up(Milestone::Ready);
+    let deleting = Instance { deleting: true, deleted: Some(stamp(seconds(10.0))), ..standing("a", 0.0) };
+    watcher.instance(&present(deleting.clone()), heard(10.0));
+    let ended = Instance { phase: InstancePhase::Succeeded, ready: false, ..deleting };
+    watcher.instance(&present(ended), heard(12.0));
+    assert_eq!(watcher.leaving().count(), 1);
+    watcher.rests(0, Rest::Left);
+    assert_eq!((watcher.resting(0), watcher.down().count()), (None, 1), "its final instance still exists");
+    watcher.instance(&absent("a"), heard(14.0));
+    watcher.instance(&present(standing("b", 15.0)), heard(20.0));
+    let back = &watcher.over()[0];
+    assert_eq!((back.outcome, back.at(Milestone::Ready)), (Outcome::Reached, Some(seconds(20.0))));
+    let deleting = Instance { deleting: true, ..standing("b", 15.0) };
+    watcher.instance(&present(deleting), heard(30.0));
+    watcher.instance(&absent("b"), heard(31.0));
+    watcher.rests(0, Rest::Left);
+    assert_eq!(watcher.resting(0), Some(Rest::Stopped), "it is gone, and nothing starts it");
+}

@@ -64,6 +64,8 @@ pub struct Watcher {
     nodes: HashMap<String, NodeFacts>,
     /// UIDs of instances known to be gone.
     gone: HashSet<String>,
+    /// UIDs of instances that are being deleted and not gone yet.
+    ending: HashSet<String>,
 }
 
 impl Watcher {
@@ -83,6 +85,7 @@ impl Watcher {
             current,
             nodes: HashMap::new(),
             gone: HashSet::new(),
+            ending: HashSet::new(),
         }
     }
 
@@ -164,6 +167,9 @@ impl Watcher {
         let Some(number) = self.fold.position(&instance.target) else { return };
         if self.gone.contains(&instance.uid) {
             return;
+        }
+        if instance.deleting {
+            self.ending.insert(instance.uid.clone());
         }
         let vm = &mut self.observation.vms[number as usize];
         let before = vm.clone();
@@ -292,6 +298,7 @@ impl Watcher {
     fn absent(&mut self, uid: &str, target: &Target, change: &Change, heard: Arrival) {
         let Some(number) = self.fold.position(target) else { return };
         self.gone.insert(uid.to_owned());
+        self.ending.remove(uid);
         let vm = &mut self.observation.vms[number as usize];
         if vm.instance.as_deref().is_some_and(|known| known != uid) {
             return;
@@ -458,9 +465,14 @@ impl Watcher {
 
     /// Records that a VM that is [leaving](Self::leaving) will not come back by itself.
     ///
-    /// Its outage ends as excluded if that is on purpose, and as failed if it was lost: nobody stopped it.
+    /// Its outage ends as excluded if that is on purpose, and as failed if it was lost: nobody stopped it. A VM whose run
+    /// strategy leaves it to the user is judged once its last instance is gone: until then it may be restarting.
     pub fn rests(&mut self, number: u32, why: Rest) {
         if !self.leaving().any(|(leaving, _)| leaving == number) {
+            return;
+        }
+        let is_ending = self.instance_of(number).is_some_and(|instance| self.ending.contains(instance));
+        if why == Rest::Left && is_ending {
             return;
         }
         let outage = self.current[number as usize].outage.as_deref();

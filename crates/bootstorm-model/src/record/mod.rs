@@ -100,13 +100,51 @@ pub struct CleanupMark {
     pub done: Option<Timestamp>,
 }
 
-/// Last action on a VM
+/// What the run has done to the power of a VM
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wish {
     /// Whether something may have been done to it: it took part in a phase, even if no request for it was saved.
     pub touched: bool,
-    /// The last action; `None` if it is unknown whether it was carried out.
+    /// The last stop or start; `None` if it is unknown whether it was carried out. Restarts, migrations and drains
+    /// switch no VM off or on.
     pub last: Option<PhaseKind>,
+    /// Whether the run may have stopped it: it took part in a stop.
+    pub stopped: bool,
+    /// Whether the run may have started it: it took part in a storm that starts VMs.
+    pub started: bool,
+    /// The last stop or start that was carried out, by all that is known of the VM: the answer may have been lost.
+    pub carried_out: Option<PhaseKind>,
+}
+
+impl Wish {
+    /// Whether the run has stopped it, and not started it since.
+    pub fn has_stopped(&self) -> bool {
+        self.carried_out == Some(PhaseKind::Stop)
+    }
+
+    /// Adds a phase in which the VM took part.
+    fn add(&mut self, phase: &PhaseRecord, timeline: &Timeline) {
+        self.touched = true;
+        let kind = phase.name.kind;
+        if kind == PhaseKind::Storm && !phase.settings.kind.is_start() {
+            return;
+        }
+        let stops = kind == PhaseKind::Stop;
+        self.last = timeline.has(Milestone::Accepted).then_some(kind);
+        (self.stopped, self.started) = (self.stopped || stops, self.started || !stops);
+        if was_carried_out(timeline) {
+            self.carried_out = Some(kind);
+        }
+    }
+}
+
+/// Whether a request was carried out, by all that is known of its VM; its answer may have been lost.
+fn was_carried_out(timeline: &Timeline) -> bool {
+    let shown = || timeline.moments.keys().any(|milestone| *milestone > Milestone::Requested);
+    timeline.has(Milestone::Accepted)
+        || timeline.untimed
+        || timeline.outcome == Outcome::Reached
+        || timeline.outcome != Outcome::Failed && shown()
 }
 
 impl RunRecord {
@@ -185,15 +223,14 @@ impl RunRecord {
         self.phases.iter().rev().find(|phase| phase.name.kind == kind)
     }
 
-    /// The last action on each VM, in the order of the plan.
+    /// What the run has done to the power of each VM, in the order of the plan.
     pub fn wishes(&self) -> Vec<Wish> {
         let mut wishes = vec![Wish::default(); self.plan.size() as usize];
         for phase in &self.phases {
             let timelines = phase.timelines.read();
             let took_part = |timeline: &&Timeline| timeline.outcome != Outcome::Excluded;
             for (wish, timeline) in wishes.iter_mut().zip(&*timelines).filter(|(_, one)| took_part(one)) {
-                let last = timeline.has(Milestone::Accepted).then_some(phase.name.kind);
-                *wish = Wish { touched: true, last };
+                wish.add(phase, timeline);
             }
         }
         wishes
@@ -219,5 +256,60 @@ impl RunRecord {
     /// Whether a phase is the first boot of the VMs.
     pub fn is_baseline(&self, name: PhaseName) -> bool {
         self.baseline().is_some_and(|baseline| baseline.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Offset;
+    use crate::plan::TemplateSource;
+
+    #[test]
+    fn only_stops_and_starts_switch_vms() {
+        let template = TemplateSource::ContainerDisk { image: "i".into() };
+        let plan = Plan::resolve("p", 1, 4, "vm", template).unwrap();
+        let mut record = RunRecord::new("id".into(), "2026-01-01T00:00:00Z".parse().unwrap(), plan);
+        let add = |record: &mut RunRecord, name: &str, kind, change: &dyn Fn(&mut PhaseRecord)| {
+            let settings = PhaseSettings { kind, ..PhaseSettings::default() };
+            let mut phase = PhaseRecord::new(name.parse().unwrap(), record.created, settings, 4);
+            change(&mut phase);
+            record.phases.push(phase);
+        };
+        let accept = |timeline: &mut Timeline| {
+            timeline.see(Milestone::Accepted, Offset(1));
+        };
+        add(&mut record, "storm-1", StormKind::Restart, &|phase| {
+            phase.timelines.iter_mut().for_each(accept);
+        });
+        let restarted = Wish { touched: true, ..Wish::default() };
+        assert_eq!(record.wishes(), [restarted; 4]);
+        add(&mut record, "stop-1", StormKind::Start, &|phase| {
+            let vms = &mut phase.timelines;
+            accept(&mut vms[0]);
+            vms[1].outcome = Outcome::Excluded;
+            // Carried out, but the answer was not saved.
+            vms[2].untimed = true;
+            // Refused.
+            vms[3].outcome = Outcome::Failed;
+        });
+        let stopped = Wish { stopped: true, ..restarted };
+        let accepted = Wish { last: Some(PhaseKind::Stop), carried_out: Some(PhaseKind::Stop), ..stopped };
+        let lost = Wish { carried_out: Some(PhaseKind::Stop), ..stopped };
+        assert_eq!(record.wishes(), [accepted, restarted, lost, stopped]);
+        add(&mut record, "storm-2", StormKind::Start, &|phase| {
+            let vms = &mut phase.timelines;
+            accept(&mut vms[0]);
+            vms[1].outcome = Outcome::Excluded;
+            // Its time was up before it was asked.
+            vms[2].outcome = Outcome::TimedOut;
+            vms[3].outcome = Outcome::Excluded;
+        });
+        let storm = Some(PhaseKind::Storm);
+        let started = Wish { last: storm, started: true, carried_out: storm, ..stopped };
+        let not_asked = Wish { started: true, ..lost };
+        assert_eq!(record.wishes(), [started, restarted, not_asked, stopped]);
+        add(&mut record, "storm-3", StormKind::Migrate, &|_| {});
+        assert_eq!(record.wishes(), [started, restarted, not_asked, stopped]);
     }
 }

@@ -226,6 +226,9 @@ impl Tracker<'_> {
             self.volumes.as_ref().filter(|_| timeline.is_asked() && !timeline.has(Milestone::Volume));
         let doing = volumes.and_then(|volumes| volumes.unfinished(target)).map(str::to_owned);
         let said = timeline.answer.clone().filter(|_| unaccepted);
+        let stays = goal == Milestone::Moved && timeline.has(Milestone::Running);
+        let stays = timeline.node.as_ref().filter(|_| stays && !timeline.has(goal));
+        let doing = doing.or_else(|| stays.map(|node| format!("it runs on {node} again")));
         let moving = timeline.migration.as_ref().filter(|_| timeline.is_asked());
         let doing = doing.or_else(|| match moving? {
             facts if facts.failed => {
@@ -258,11 +261,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::component::Component;
     use crate::observation::{Observation, What};
     use crate::observe::{Change, Fold, Instance, InstancePhase, Timeline};
     use crate::plan::Target;
     use crate::probe::Probe;
-    use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings};
+    use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
+    use crate::stats::Diagnosis;
     use crate::tracker::{Ask, Beginning, Effect};
 
     fn seconds(seconds: f64) -> Offset {
@@ -329,6 +334,31 @@ mod tests {
         tracker.tick(seconds(61.0));
         tracker.tick(seconds(620.0));
         assert_eq!(tracker.phase.timelines[0].outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn a_vm_that_stays_on_a_drained_node_is_reported_as_being_there() {
+        let targets = [vm()];
+        let timeline = Timeline { old_instance: Some("old".into()), ..requested() };
+        let mut tracker = storm(&targets, timeline, 0.0);
+        tracker.phase.goal = Milestone::Moved;
+        tracker.phase.settings.kind = StormKind::Drain;
+        tracker.phase.settings.nodes = vec!["node-2".into()];
+        tracker.phase.timelines[0].see(Milestone::Accepted, seconds(1.0));
+        tracker.probes.clear();
+        let node = Some("node-2".to_owned());
+        let running = InstancePhase::Running;
+        let instance =
+            Instance { uid: "new".into(), target: vm(), phase: running, node, ..Instance::default() };
+        let what = What::Instance(Change::Present(instance));
+        tracker.observe(Observation { stream: None, at: seconds(10.0), late: false, what });
+        tracker.tick(seconds(61.0));
+        let timeline = &tracker.phase.timelines[0];
+        let why = "not moved after 60s: it runs on node-2 again";
+        assert_eq!((timeline.outcome, timeline.reason.as_deref()), (Outcome::TimedOut, Some(why)));
+        let found = Diagnosis::of_failed(timeline, Milestone::Moved).unwrap();
+        assert_eq!(found.waits_for, Component::Scheduling);
+        assert!(found.to_string().contains("it runs on node-2 again"), "{found}");
     }
 
     #[test]

@@ -61,6 +61,12 @@ pub(super) fn migrations(configuration: &Value) -> MigrationLimits {
     }
 }
 
+/// Whether `KubeVirt` moves all VMs off cordoned nodes: by default the key of the taint for that is `kubevirt.io/drain`
+/// (`KubeVirt` v1.0 to v1.9, `pkg/virt-config/configuration.go`).
+pub(super) fn empties_cordoned_nodes(configuration: &Value) -> bool {
+    configuration["migrations"]["nodeDrainTaintKey"] == super::CORDON_TAINT
+}
+
 /// Defaults by release: virt-api was raised in 1.7.0 and 1.6.4, virt-handler in 1.7.0.
 fn default(component: &str, release: (u32, u32, u32)) -> (f64, u32) {
     match component {
@@ -105,6 +111,15 @@ mod tests {
             found(serde_json::json!({"migrations": {"parallelMigrationsPerCluster": 12}})),
             (12, 2, true)
         );
+    }
+
+    #[test]
+    fn cordoned_nodes_are_emptied_only_if_their_taint_is_the_key() {
+        let empties = |key: &str| {
+            empties_cordoned_nodes(&serde_json::json!({"migrations": {"nodeDrainTaintKey": key}}))
+        };
+        assert!(empties("node.kubernetes.io/unschedulable"));
+        assert!(!empties("kubevirt.io/drain") && !empties_cordoned_nodes(&Value::Null));
     }
 
     #[test]

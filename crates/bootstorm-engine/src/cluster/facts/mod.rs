@@ -18,6 +18,9 @@ use bootstorm_model::plan::Disk;
 use bootstorm_model::plan::sizing::Settings;
 use bootstorm_model::record::{MigrationLimits, RateLimit, StorageClassFacts, Workers};
 
+/// Key of the taint that Kubernetes gives to cordoned nodes.
+pub const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
+
 /// The `KubeVirt` object, with only the used fields decoded
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default)]
@@ -90,6 +93,8 @@ pub enum KubeVirtState {
         workers: Vec<Workers>,
         /// Limits on concurrent live migrations.
         migrations: MigrationLimits,
+        /// Whether it moves all VMs off nodes with the [`CORDON_TAINT`].
+        empties_cordoned_nodes: bool,
     },
     /// Present, but not deployed: the phase it reports.
     Unfinished(String),
@@ -129,6 +134,7 @@ impl Cluster {
                 generation: kubevirt.metadata.generation,
                 workers: limits::workers(&kubevirt.spec.customize.flags),
                 migrations: limits::migrations(configuration),
+                empties_cordoned_nodes: limits::empties_cordoned_nodes(configuration),
                 version,
             },
             "" => KubeVirtState::Unfinished("Unknown".into()),

@@ -1,13 +1,14 @@
 //! Obstacles to a drain: missing nodes, no remaining node, missing permissions.
 
-use futures::future::join;
+use futures::future::join3;
 
 use super::migration::takes_vms;
 use super::permissions::{OF_CORDONS, of_drains};
 use super::{Findings, Problem, optional, some};
-use crate::cluster::Cluster;
 use crate::cluster::access::Permission;
+use crate::cluster::facts::{CORDON_TAINT, KubeVirtState};
 use crate::cluster::scope::Scope;
+use crate::cluster::{Cluster, ClusterError};
 use bootstorm_model::failure::Failure;
 use bootstorm_model::plan::Plan;
 use bootstorm_model::plan::sizing::Node;
@@ -18,7 +19,8 @@ use bootstorm_model::plan::sizing::Node;
 pub async fn check(cluster: &Cluster, plan: &Plan, nodes: &[String]) -> Result<Findings, Failure> {
     let mut findings = Findings::default();
     let needed = needed(plan);
-    let (missing, found) = join(cluster.missing(&needed), cluster.nodes()).await;
+    let (missing, found, kubevirt) =
+        join3(cluster.missing(&needed), cluster.nodes(), cluster.kubevirt()).await;
     let missing = missing?;
     if let Some(first) = missing.first() {
         let problem = Problem::new(format!("you cannot {first}, which a drain needs"))
@@ -28,12 +30,39 @@ pub async fn check(cluster: &Cluster, plan: &Plan, nodes: &[String]) -> Result<F
             .problems
             .push(others.fold(problem, |problem, one| problem.because(format!("you cannot {one}"))));
     }
-    findings.notes.push("only VMs of this run are evicted: other pods and VMs stay on the nodes".to_owned());
+    judge_taint(kubevirt, &mut findings);
+    if findings.problems.iter().all(|problem| !problem.unavoidable) {
+        let note = "only VMs of this run are evicted: other pods and VMs stay on the nodes";
+        findings.notes.push(note.to_owned());
+    }
     let Some(found) = optional(found, "whether nodes are left is", &mut findings)? else {
         return Ok(findings);
     };
     judge(plan, nodes, &found.all, &mut findings);
     Ok(findings)
+}
+
+/// Refuses a drain whose cordons would make `KubeVirt` move all VMs off the nodes.
+fn judge_taint(kubevirt: Result<KubeVirtState, ClusterError>, findings: &mut Findings) {
+    let unknown = match kubevirt {
+        Ok(KubeVirtState::Deployed { empties_cordoned_nodes: true, .. }) => {
+            let problem = Problem::new("a drain would move VMs of others, too")
+                .because(format!("KubeVirt moves all VMs off nodes with the taint {CORDON_TAINT}"))
+                .because("Kubernetes gives this taint to every cordoned node")
+                .hint("see spec.configuration.migrations.nodeDrainTaintKey: kubectl get kubevirt -A -o yaml")
+                .hint("with that key removed, KubeVirt uses its default, kubevirt.io/drain");
+            findings.problems.push(Problem { unavoidable: true, ..problem });
+            return;
+        }
+        Ok(KubeVirtState::Deployed { .. }) => return,
+        Ok(KubeVirtState::Unfinished(phase)) => format!("KubeVirt is {phase}"),
+        Ok(KubeVirtState::Absent) => "there is no KubeVirt object".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    findings.warnings.push(format!(
+        "whether KubeVirt moves VMs of others off cordoned nodes could not be checked: {unknown}; it does if \
+         spec.configuration.migrations.nodeDrainTaintKey is {CORDON_TAINT}"
+    ));
 }
 
 fn judge(plan: &Plan, nodes: &[String], all: &[Node], findings: &mut Findings) {

@@ -4,7 +4,7 @@ use crate::cluster::machines::{self, Standing};
 use crate::cluster::pace::Timed;
 use crate::cluster::{ClusterError, adopted};
 use bootstorm_model::plan::{Adoptee, Setting, Switch};
-use bootstorm_model::record::{PhaseKind, Via};
+use bootstorm_model::record::{PhaseKind, Via, Wish};
 
 /// State of its instance
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +56,9 @@ impl What {
 
 /// Next step for a VM that the run may have changed.
 ///
-/// `last` is the last action of the run on it, if it is known to have been carried out: then any other setting was made
-/// by others.
-pub(super) fn next(
-    adoptee: &Adoptee,
-    last: Option<PhaseKind>,
-    machine: Option<&Standing>,
-    life: Option<Life>,
-) -> Step {
+/// `wish` is what the run has done to its power: any other setting was made by others, and so is a VM off that the run
+/// never stopped.
+pub(super) fn next(adoptee: &Adoptee, wish: Wish, machine: Option<&Standing>, life: Option<Life>) -> Step {
     let left = |why: &str| Step::Left(why.to_owned());
     let Some(machine) = machine else { return left("it no longer exists") };
     if machine.uid() != adoptee.uid {
@@ -77,13 +72,13 @@ pub(super) fn next(
         || Step::Left(format!("somebody changed its run strategy to {now}; it was {}", adoptee.before));
     match adoptee.switch() {
         Switch::Subresource if now != adoptee.before => changed(),
-        Switch::Subresource => power(adoptee, machine, life),
-        Switch::Setting { .. } if now == adoptee.before => power(adoptee, machine, life),
+        Switch::Subresource => power(adoptee, wish, machine, life),
+        Switch::Setting { .. } if now == adoptee.before => power(adoptee, wish, machine, life),
         Switch::Setting { off, on } => {
-            let ours = match last {
+            let ours = match wish.last {
                 Some(PhaseKind::Stop) => now == off,
                 Some(_) => now == on,
-                None => now == off || now == on,
+                None => wish.stopped && now == off || wish.started && now == on,
             };
             if !ours {
                 return changed();
@@ -95,7 +90,7 @@ pub(super) fn next(
 }
 
 /// Next step for a VM with the right setting.
-fn power(adoptee: &Adoptee, machine: &Standing, life: Option<Life>) -> Step {
+fn power(adoptee: &Adoptee, wish: Wish, machine: &Standing, life: Option<Life>) -> Step {
     // Always and Halted take effect by themselves.
     let by_itself = matches!(adoptee.before.strategy(), "Always" | "Halted");
     let wait = |why: &str| Step::Wait(why.to_owned());
@@ -103,12 +98,21 @@ fn power(adoptee: &Adoptee, machine: &Standing, life: Option<Life>) -> Step {
         (true, Some(Life::Running)) | (false, None | Some(Life::Final)) => Step::Done,
         (true, Some(Life::Coming)) => Step::Wait(format!("it does not run yet: {}", machine.complaint())),
         (true, Some(Life::Going)) => wait("it is being stopped, and should run"),
-        (true, None | Some(Life::Final)) if by_itself || machine.wish() == Some("Start") => {
+        (true, None | Some(Life::Final)) if by_itself || machine.will_start() => {
             Step::Wait(format!("it does not run yet: {}", machine.complaint()))
+        }
+        (true, None | Some(Life::Final)) if !wish.stopped && !wish.started => {
+            // The VM is read before its instances: it may say Starting by now.
+            if machine.rests() {
+                Step::Left("it is off, and this run did not stop it".to_owned())
+            } else {
+                Step::Wait(format!("it does not run yet: {}", machine.complaint()))
+            }
         }
         (true, None | Some(Life::Final)) => Step::Send(What::Start, "it is off, and ran before".into()),
         (false, Some(Life::Going)) => wait("it is being stopped"),
-        (false, Some(_)) if by_itself || machine.wish() == Some("Stop") => wait("it is being stopped"),
+        (false, Some(_)) if by_itself || machine.will_stop() => wait("it is being stopped"),
+        (false, Some(_)) if !wish.started => Step::Left("it runs, and this run did not start it".to_owned()),
         (false, Some(_)) => Step::Send(What::Stop, "it runs, and was off before".into()),
     }
 }
@@ -136,8 +140,14 @@ mod tests {
         machine.into_standing()
     }
 
-    fn word(before: (&str, bool), last: Option<PhaseKind>, now: &Standing, life: Option<Life>) -> String {
-        match next(&adoptee(before.0, before.1), last, Some(now), life) {
+    /// After a stop and a storm, of which `last` is known to have been carried out.
+    fn switched(last: Option<PhaseKind>) -> Wish {
+        let started = last != Some(PhaseKind::Stop);
+        Wish { touched: true, last, stopped: true, started, carried_out: last }
+    }
+
+    fn word(before: (&str, bool), wish: Wish, now: &Standing, life: Option<Life>) -> String {
+        match next(&adoptee(before.0, before.1), wish, Some(now), life) {
             Step::Done => "done".into(),
             Step::Left(_) => "left".into(),
             Step::Wait(_) => "wait".into(),
@@ -174,8 +184,40 @@ mod tests {
             (("Halted", false), Some(Storm), is("Halted"), None, "done"),
             (("Always", true), Some(Stop), machine("another", "Halted", &[]), None, "left"),
         ] {
-            assert_eq!(word(before, last, &now, life), expected, "{before:?} {last:?} {life:?} {now:?}");
+            let found = word(before, switched(last), &now, life);
+            assert_eq!(found, expected, "{before:?} {last:?} {life:?} {now:?}");
         }
-        assert!(matches!(next(&adoptee("Always", true), None, None, None), Step::Left(_)));
+        assert!(matches!(next(&adoptee("Always", true), switched(None), None, None), Step::Left(_)));
+    }
+
+    #[test]
+    fn a_vm_that_was_only_restarted_or_moved_is_not_switched() {
+        use Life::{Final, Going, Running};
+        let only_moved = Wish { touched: true, ..Wish::default() };
+        let stopped = |strategy, wish: &[&str]| {
+            let wishes: Vec<_> = wish.iter().map(|action| json!({"action": action})).collect();
+            let machine: Machine = serde_json::from_value(json!({
+                "metadata": {"name": "vm", "namespace": "n", "uid": "u"},
+                "spec": {"runStrategy": strategy},
+                "status": {"printableStatus": "Stopped", "stateChangeRequests": wishes},
+            }))
+            .unwrap();
+            machine.into_standing()
+        };
+        for (before, now, life, expected) in [
+            (("Always", true), stopped("Halted", &[]), None, "left"),
+            (("Always", true), stopped("Halted", &[]), Some(Going), "left"),
+            (("Always", true), stopped("Always", &[]), None, "wait"),
+            (("Manual", true), stopped("Manual", &[]), None, "left"),
+            (("Manual", true), stopped("Manual", &[]), Some(Final), "left"),
+            (("Manual", true), stopped("Manual", &["Stop", "Start"]), Some(Final), "wait"),
+            (("Manual", true), machine("u", "Manual", &[]), None, "wait"),
+            (("RerunOnFailure", true), stopped("RerunOnFailure", &[]), None, "left"),
+            (("RerunOnFailure", true), stopped("Halted", &[]), None, "left"),
+            (("Halted", false), machine("u", "Always", &[]), Some(Running), "left"),
+            (("Manual", false), machine("u", "Manual", &[]), Some(Running), "left"),
+        ] {
+            assert_eq!(word(before, only_moved, &now, life), expected, "{before:?} {life:?} {now:?}");
+        }
     }
 }

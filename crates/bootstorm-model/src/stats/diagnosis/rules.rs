@@ -42,6 +42,12 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
     if goal == Milestone::Migrated || goal == Milestone::Moved && migrates && !has(Milestone::Stopping) {
         return migration(timeline);
     }
+    if goal == Milestone::Moved && has(Milestone::Running) {
+        // Nobody probes it: it has to leave the node.
+        let node = timeline.node.as_deref().unwrap_or("a node that is drained");
+        let cause = Some(format!("it runs on {node} again"));
+        return Diagnosis { waits_for: Component::Scheduling, cause };
+    }
     if has(Milestone::Running) {
         let waits_for = if timeline.address.is_none() { Component::Guest } else { Component::Network };
         return Diagnosis { waits_for, cause: None };

@@ -233,12 +233,14 @@ impl Machines {
         };
         let instance = instance_of(client, &vm);
         let instance = instance.as_ref().map(|instance| instance.value());
+        let outdated = instance.is_some_and(|instance| revision::is_outdated(client.store(), &vm, instance));
         let stamp = self.cluster.clock.stamp();
         let disks = volumes::view(client.store(), &vm);
         let start_failure = self.back_offs.observe(&vm, instance);
         client
             .update(&VIRTUAL_MACHINES, &vm, |vm| {
                 requests::pop(vm, instance);
+                status::require_restart(vm, outdated, &stamp);
                 status::fill(vm, instance, &disks, start_failure, failure.as_deref(), &stamp);
             })
             .await?;

@@ -44,6 +44,17 @@ pub fn fill(
     put(vm, "printableStatus", Some(json!(printable)));
 }
 
+/// States whether the next instance will differ from the running one.
+pub fn require_restart(vm: &mut Value, is_required: bool, stamp: &str) {
+    let kind = "RestartRequired";
+    if !is_required {
+        conditions::remove(vm, kind);
+    } else if !conditions::is(vm, kind, "True") {
+        let message = "a non-live-updatable field was changed in the template spec";
+        conditions::mark(vm, kind, "True", "", message, stamp);
+    }
+}
+
 /// Copies the instance's conditions; without an instance the last copies stay, except for Ready.
 fn fill_conditions(vm: &mut Value, instance: Option<&Value>, failure: Option<&str>, stamp: &str) {
     match instance.map(|vmi| (vmi, conditions::find(vmi, "Ready"))) {
