@@ -110,7 +110,7 @@ fn with(text: &str, typed: &[(&str, String)]) -> String {
         whole.push_str(&part[..end]);
         let everywhere = command.contains(" -A");
         let missing = |(flag, _): &&(&str, String)| {
-            !command.contains(&format!(" {flag} ")) && !(everywhere && *flag == "-n")
+            !(command.contains(&format!(" {flag} ")) || everywhere && *flag == "-n")
         };
         for (flag, value) in typed.iter().filter(missing) {
             whole.push_str(&format!(" {flag} {}", quoted(value)));
