@@ -40,8 +40,8 @@ pub(super) fn note(event: &Event, counts: Counts) {
         Event::Interrupted => tracing::info!("interrupted"),
         Event::Deleting { what, count } => tracing::info!(count, "cleanup: deleting {what}"),
         Event::Gone(what) => tracing::debug!("cleanup: one of the {what} is gone"),
-        Event::StillThere { what, count, since, first, .. } => {
-            tracing::info!(count, since_s = since.as_secs(), first, "cleanup: waiting for {what} to go");
+        Event::StillThere { what, count, since, first, why, .. } => {
+            tracing::info!(count, since_s = since.as_secs(), first, why, "cleanup: waiting for {what} to go");
         }
         Event::Restoring { count } => tracing::info!(count, "cleanup: restoring adopted VMs"),
         Event::Requests { .. } | Event::Restored | Event::NamespaceMade | Event::ProberWorks => {

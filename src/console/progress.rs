@@ -68,6 +68,8 @@ struct State {
     tenth: usize,
     /// Most common wait.
     waiting: Option<Waiting>,
+    /// Streams that do not deliver, and since when.
+    blind: Vec<(Stream, Instant)>,
     /// Last failed VM, and the reason.
     last_failure: String,
     /// VMs that ended in each of the last seconds, the current one last.
@@ -100,6 +102,7 @@ impl Progress {
             unknown: 0,
             tenth: 0,
             waiting: None,
+            blind: Vec::new(),
             last_failure: String::new(),
             arrivals: VecDeque::new(),
             second: 0,
@@ -163,14 +166,16 @@ impl Progress {
             }
             // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}
-            Event::StillThere { what, count, since, first, look } => {
+            Event::StillThere { what, count, since, first, why, look } => {
                 let who = match (count, first) {
                     (1, Some(first)) => first.clone(),
                     (_, Some(first)) => format!("{count} {what}, among them {first},"),
                     (_, None) => format!("{count} {what}"),
                 };
                 let look = look.as_ref().map_or_else(String::new, |look| format!("; inspect it: {look}"));
-                self.line(&state, &format!("cleanup: waiting {}s for {who} to go{look}", since.as_secs()));
+                let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+                let text = format!("cleanup: waiting {}s for {who} to go{why}{look}", since.as_secs());
+                self.line(&state, &text);
             }
             Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
                 state.reached += 1;
@@ -184,13 +189,25 @@ impl Progress {
                 state.waiting = Some(Waiting { of: *of, text });
                 self.stuck(&mut state);
             }
-            Event::Blind { stream, since, why, .. } => {
-                let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
-                self.line(&state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
+            Event::Blind { at, stream, since, why } => {
+                let for_now = Duration::from_secs_f64(at.since(*since).seconds().max(0.0));
+                let since_when = monotonic_now().checked_sub(for_now).unwrap_or_else(monotonic_now);
+                state.blind.retain(|(known, _)| known != stream);
+                // One line for all streams with the same name, which mostly fail together.
+                let is_first = state.blind.iter().all(|(known, _)| named(*known) != named(*stream));
+                state.blind.push((*stream, since_when));
+                if is_first {
+                    let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+                    self.line(&state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
+                }
             }
             Event::Seeing { stream, gap, .. } => {
+                state.blind.retain(|(known, _)| known != stream);
                 let stream = named(*stream);
-                self.line(&state, &format!("{stream} was interrupted for {gap}; missed changes are marked"));
+                if state.blind.iter().all(|(known, _)| named(*known) != stream) {
+                    let text = format!("{stream} was interrupted for {gap}; missed changes are marked");
+                    self.line(&state, &text);
+                }
             }
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
@@ -360,6 +377,7 @@ impl State {
         (self.sent, self.running) = (0, 0);
         (self.failed, self.unknown, self.tenth) = (0, 0, 0);
         self.waiting = None;
+        self.blind.clear();
         self.last_failure.clear();
         self.arrivals.clear();
         self.second = 0;
@@ -438,7 +456,7 @@ impl State {
         if self.arrivals.iter().any(|count| *count > 0) {
             lines.push(format!("per second {}", sparkline(&self.arrivals)));
         }
-        lines.extend(self.wait().map(str::to_owned));
+        lines.extend(self.wait());
         if !self.last_failure.is_empty() {
             lines.push(format!("last failure: {}", self.last_failure));
         }
@@ -459,10 +477,21 @@ impl State {
         Some(format!("{rate:.1}/s · about {:.0} s left", (left as f64 / rate).ceil()))
     }
 
-    /// Most common wait, unless so many VMs have arrived since that it is outdated.
-    fn wait(&self) -> Option<&str> {
+    /// Most common wait, unless so many VMs have arrived since that it is outdated; while a stream does not deliver,
+    /// how old that is.
+    fn wait(&self) -> Option<String> {
         let left = self.total.saturating_sub(self.through());
-        self.waiting.as_ref().filter(|waiting| waiting.of <= left).map(|waiting| waiting.text.as_str())
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.of <= left);
+        let waiting = waiting.map(|waiting| waiting.text.as_str());
+        let Some((stream, since)) = self.blind.iter().min_by_key(|(_, since)| *since) else {
+            return waiting.map(str::to_owned);
+        };
+        let seconds = since.elapsed().as_secs();
+        let interrupted = format!("{} is interrupted", named(*stream));
+        Some(match waiting {
+            Some(waiting) => format!("as of {seconds}s ago ({interrupted}): {waiting}"),
+            None => format!("{interrupted}: nothing is known of the last {seconds}s"),
+        })
     }
 
     /// Counts one more ended VM in this second.
@@ -668,9 +697,26 @@ mod tests {
         let mut state = state(5);
         state.waiting = Some(Waiting { of: 4, text: "4 of 4 wait".into() });
         (state.reached, state.failed) = (1, 0);
-        assert_eq!(state.wait(), Some("4 of 4 wait"));
+        assert_eq!(state.wait().as_deref(), Some("4 of 4 wait"));
         state.reached = 2;
         assert_eq!(state.wait(), None, "two have arrived, and four cannot wait");
+    }
+
+    #[test]
+    fn what_was_seen_before_an_interruption_says_how_old_it_is() {
+        let progress = Progress::new(Console::new(super::super::ColorChoice::Never, true));
+        let wait = || progress.state.lock().unwrap().wait();
+        let second = Offset::from_seconds;
+        let stream = Stream { kind: StreamKind::Instances, number: 0 };
+        progress.state.lock().unwrap().total = 5;
+        progress.hear(&Event::Blind { at: second(40.0), stream, since: second(10.0), why: None });
+        let unknown = "the watch on instances is interrupted: nothing is known of the last 30s";
+        assert_eq!(wait().as_deref(), Some(unknown));
+        progress.hear(&Event::Waiting { vms: 4, of: 4, waits_for: Component::Scheduling, cause: None });
+        let old = "as of 30s ago (the watch on instances is interrupted): 4 wait for a node";
+        assert_eq!(wait().as_deref(), Some(old));
+        progress.hear(&Event::Seeing { at: second(41.0), stream, gap: second(31.0) });
+        assert_eq!(wait().as_deref(), Some("4 wait for a node"));
     }
 
     #[test]

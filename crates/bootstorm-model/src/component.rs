@@ -337,8 +337,8 @@ impl Component {
                 &[],
             ),
             Self::Refused => row(
-                "refused pods",
-                "launcher pods that are refused",
+                "refused objects",
+                "instances or launcher pods that are refused",
                 None,
                 &[],
                 &[

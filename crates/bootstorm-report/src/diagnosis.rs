@@ -30,7 +30,10 @@ pub struct DiagnosisBlock {
     pub waits_for: Component,
     /// Number of VMs.
     pub vms: usize,
-    /// Namespaces of the first ones.
+    /// The first ones: `namespace/name`.
+    #[serde(default)]
+    pub first: Vec<String>,
+    /// Namespaces of the first ones, each once.
     pub namespaces: Vec<String>,
     /// Nodes that they were on, if any.
     pub nodes: Vec<String>,
@@ -111,8 +114,12 @@ impl DiagnosisBlock {
         let block = |((cause, waits_for), members): ((String, Component), Vec<&Timeline>)| {
             let example = ExampleBlock::of(members.first()?, targets)?;
             let cause = own_words(&members, phase.goal).unwrap_or(cause);
-            let namespace =
-                |timeline: &&Timeline| Some(targets.get(timeline.target as usize)?.namespace.clone());
+            let first = || {
+                let first = members.iter().take(NAMED);
+                first.filter_map(|timeline| targets.get(timeline.target as usize))
+            };
+            let mut namespaces: Vec<String> = first().map(|vm| vm.namespace.clone()).collect();
+            namespaces.dedup();
             let mut nodes: Vec<String> =
                 members.iter().filter_map(|timeline| timeline.node.clone()).collect();
             nodes.sort_unstable();
@@ -121,7 +128,8 @@ impl DiagnosisBlock {
             Some(Self {
                 look: look(waits_for, &cause, &example),
                 vms: members.len(),
-                namespaces: members.iter().take(NAMED).filter_map(namespace).collect(),
+                first: first().map(|vm| format!("{}/{}", vm.namespace, vm.name)).collect(),
+                namespaces,
                 nodes,
                 cause,
                 waits_for,
@@ -256,6 +264,7 @@ mod tests {
         );
         let first = &storm.diagnoses[0];
         assert_eq!(first.namespaces, ["boot-storm-test-2", "boot-storm-test-5", "boot-storm-test-8"]);
+        assert_eq!(first.first[1], "boot-storm-test-5/rhel-9-vm");
         assert_eq!(first.look[0], "kubectl describe pod virt-launcher-rhel-9-vm-x7k2p -n boot-storm-test-2");
         assert_eq!(first.example.status.as_deref(), Some("ErrorUnschedulable"));
         let causes = storm.rows.iter().filter(|row| row.cause.is_some()).count();

@@ -192,6 +192,7 @@ impl From<Text<'_>> for Vmi {
             }),
             transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
             phase: phase(&vmi.status.phase),
+            written: vmi.metadata.written(),
             uid: vmi.metadata.uid.into_owned(),
             target: Target {
                 namespace: vmi.metadata.namespace.into_owned(),
@@ -456,7 +457,11 @@ mod tests {
         assert_eq!(Instance::from(bare).phase, InstancePhase::Pending);
         let full: Vmi = serde_json::from_value(serde_json::json!({
             "metadata": {"name": "vm", "namespace": "p-1", "uid": "u", "resourceVersion": "5",
-                "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z"},
+                "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:01:00Z",
+                "managedFields": [
+                    {"manager": "virt-controller", "time": "2026-01-01T00:00:03Z", "fieldsV1": {"f:metadata": {}}},
+                    {"manager": "virt-handler", "time": "2026-01-01T00:00:10Z", "fieldsV1": {"f:status": {}}},
+                    {"manager": "virt-launcher"}]},
             "spec": {"domain": {"devices": {"interfaces": [{"name": "default", "binding": {"name": "passt"}}]}},
                 "networks": [{"name": "default", "pod": {}}]},
             "status": {"phase": "Running", "nodeName": "n1",
@@ -469,6 +474,7 @@ mod tests {
         .unwrap();
         let instance = Instance::from(full);
         assert!(instance.deleting && instance.ready && !instance.agent);
+        assert_eq!(instance.written, "2026-01-01T00:00:10Z".parse().ok(), "by whoever wrote last");
         assert_eq!(instance.address.as_deref(), Some("10.0.0.1"));
         assert_eq!(instance.answerer, Some(("default".to_owned(), Answerer::Passt)));
         assert_eq!((instance.transitions.len(), instance.memory), (1, Some(2 << 30)));

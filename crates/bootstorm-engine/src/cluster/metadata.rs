@@ -58,6 +58,11 @@ impl Metadata {
             |manager: &Manager| manager.manager == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
         self.managed_fields.iter().any(is_ours)
     }
+
+    /// When the object was last written, on the API server's clock.
+    pub fn written(&self) -> Option<Timestamp> {
+        self.managed_fields.iter().filter_map(|manager| manager.time).max()
+    }
 }
 
 /// `metadata` as far as a watch on many objects needs it, borrowed from what was received; the rest is skipped
@@ -74,6 +79,24 @@ pub(super) struct Borrowed<'a> {
     pub(super) resource_version: Cow<'a, str>,
     pub(super) creation_timestamp: Option<Timestamp>,
     pub(super) deletion_timestamp: Option<Timestamp>,
+    #[serde(borrow)]
+    managed_fields: Vec<Write<'a>>,
+}
+
+impl Borrowed<'_> {
+    /// When the object was last written, on the API server's clock; not read from messages.
+    pub(super) fn written(&self) -> Option<Timestamp> {
+        // All have the same format and time zone, so the greatest text is the latest time.
+        self.managed_fields.iter().map(|write| &*write.time).max()?.parse().ok()
+    }
+}
+
+/// The time of one of `metadata.managedFields`: the last write that changed any of them
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct Write<'a> {
+    #[serde(borrow)]
+    time: Cow<'a, str>,
 }
 
 impl<'a> Message<'a> for Borrowed<'a> {
@@ -119,6 +142,7 @@ impl BorrowedCondition<'_> {
 #[serde(rename_all = "camelCase", default)]
 struct Manager {
     manager: String,
+    time: Option<Timestamp>,
     fields_v1: Fields,
 }
 

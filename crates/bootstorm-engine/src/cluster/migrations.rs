@@ -114,6 +114,7 @@ impl Vmim {
                 name: clip(&self.spec.vmi_name, MOST_TOLD),
             },
             created: self.metadata.creation_timestamp,
+            written: self.metadata.written(),
             object: Target { namespace: self.metadata.namespace, name: self.metadata.name },
             uid: self.metadata.uid,
             gone,

@@ -122,6 +122,8 @@ pub enum Event {
         since: Duration,
         /// One of them, and what holds it.
         first: Option<String>,
+        /// What Kubernetes reports about its deletion.
+        why: Option<String>,
         /// The command that shows it.
         look: Option<String>,
     },

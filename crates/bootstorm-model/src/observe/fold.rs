@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Milestone, Move, Offset, Outcome, Timeline};
+use super::{Milestone, Move, Offset, Outcome, Source, Timeline};
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
 
@@ -51,6 +51,8 @@ pub struct Instance {
     pub target: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
+    /// When this state was written, on the API server's clock: the latest time in `metadata.managedFields`.
+    pub written: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// `metadata.deletionTimestamp`: when its deletion was requested.
@@ -351,7 +353,18 @@ pub(super) fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Recei
         && let Some(stamp) = timeline.stamps.get(&milestone)
         && let Ok(stamp) = Timestamp::from_second(*stamp)
     {
-        let floor = timeline.at(Milestone::Requested).unwrap_or(Offset(i64::MIN));
+        // A timestamp is truncated; what was passed before it may have been seen later in the same second.
+        let before = [
+            Milestone::Requested,
+            Milestone::Instance,
+            Milestone::Pod,
+            Milestone::Scheduled,
+            Milestone::Running,
+        ];
+        let before = before.into_iter().filter(|earlier| *earlier < milestone);
+        let before = before.filter_map(|earlier| timeline.moments.get(&earlier));
+        let seen = before.filter(|moment| moment.source != Source::Late).map(|moment| moment.at);
+        let floor = seen.max().unwrap_or(Offset(i64::MIN));
         let at = receipt.stamped(stamp).clamp(floor.min(receipt.at), receipt.at);
         return timeline.fill(milestone, at);
     }

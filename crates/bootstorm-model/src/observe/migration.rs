@@ -25,6 +25,8 @@ pub struct Migration {
     pub vm: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
+    /// When this state was written, on the API server's clock: the latest time in `metadata.managedFields`.
+    pub written: Option<Timestamp>,
     /// `status.phase`.
     pub phase: MigrationPhase,
     /// `status.phaseTransitionTimestamps`: whole seconds on virt-controller's clock.
@@ -262,6 +264,7 @@ mod tests {
             object: object(0),
             vm: Target { namespace: "p".into(), name: "vm".into() },
             created: None,
+            written: None,
             phase,
             transitions: Vec::new(),
             failure: None,

@@ -8,6 +8,7 @@
 
 mod deadline;
 mod keeping;
+mod lateness;
 mod moving;
 mod probing;
 mod requests;
@@ -25,8 +26,8 @@ use jiff::Timestamp;
 
 use crate::observation::{Observation, Stream, StreamKind, What};
 use crate::observe::{
-    Change, Delays, Fold, Instance, LauncherFold, MigrationFold, Milestone, Offset, Outcome, Passed, Receipt,
-    Timeline, VolumeFold,
+    Change, Delays, Fold, LauncherFold, MigrationFold, Milestone, Offset, Outcome, Passed, Receipt, Timeline,
+    VolumeFold,
 };
 use crate::plan::Target;
 use crate::probe::binding::Answerer;
@@ -38,12 +39,6 @@ use deadline::{LIST_EVERY, Limit};
 use stream_state::State;
 
 use waves::Waves;
-
-/// An observation this much later than the server's timestamp allows was held up; clocks are known to about a tenth of
-/// a second.
-const TOLERANCE: Offset = Offset(250_000);
-/// Maximum truncation of a server timestamp.
-const WHOLE_SECOND: Offset = Offset(1_000_000);
 
 /// An action for the engine
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -415,32 +410,6 @@ impl<'a> Tracker<'a> {
             self.passed(&passed, receipt.at);
         }
         self.plan_probing(position, receipt.at);
-    }
-
-    /// The receipt of a change, late if the server's timestamp shows that it was held up.
-    ///
-    /// A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. A stop has
-    /// none.
-    fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Receipt {
-        let timeline = &self.phase.timelines[position as usize];
-        let stops = self.phase.name.kind == PhaseKind::Stop;
-        if receipt.late || stops || self.fold.is_old(instance) || timeline.is_over() {
-            return receipt;
-        }
-        let new =
-            |milestone| !timeline.has(milestone) || timeline.instance_uid.as_ref() != Some(&instance.uid);
-        let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
-        let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
-        let last = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max();
-        self.weighed_by(last, receipt)
-    }
-
-    /// The receipt, weighed by the newest timestamp of a change.
-    fn weighed_by(&mut self, last: Option<Timestamp>, receipt: Receipt) -> Receipt {
-        let Some(last) = last else { return receipt };
-        let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
-        self.delays.add(if late > TOLERANCE { late } else { Offset::ZERO });
-        Receipt { late: late > TOLERANCE, ..receipt }
     }
 
     /// Ends what is due, or requests what is needed to end it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Effect, Happened, Limit, Tracker};
 use crate::observation::Stream;
 use crate::observe::{
-    Change, InstancePhase, Migration, MigrationPhase, Milestone, Offset, Outcome, Passed, Receipt, migration,
+    Change, InstancePhase, Migration, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
 /// How long a failure waits for the reason: the migration object does not have it, its VMI does a moment later. Events
@@ -191,20 +191,6 @@ impl Tracker<'_> {
         self.end(target, outcome, Some(reason), receipt.at);
         self.effects.push(Effect::Diagnose(target));
     }
-
-    /// The receipt of a migration object, late if virt-controller's timestamp shows that it was held up.
-    fn weighed_migration(&mut self, position: u32, migration: &Migration, receipt: Receipt) -> Receipt {
-        let timeline = &self.phase.timelines[position as usize];
-        if receipt.late || timeline.is_over() {
-            return receipt;
-        }
-        let is_new = |milestone: Milestone| !timeline.has(milestone);
-        let is_now = |phase: MigrationPhase| phase == migration.phase;
-        let stamps = migration.transitions.iter();
-        let stamps = stamps.filter(|(phase, _)| is_now(*phase) && phase.milestone().is_some_and(is_new));
-        let last = stamps.map(|(_, at)| *at).max();
-        self.weighed_by(last, receipt)
-    }
 }
 
 #[cfg(test)]
@@ -215,7 +201,9 @@ mod tests {
 
     use super::*;
     use crate::observation::{Observation, What};
-    use crate::observe::{Fold, Instance, MigrationFacts, MigrationFold, Move, Timeline, Warning};
+    use crate::observe::{
+        Fold, Instance, MigrationFacts, MigrationFold, MigrationPhase, Move, Timeline, Warning,
+    };
     use crate::plan::Target;
     use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
     use crate::tracker::Beginning;
@@ -284,6 +272,7 @@ mod tests {
             object: vm(),
             vm: vm(),
             created: None,
+            written: None,
             phase: MigrationPhase::Failed,
             transitions: Vec::new(),
             failure: None,

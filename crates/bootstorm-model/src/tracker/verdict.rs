@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::deadline::Limit;
-use super::{Effect, TOLERANCE, Tracker};
+use super::lateness::TOLERANCE;
+use super::{Effect, Tracker};
 use crate::observation::{Stream, StreamKind};
 use crate::observe::{Milestone, Moment, Offset, Outcome, Source};
 use crate::probe::Probe;

@@ -58,6 +58,12 @@ impl Held {
         std::iter::once(first).chain(self.conditions.iter().map(|text| format!("  {text}"))).collect()
     }
 
+    /// What Kubernetes reports about its deletion, closest to the cause: that it cannot find out what a namespace holds,
+    /// or what it still holds.
+    pub(super) fn why(&self) -> Option<String> {
+        self.conditions.first().cloned()
+    }
+
     /// The command that shows it.
     pub fn look(&self) -> Option<String> {
         Some(format!("kubectl get {} -o yaml", self.argument()?))
@@ -173,6 +179,7 @@ mod tests {
         let lines = namespace.lines();
         assert_eq!(lines[1], "  NamespaceFinalizersRemaining: example.org/stuck in 1 resource instances");
         assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1].trim(), namespace.why().unwrap());
         assert!(namespace.content().unwrap().ends_with("-n p-1"));
     }
 

@@ -240,6 +240,7 @@ impl<'a> Leaving<'a> {
             count: left.len(),
             since: self.since.elapsed(),
             first: first.as_ref().and_then(|held| held.lines().into_iter().next()),
+            why: first.as_ref().and_then(Held::why),
             look: first.and_then(|held| held.look()),
         })
     }

@@ -252,6 +252,7 @@ async fn left_behind(
                     count: goes_along.len(),
                     since: began.elapsed(),
                     first: Some(format!("{} {}/{}", sort.word(), first.namespace, first.name)),
+                    why: None,
                     look: None,
                 });
             }

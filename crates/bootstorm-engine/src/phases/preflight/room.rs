@@ -99,11 +99,16 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
     for (obstacle, nodes) in &room.excluded {
         problem = problem.because(format!("{} none: {obstacle}", count(*nodes, "node takes", "nodes take")));
     }
-    if vms > 0 {
+    let or = if vms > 0 {
         let end = u64::from(plan.start) + vms - 1;
         problem = problem.hint(format!("run fewer VMs: --end {end}"));
-    }
-    findings.problems.push(problem.hint("or free room on the nodes, or use smaller VMs with -f FILE"));
+        "or "
+    } else {
+        ""
+    };
+    findings
+        .problems
+        .push(problem.hint(format!("{or}free room on the nodes, or use smaller VMs with -f FILE")));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::component::{Component, Layer};
 use crate::observe::{Milestone, Offset, Timeline, Warning};
 use crate::stats::{Diagnosis, remedy};
 
-/// The reason of an event about a pod that could not be created.
+/// The reason of an event about an instance or a launcher pod that could not be created.
 const FAILED_CREATE: &str = "FailedCreate";
 /// Minimum share of missing VMs.
 const MANY: f64 = 0.1;
@@ -26,6 +26,11 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         Some(Component::Controller) if refused => Component::Refused,
         suspect => suspect::where_nodes_are_lost(suspect?, vms.iter().copied()),
     };
+    let noun = match component {
+        Component::Refused if to == Milestone::Instance => "instances that are refused",
+        Component::Refused => "launcher pods that are refused",
+        other => other.noun(),
+    };
     let mut because = vec![format!("{} of {all} VMs did not get from {from} to {to}", vms.len())];
     let remedies = remedies(component, warning.as_ref(), evidence);
     because.extend(warning.map(|warning| {
@@ -40,8 +45,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         stuck: true,
         share_percent: Some(vms.len() as f64 / missing as f64 * 100.0),
         sentence: format!(
-            "{} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
-            component.noun(),
+            "{noun} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
             vms.len(),
             goal = evidence.storm.goal,
         ),

@@ -35,10 +35,12 @@ pub(super) fn diagnose(timeline: &Timeline, goal: Milestone) -> Diagnosis {
         let waits_for = if has(Milestone::Stopping) { Component::Shutdown } else { Component::Stop };
         return Diagnosis { waits_for, cause: refused(timeline) };
     }
-    if !has(Milestone::Accepted) && !timeline.untimed {
+    let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
+    // The answer may be lost, or still on its way: an instance or a migration shows that the request was accepted.
+    let accepted = has(Milestone::Accepted) || has(Milestone::Instance) || migrates;
+    if !accepted && !timeline.untimed {
         return Diagnosis { waits_for: Component::Api, cause: refused(timeline) };
     }
-    let migrates = timeline.migration.as_ref().is_some_and(|facts| facts.uid.is_some());
     if goal == Milestone::Migrated || goal == Milestone::Moved && migrates && !has(Milestone::Stopping) {
         return migration(timeline);
     }

@@ -75,6 +75,12 @@ fn quotas_images_claims_and_crashes_are_named() {
     assert_eq!(says(&heard).0, Component::Filling);
     assert!(says(&heard).1.starts_with("FailedPvcNotFound: PVC p-<n>/nowhere does not exist"), "{heard:?}");
 
+    let mut unanswered = stuck(Milestone::Instance);
+    unanswered.moments.remove(&Milestone::Accepted);
+    assert_eq!(says(&unanswered).0, Component::Pod);
+    unanswered.moments.remove(&Milestone::Instance);
+    assert_eq!(says(&unanswered).0, Component::Api);
+
     let crashed = Timeline { restarts: 2, ..stuck(Milestone::Accepted) };
     let crashed = warned(crashed, "VirtualMachineInstance", "Stopped", "The VirtualMachineInstance crashed.");
     assert_eq!(

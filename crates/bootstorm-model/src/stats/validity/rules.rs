@@ -39,8 +39,9 @@ fn watch(of: &Conditions) -> Found {
         _ => Validity::Valid,
     };
     let gaps = match of.gaps {
-        0 => "it was never interrupted".to_owned(),
-        gaps => format!("{} totaling {}", count(gaps, "interruption"), seconds(of.gap)),
+        // What was not seen was delivered late, passed before a process watched, or was read from another program.
+        0 => String::new(),
+        gaps => format!("{} totaling {}; ", count(gaps, "interruption"), seconds(of.gap)),
     };
     let unseen = match (of.stamped, of.late) {
         (0, 0) => "no VM's time was missed".to_owned(),
@@ -58,7 +59,7 @@ fn watch(of: &Conditions) -> Found {
     } else {
         String::new()
     };
-    (Some(grade), format!("{gaps}; {unseen}{abandoned}"))
+    (Some(grade), format!("{gaps}{unseen}{abandoned}"))
 }
 
 fn unknown(of: &Conditions) -> Found {

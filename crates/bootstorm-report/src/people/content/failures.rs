@@ -93,8 +93,8 @@ pub(crate) fn in_full(phase: &PhaseBlock) -> Vec<Block> {
 }
 
 fn facts(block: &DiagnosisBlock) -> Vec<Fact> {
-    let more = block.vms.saturating_sub(block.namespaces.len());
-    let named = block.namespaces.join(", ");
+    let more = block.vms.saturating_sub(block.first.len());
+    let named = block.first.join(", ");
     let named = if more > 0 { format!("{named} and {more} more") } else { named };
     let mut facts = vec![Fact::new("VMs", named), Fact::new("Waited for", block.waits_for.awaited())];
     if !block.nodes.is_empty() {

@@ -1,0 +1,153 @@
+//! Changes that a watch held up, known from the servers' timestamps.
+//!
+//! A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. There are two: the
+//! writer of a change takes one before it writes, which may take long, and the API server takes one on the write. Until
+//! then nobody can know of the change, so the later of the two counts.
+
+use jiff::Timestamp;
+
+use super::Tracker;
+use crate::observe::{Instance, Migration, MigrationPhase, Milestone, Offset, Receipt};
+use crate::record::PhaseKind;
+
+/// An observation this much later than the server's timestamp allows was held up; clocks are known to about a tenth of
+/// a second.
+pub(super) const TOLERANCE: Offset = Offset(250_000);
+/// Maximum truncation of a server timestamp.
+const WHOLE_SECOND: Offset = Offset(1_000_000);
+
+impl Tracker<'_> {
+    /// The receipt of a change of an instance, late if it was held up. A stop has no timestamps.
+    pub(super) fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Receipt {
+        let timeline = &self.phase.timelines[position as usize];
+        let stops = self.phase.name.kind == PhaseKind::Stop;
+        if receipt.late || stops || self.fold.is_old(instance) || timeline.is_over() {
+            return receipt;
+        }
+        let new =
+            |milestone| !timeline.has(milestone) || timeline.instance_uid.as_ref() != Some(&instance.uid);
+        let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
+        let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
+        let last = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max();
+        self.weighed_by(last, instance.written, receipt)
+    }
+
+    /// The receipt of a change of a migration object, late if it was held up.
+    pub(super) fn weighed_migration(
+        &mut self,
+        position: u32,
+        migration: &Migration,
+        receipt: Receipt,
+    ) -> Receipt {
+        let timeline = &self.phase.timelines[position as usize];
+        if receipt.late || timeline.is_over() {
+            return receipt;
+        }
+        let is_new = |milestone: Milestone| !timeline.has(milestone);
+        let is_now = |phase: MigrationPhase| phase == migration.phase;
+        let stamps = migration.transitions.iter();
+        let stamps = stamps.filter(|(phase, _)| is_now(*phase) && phase.milestone().is_some_and(is_new));
+        let last = stamps.map(|(_, at)| *at).max();
+        self.weighed_by(last, migration.written, receipt)
+    }
+
+    /// The receipt, weighed by the newest timestamp of a new milestone, and by the time of the write.
+    fn weighed_by(
+        &mut self,
+        last: Option<Timestamp>,
+        written: Option<Timestamp>,
+        receipt: Receipt,
+    ) -> Receipt {
+        let Some(last) = last else { return receipt };
+        let last = written.map_or(last, |written| last.max(written));
+        let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
+        self.delays.add(if late > TOLERANCE { late } else { Offset::ZERO });
+        Receipt { late: late > TOLERANCE, ..receipt }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::observation::{Observation, What};
+    use crate::observe::{Change, Fold, InstancePhase, Source, Timeline};
+    use crate::plan::Target;
+    use crate::record::{PhaseName, PhaseRecord, PhaseSettings};
+    use crate::tracker::Beginning;
+
+    fn vm() -> Target {
+        Target { namespace: "shop".into(), name: "web".into() }
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// The timeline of a VM whose instance was Scheduled after 3.4 s and Running in second 3 by its writer's clock,
+    /// which the API server wrote in second `written`, and the watch delivered after `seen` seconds.
+    fn running(written: Option<i64>, seen: f64) -> (Timeline, bool) {
+        let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        let settings = PhaseSettings { timeout_seconds: 60, ..PhaseSettings::default() };
+        let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, Offset::ZERO);
+        phase.timelines = vec![timeline].into();
+        let targets = [vm()];
+        let mut tracker = Tracker::new(Beginning {
+            phase,
+            now: Offset::ZERO,
+            targets: &targets,
+            fold: Fold::new(&targets, false, HashSet::new()),
+            probes: Vec::new(),
+            keeps: false,
+            volumes: None,
+            launchers: None,
+            migrations: None,
+            streams: Vec::new(),
+            asked: &[0],
+        });
+        tracker.set_server_zero(Timestamp::UNIX_EPOCH);
+        let starting = Instance {
+            uid: "vmi".into(),
+            target: vm(),
+            created: Some(second(3)),
+            written: written.map(|_| second(3)),
+            phase: InstancePhase::Scheduled,
+            ..Instance::default()
+        };
+        let running = Instance {
+            written: written.map(second),
+            phase: InstancePhase::Running,
+            transitions: vec![(InstancePhase::Running, second(3))],
+            ..starting.clone()
+        };
+        for (instance, at) in [(starting, 3.4), (running, seen)] {
+            let (at, what) = (Offset::from_seconds(at), What::Instance(Change::Present(instance)));
+            tracker.observe(Observation { stream: None, at, late: false, what });
+        }
+        let delayed = tracker.delays().quantile(1.0) > Some(Offset::ZERO);
+        (tracker.phase().timelines[0].clone(), delayed)
+    }
+
+    fn source(timeline: &Timeline) -> (f64, Source) {
+        let moment = timeline.moments[&Milestone::Running];
+        (moment.at.seconds(), moment.source)
+    }
+
+    #[test]
+    fn a_change_that_its_writer_wrote_late_was_seen_at_once() {
+        let (timeline, delayed) = running(Some(5), 5.8);
+        assert_eq!((source(&timeline), delayed), ((5.8, Source::Seen), false));
+    }
+
+    /// Not before what was seen earlier in the same second.
+    #[test]
+    fn a_change_that_the_watch_held_up_is_stamped() {
+        for written in [Some(3), None] {
+            let (timeline, delayed) = running(written, 5.8);
+            assert_eq!((source(&timeline), delayed), ((3.4, Source::Stamped), true), "{written:?}");
+        }
+    }
+}
