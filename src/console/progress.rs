@@ -166,17 +166,7 @@ impl Progress {
             }
             // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}
-            Event::StillThere { what, count, since, first, why, look } => {
-                let who = match (count, first) {
-                    (1, Some(first)) => first.clone(),
-                    (_, Some(first)) => format!("{count} {what}, among them {first},"),
-                    (_, None) => format!("{count} {what}"),
-                };
-                let look = look.as_ref().map_or_else(String::new, |look| format!("; inspect it: {look}"));
-                let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
-                let text = format!("cleanup: waiting {}s for {who} to go{why}{look}", since.as_secs());
-                self.line(&state, &text);
-            }
+            Event::StillThere { .. } => self.still_there(&state, event),
             Event::NamespaceMade | Event::Gone(_) | Event::ProberWorks | Event::Restored => {
                 state.reached += 1;
             }
@@ -189,26 +179,7 @@ impl Progress {
                 state.waiting = Some(Waiting { of: *of, text });
                 self.stuck(&mut state);
             }
-            Event::Blind { at, stream, since, why } => {
-                let for_now = Duration::from_secs_f64(at.since(*since).seconds().max(0.0));
-                let since_when = monotonic_now().checked_sub(for_now).unwrap_or_else(monotonic_now);
-                state.blind.retain(|(known, _)| known != stream);
-                // One line for all streams with the same name, which mostly fail together.
-                let is_first = state.blind.iter().all(|(known, _)| named(*known) != named(*stream));
-                state.blind.push((*stream, since_when));
-                if is_first {
-                    let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
-                    self.line(&state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
-                }
-            }
-            Event::Seeing { stream, gap, .. } => {
-                state.blind.retain(|(known, _)| known != stream);
-                let stream = named(*stream);
-                if state.blind.iter().all(|(known, _)| named(*known) != stream) {
-                    let text = format!("{stream} was interrupted for {gap}; missed changes are marked");
-                    self.line(&state, &text);
-                }
-            }
+            Event::Blind { .. } | Event::Seeing { .. } => self.sight(&mut state, event),
             Event::Warning(text) => self.line(&state, text),
             Event::Interrupted => {
                 self.line(
@@ -232,6 +203,51 @@ impl Progress {
             state.draw();
         }
         self.tenths(&mut state);
+    }
+
+    /// A stream stopped delivering, or delivers again.
+    ///
+    /// Streams with the same name mostly fail together: one line is for all of them.
+    fn sight(&self, state: &mut State, event: &Event) {
+        let is_first = |state: &State, stream: Stream| {
+            state.blind.iter().all(|(known, _)| named(*known) != named(stream))
+        };
+        match event {
+            Event::Blind { at, stream, since, why } => {
+                let blind_for = Duration::from_secs_f64(at.since(*since).seconds().max(0.0));
+                let began = monotonic_now().checked_sub(blind_for).unwrap_or_else(monotonic_now);
+                state.blind.retain(|(known, _)| known != stream);
+                if is_first(state, *stream) {
+                    let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+                    self.line(state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
+                }
+                state.blind.push((*stream, began));
+            }
+            Event::Seeing { stream, gap, .. } => {
+                state.blind.retain(|(known, _)| known != stream);
+                if is_first(state, *stream) {
+                    let stream = named(*stream);
+                    self.line(
+                        state,
+                        &format!("{stream} was interrupted for {gap}; missed changes are marked"),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What cleanup waits for, and how to inspect it.
+    fn still_there(&self, state: &State, event: &Event) {
+        let Event::StillThere { what, count, since, first, why, look } = event else { return };
+        let who = match (count, first) {
+            (1, Some(first)) => first.clone(),
+            (_, Some(first)) => format!("{count} {what}, among them {first},"),
+            (_, None) => format!("{count} {what}"),
+        };
+        let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+        let look = look.as_ref().map_or_else(String::new, |look| format!("; inspect it: {look}"));
+        self.line(state, &format!("cleanup: waiting {}s for {who} to go{why}{look}", since.as_secs()));
     }
 
     fn vm(&self, state: &mut State, target: &Target, what: &VmEvent) {

@@ -55,7 +55,7 @@ impl Metadata {
     /// Whether this tool wrote the label with the UUID of the run: copies are written by others.
     pub fn is_labelled_by_us(&self) -> bool {
         let is_ours =
-            |manager: &Manager| manager.manager == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
+            |manager: &Manager| manager.name == names::FIELD_MANAGER && manager.fields_v1.has_run_id();
         self.managed_fields.iter().any(is_ours)
     }
 
@@ -141,7 +141,8 @@ impl BorrowedCondition<'_> {
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Manager {
-    manager: String,
+    #[serde(rename = "manager")]
+    name: String,
     time: Option<Timestamp>,
     fields_v1: Fields,
 }

@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn fault(spec: Value) -> Option<&'static str> {
+    fn fault(spec: &Value) -> Option<&'static str> {
         let manifest =
             json!({"spec": {"dataVolumeTemplates": [{"metadata": {"name": "root"}, "spec": spec}]}});
         let mut found = faults(&manifest);
@@ -156,7 +156,7 @@ mod tests {
                 "namespace",
             ),
         ] {
-            let found = fault(spec.clone());
+            let found = fault(&spec);
             assert!(found.is_some_and(|found| found.contains(word)), "{spec}: {found:?}");
         }
     }
@@ -173,7 +173,7 @@ mod tests {
             json!({"source": {"http": {"url": "https://a/b"}}, "pvc": {"accessModes": ["ReadWriteMany"], "resources": sized["resources"]}}),
             json!({"storage": {"dataSourceRef": {"kind": "VolumeSnapshot", "name": "a"}, "resources": sized["resources"]}}),
         ] {
-            assert_eq!(fault(spec.clone()), None, "{spec}");
+            assert_eq!(fault(&spec), None, "{spec}");
         }
         assert!(faults(&json!({"spec": {"template": {}}})).is_empty());
     }
