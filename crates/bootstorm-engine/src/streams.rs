@@ -22,7 +22,7 @@ use crate::phases::prober::ProberEvent;
 use crate::phases::probing::Probing;
 use bootstorm_model::observation::{Observation, Request, Stream, StreamKind, What};
 use bootstorm_model::observe::clock::monotonic_now;
-use bootstorm_model::observe::{Clock, NoticeKind};
+use bootstorm_model::observe::{Clock, Migration, NoticeKind};
 use bootstorm_model::plan::Target;
 use bootstorm_model::probe::{Answer, Ask, By};
 
@@ -39,6 +39,8 @@ pub(crate) struct Streams {
     pub(crate) volumes: Option<Volumes>,
     /// `None` unless VMs are migrated.
     pub(crate) migrations: Option<Migrations>,
+    /// Whether a change of a migration could not be read: what it reported first shows in a later one.
+    pub(crate) has_unread_migrations: bool,
     /// `None` unless launcher pods and events are followed.
     pub(crate) insight: Option<Insight>,
     /// `None` unless guests are probed from pods.
@@ -192,7 +194,14 @@ impl Streams {
             && let Poll::Ready(Some((number, heard))) = migrations.poll_next(cx)
         {
             let stream = Stream::new(StreamKind::Migrations, number);
-            let read = |migration: Vmim, gone| Some(What::Migration(migration.migration(gone)));
+            let after = heard.after.map(|after| self.cluster.server_time(after));
+            self.has_unread_migrations |= matches!(heard.event, WatchEvent::Unreadable(_));
+            let is_whole = !self.has_unread_migrations;
+            let read = |migration: Vmim, gone| {
+                let migration = migration.migration(gone);
+                let written = migration.written.max(after).filter(|_| is_whole);
+                Some(What::Migration(Migration { written, ..migration }))
+            };
             self.delivered(stream, heard, read);
             return Poll::Ready(());
         }
@@ -243,7 +252,7 @@ impl Streams {
 
     /// Takes the delivery of a watch; `read` gets an object, and whether it is gone.
     fn delivered<T>(&mut self, stream: Stream, heard: Delivery<T>, read: impl Fn(T, bool) -> Option<What>) {
-        let Delivery { at, late, event } = heard;
+        let Delivery { at, late, event, .. } = heard;
         let all: Vec<What> = match event {
             WatchEvent::Listed(objects) => {
                 objects.into_iter().filter_map(|object| read(object, false)).collect()

@@ -202,12 +202,21 @@ impl Cluster {
         attempt: &mut u32,
         began: Instant,
     ) -> Result<(), ClusterError> {
-        let Some(wait) = self.next_try(&error, *attempt, began) else { return Err(error) };
+        let Some(wait) = self.next_try(&error, *attempt, began) else { return Err(self.located(error)) };
         tracing::debug!(attempt, %error, "retrying");
         self.count_retry();
         tokio::time::sleep(wait).await;
         *attempt += 1;
         Ok(())
+    }
+
+    /// The error with the address that never answered: it is most likely wrong.
+    fn located(&self, mut error: ClusterError) -> ClusterError {
+        if !self.is_proved() && matches!(error.kind, Kind::Unreachable | Kind::TimedOut) {
+            let context = self.context.as_ref().map(|name| format!(" (context {name})")).unwrap_or_default();
+            error.message = format!("{}{context}: {}", self.server, error.message);
+        }
+        error
     }
 
     fn is_proved(&self) -> bool {

@@ -11,14 +11,17 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::decode::Undecodable;
 use super::error::clip;
-use super::list::list_once;
+use super::list::{list_once, version_of};
 use super::metadata::{Borrowed, BorrowedCondition, Watched};
 use super::scope::Scope;
 use super::watch::{Delivery, Needs, View, Watch, WatchEvent};
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, watch_delay};
+use bootstorm_model::observe::clock::monotonic_now;
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::Quantity;
@@ -259,6 +262,9 @@ pub struct Changes {
     only: Option<HashSet<Target>>,
     /// Instances that existed when the watches were opened, until requested.
     first: Option<ChangeDelivery>,
+    cluster: Cluster,
+    /// Asks for versions; ends with the watches.
+    sounding: JoinSet<()>,
 }
 
 impl Changes {
@@ -298,7 +304,8 @@ impl Changes {
         let watches = try_join_all(opening).await?;
         let known = watches.iter().map(|_| HashMap::new()).collect();
         let unread = watches.iter().map(|_| HashSet::new()).collect();
-        let mut changes = Self { watches, known, unread, views, only, first: None };
+        let (cluster, sounding) = (cluster.clone(), JoinSet::new());
+        let mut changes = Self { watches, known, unread, views, only, first: None, cluster, sounding };
         let mut first: Option<ChangeDelivery> = None;
         for number in 0..changes.watches.len() {
             let Some(heard) = changes.watches[number].next().await else { continue };
@@ -315,6 +322,21 @@ impl Changes {
         }
         changes.first = first;
         Ok(changes)
+    }
+
+    /// Asks the server for a version once a second from now on, so that every change is known to be no older than
+    /// that. KubeVirt's own timestamps are taken before a change is written, which may take seconds.
+    pub fn sound(&mut self) {
+        let Some((path, _)) = self.views.first().cloned() else { return };
+        let cluster = self.cluster.clone();
+        self.sounding.spawn(async move {
+            let mut due = interval(watch_delay::EVERY);
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                due.tick().await;
+                sound(&cluster, &path).await;
+            }
+        });
     }
 
     /// The next event; the first is the list of instances that existed when the watch was opened. Cancel-safe.
@@ -397,7 +419,11 @@ impl Changes {
                 ChangeEvent::Unreadable(fault)
             }
             WatchEvent::Complaint(error) => ChangeEvent::Complaint(error),
-            WatchEvent::Changed(vmi) => ChangeEvent::Changes(self.present(number, vmi).into_iter().collect()),
+            WatchEvent::Changed(mut vmi) => {
+                let after = heard.after.map(|after| self.cluster.server_time(after));
+                vmi.instance.written = vmi.instance.written.max(after);
+                ChangeEvent::Changes(self.present(number, vmi).into_iter().collect())
+            }
             WatchEvent::Removed(vmi) => {
                 let Instance { uid, target, .. } = vmi.instance;
                 self.known[number].remove(&uid);
@@ -442,6 +468,23 @@ impl Changes {
             Change::Absent { target, .. } => target,
         };
         self.only.as_ref().is_none_or(|only| only.contains(target))
+    }
+}
+
+/// Asks for the version of the collection, unless another request has told one just now: whatever is newer was committed
+/// later.
+async fn sound(cluster: &Cluster, path: &str) {
+    let sent = monotonic_now();
+    if cluster.echo().is_recent(sent) {
+        return;
+    }
+    let doing = "read the version of the virtual machine instances";
+    let asked = tokio::time::timeout(cluster.opening_limit(), version_of::<Vmi>(cluster, doing, path));
+    // Without an answer, nothing is known. The watch itself reports what the server lacks.
+    if let Ok(Ok(version)) = asked.await
+        && let Ok(version) = version.parse()
+    {
+        cluster.echo().answered(version, sent, monotonic_now());
     }
 }
 

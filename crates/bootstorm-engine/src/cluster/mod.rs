@@ -60,7 +60,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use bootstorm_model::observe::clock::wall_now;
+use bootstorm_model::observe::clock::{elapsed_since, wall_now};
 use bootstorm_model::observe::{Delays, Offset};
 pub use connect::Connection;
 pub use error::{ClusterError, Kind};
@@ -208,6 +208,12 @@ impl Cluster {
 
     fn server_clock(&self) -> MutexGuard<'_, ServerClock> {
         self.shared.server_clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reading of the monotonic clock on the server's clock.
+    pub fn server_time(&self, at: Instant) -> Timestamp {
+        let now = self.server_now();
+        now.checked_sub(elapsed_since(at)).unwrap_or(now)
     }
 
     /// Age of something on the server, by the server's own clock: ours may be a day ahead or behind.

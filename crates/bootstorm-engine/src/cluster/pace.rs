@@ -215,6 +215,7 @@ impl Cluster {
                 return ended(attempts, Err(error), certain);
             }
             attempts.sent += 1;
+            let sent = monotonic_now();
             let call = self.call(timed.doing, timed.request.clone());
             let answered = tokio::time::timeout_at(deadline.into(), call).await;
             let now = monotonic_now();
@@ -222,7 +223,7 @@ impl Cluster {
                 Ok(Ok(answer)) => {
                     let written = watch_delay::written(&answer);
                     if let Some(version) = written.as_ref().and_then(watch_delay::Written::version) {
-                        self.echo().wrote(version, now);
+                        self.echo().answered(version, sent, now);
                     }
                     let creates =
                         matches!(timed.meaning, Idempotency::Create { .. } | Idempotency::Migrate { .. });

@@ -95,6 +95,8 @@ pub struct Delivery<T> {
     pub at: Instant,
     /// Whether it may have waited in a gap.
     pub late: bool,
+    /// A time before which it was not committed, by the order of commits; `None` if unknown.
+    pub after: Option<Instant>,
     /// Content.
     pub event: WatchEvent<T>,
 }
@@ -209,8 +211,12 @@ enum End {
 
 impl<T: Watched> Follower<T> {
     fn tell(&self, event: WatchEvent<T>, late: bool) {
+        self.tell_after(event, late, None);
+    }
+
+    fn tell_after(&self, event: WatchEvent<T>, late: bool, after: Option<Instant>) {
         // The receiver is gone only when the phase has ended; the task is aborted then.
-        let _ = self.sender.send(Delivery { at: monotonic_now(), late, event });
+        let _ = self.sender.send(Delivery { at: monotonic_now(), late, after, event });
     }
 
     /// Lists, and delivers the result.
@@ -369,14 +375,13 @@ impl<T: Watched> Follower<T> {
         *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Records the delay of a change that did not wait in a gap.
-    fn compare(&self, object: &T, now: Instant, late: bool) {
+    /// Records the delay of a change that did not wait in a gap; returns a time before which it was not committed.
+    fn compare(&self, object: &T, now: Instant, late: bool) -> Option<Instant> {
         if late || !self.view.path.starts_with(COUNTED_WITH_MACHINES) {
-            return;
+            return None;
         }
-        if let Ok(version) = object.resource_version().parse() {
-            self.cluster.echo().heard(version, now);
-        }
+        let version = object.resource_version().parse().ok()?;
+        self.cluster.echo().heard(version, now)
     }
 
     async fn read(&mut self, frames: &mut Frames) -> End {
@@ -431,9 +436,10 @@ impl<T: Watched> Follower<T> {
 
     /// Delivers a change of an object.
     fn changed(&mut self, object: T, removed: bool, now: Instant, late: bool) {
-        self.compare(&object, now, late);
+        let after = self.compare(&object, now, late);
         object.resource_version().clone_into(&mut self.version);
-        self.tell(if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) }, late);
+        let event = if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) };
+        self.tell_after(event, late, after);
     }
 
     /// Delivers a line or a frame of the watch.

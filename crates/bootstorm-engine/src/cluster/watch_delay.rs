@@ -1,13 +1,17 @@
-//! Delay of the watch, measured without additional requests: by the order in which the server committed changes.
+//! Delay of the watch, without trust in any clock: by the order in which the server committed changes.
 //!
-//! A resource version counts the server's commits. If a change on the watch is older than a write of ours, and arrives
-//! after that write was answered, it was in transit for at least the time between the two. The writes are the requests
-//! of the phase, on `VirtualMachines`; the changes are those of `VirtualMachineInstances`, which the server keeps in
-//! the same place. A change that arrives before every answer to a later write shows no delay; one that no answered
-//! write followed shows nothing.
+//! A resource version counts the server's commits. Of a version that an answer of the server had, two things are known:
+//!
+//! - A change with an older version was committed before that answer. If it arrives later, it was in transit for at
+//!   least the time between the two.
+//! - A change with a newer version was committed after that request was sent, and cannot have been in transit for
+//!   longer.
+//!
+//! The versions are those of the requests of the phase, on `VirtualMachines`, and once these are sent, of a small one
+//! every second; the changes are those of `VirtualMachineInstances`, which the server keeps in the same place.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -16,12 +20,18 @@ use bootstorm_model::observe::{Delays, Offset};
 
 /// Maximum number of remembered writes; dropping older ones only weakens the bound on very late changes.
 const MOST: usize = 4096;
+/// A change is known to be newer than a request that was sent this long ago, or a little longer.
+pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// If another request was sent within this time, none is needed.
+const RECENT: Duration = Duration::from_millis(200);
 
-/// Answered writes, and changes received after them
+/// Versions of answers, and changes received after them
 #[derive(Debug, Default)]
 pub(super) struct Echo {
     /// Version → time at which its commit was known, in ascending order; entries without new information are dropped.
     written: BTreeMap<u64, Instant>,
+    /// Version → time at which it was not yet committed, or was the newest, likewise.
+    sent: BTreeMap<u64, Instant>,
     delays: Delays,
 }
 
@@ -56,8 +66,9 @@ pub(super) fn written(answer: &Answer) -> Option<Written> {
 }
 
 impl Echo {
-    /// Records an answered write.
-    pub(super) fn wrote(&mut self, version: u64, answered: Instant) {
+    /// Records the version in the answer to a request: of what it wrote, or of the collection that it read.
+    pub(super) fn answered(&mut self, version: u64, sent: Instant, answered: Instant) {
+        self.note_sent(version, sent);
         let says_nothing = self.written.range(version..).next().is_some_and(|(_, at)| *at <= answered);
         if says_nothing {
             return;
@@ -73,12 +84,33 @@ impl Echo {
         }
     }
 
-    /// Records a change received on the watch.
-    pub(super) fn heard(&mut self, version: u64, at: Instant) {
-        let Some(next) = version.checked_add(1) else { return };
-        let Some((_, committed)) = self.written.range(next..).next() else { return };
-        let late = at.saturating_duration_since(*committed);
-        self.delays.add(Offset::ZERO.plus(late));
+    fn note_sent(&mut self, version: u64, sent: Instant) {
+        let says_nothing = self.sent.range(..=version).next_back().is_some_and(|(_, at)| *at >= sent);
+        if says_nothing {
+            return;
+        }
+        while let Some((&newer, _)) = self.sent.range(version..).next().filter(|(_, at)| **at <= sent) {
+            self.sent.remove(&newer);
+        }
+        self.sent.insert(version, sent);
+        if self.sent.len() > MOST {
+            self.sent.pop_first();
+        }
+    }
+
+    /// Records a change received on the watch; returns a time before which it was not committed, if known.
+    pub(super) fn heard(&mut self, version: u64, at: Instant) -> Option<Instant> {
+        let next = version.checked_add(1)?;
+        if let Some((_, committed)) = self.written.range(next..).next() {
+            let late = at.saturating_duration_since(*committed);
+            self.delays.add(Offset::ZERO.plus(late));
+        }
+        self.sent.range(..version).next_back().map(|(_, sent)| *sent)
+    }
+
+    /// Whether the newest version known is so recent that another request would tell little.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        self.sent.last_key_value().is_some_and(|(_, sent)| now.saturating_duration_since(*sent) < RECENT)
     }
 
     /// Measured delays.
@@ -105,12 +137,13 @@ mod tests {
         let zero = monotonic_now();
         let at = |millis| zero + Duration::from_millis(millis);
         let mut echo = Echo::default();
-        echo.heard(5, at(1));
-        echo.wrote(10, at(20));
-        echo.wrote(12, at(15));
-        echo.heard(9, at(100));
-        echo.heard(11, at(10));
-        echo.heard(12, at(500));
+        assert_eq!(echo.heard(5, at(1)), None);
+        echo.answered(10, at(3), at(20));
+        echo.answered(12, at(2), at(15));
+        assert_eq!(echo.heard(9, at(100)), None);
+        assert_eq!(echo.heard(11, at(10)), Some(at(3)));
+        assert_eq!(echo.heard(12, at(500)), Some(at(3)));
+        assert!(echo.is_recent(at(202)) && !echo.is_recent(at(203)));
         let delays = echo.delays();
         assert_eq!(
             (delays.count, delays.longest),
@@ -139,20 +172,22 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_the_bound_that_all_writes_together_give(
-            writes in prop::collection::vec((0u64..50, 0u64..50), 0..20),
+            writes in prop::collection::vec((0u64..50, 0u64..50, 0u64..50), 0..20),
             heard in prop::collection::vec((0u64..50, 0u64..50), 1..20),
         ) {
             let zero = monotonic_now();
             let mut echo = Echo::default();
-            for (version, at) in &writes {
-                echo.wrote(*version, zero + Duration::from_micros(*at));
+            let at = |micros: u64| zero + Duration::from_micros(micros);
+            for (version, sent, answered) in &writes {
+                echo.answered(*version, at(*sent), at(*answered));
             }
             let mut expected = Delays::default();
-            for (version, at) in &heard {
-                echo.heard(*version, zero + Duration::from_micros(*at));
-                let first = writes.iter().filter(|(later, _)| later > version).map(|(_, at)| *at).min();
+            for (version, heard) in &heard {
+                let before = writes.iter().filter(|(earlier, ..)| earlier < version);
+                prop_assert_eq!(echo.heard(*version, at(*heard)), before.map(|(_, sent, _)| at(*sent)).max());
+                let first = writes.iter().filter(|(later, ..)| later > version).map(|(.., at)| *at).min();
                 if let Some(first) = first {
-                    expected.add(Offset(at.saturating_sub(first) as i64));
+                    expected.add(Offset(heard.saturating_sub(first) as i64));
                 }
             }
             prop_assert_eq!(echo.delays(), &expected);

@@ -602,7 +602,7 @@ impl<'a> Watching<'a> {
     }
 
     fn node(&mut self, delivered: Delivery<NodeState>) {
-        let Delivery { at, late, event } = delivered;
+        let Delivery { at, late, event, .. } = delivered;
         let at = self.clock.at(at);
         let heard = self.heard(at, late.then(|| self.nodes_gap.map_or(at, |gap| gap.from)));
         match event {

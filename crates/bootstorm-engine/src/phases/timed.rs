@@ -116,6 +116,7 @@ async fn whole(
     let needs = if name.kind == PhaseKind::Stop { Needs::MetadataOfChanges } else { Needs::Objects };
     let mut changes = watch(work.cluster, record, needs).await?;
     let mut first = first_list(&mut changes).await;
+    changes.sound();
     let mut machines = match (work.step, early) {
         (_, Some(early)) => early,
         (Step::Begin(PhaseName::CREATE), None) => Existing::default(),
@@ -279,6 +280,7 @@ async fn whole(
         changes,
         volumes: volumes.take(),
         migrations: migrations.take(),
+        has_unread_migrations: false,
         insight,
         probing,
         stalls: Stalls::new(work.cluster.pulse()),

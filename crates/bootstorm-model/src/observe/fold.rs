@@ -51,7 +51,8 @@ pub struct Instance {
     pub target: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
-    /// When this state was written, on the API server's clock: the latest time in `metadata.managedFields`.
+    /// A time at which this state was not committed yet, on the API server's clock: the latest in
+    /// `metadata.managedFields`, or that of a request whose answer is older.
     pub written: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,

@@ -25,7 +25,8 @@ pub struct Migration {
     pub vm: Target,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
-    /// When this state was written, on the API server's clock: the latest time in `metadata.managedFields`.
+    /// A time at which this state was not committed yet, on the API server's clock: the latest in
+    /// `metadata.managedFields`, or that of a request whose answer is older.
     pub written: Option<Timestamp>,
     /// `status.phase`.
     pub phase: MigrationPhase,

@@ -1,8 +1,8 @@
 //! Changes that a watch held up, known from the servers' timestamps.
 //!
-//! A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. There are two: the
-//! writer of a change takes one before it writes, which may take long, and the API server takes one on the write. Until
-//! then nobody can know of the change, so the later of the two counts.
+//! A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. But the writer of a
+//! change takes it before it writes, which may take long, and nobody can know of the change before it is committed. So
+//! what is known of that counts, too: the API server's own timestamp, taken before admission, and the order of commits.
 
 use jiff::Timestamp;
 
@@ -29,7 +29,10 @@ impl Tracker<'_> {
         let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
         let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
         let last = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max();
-        self.weighed_by(last, instance.written, receipt)
+        // The milestone may have been passed in a change that could not be read, before this one was written.
+        let is_whole = !self.has_unnamed && !self.unreadable.contains_key(&position);
+        let written = instance.written.filter(|_| is_whole);
+        self.weighed_by(last, written, receipt)
     }
 
     /// The receipt of a change of a migration object, late if it was held up.
@@ -88,6 +91,11 @@ mod tests {
     /// The timeline of a VM whose instance was Scheduled after 3.4 s and Running in second 3 by its writer's clock,
     /// which the API server wrote in second `written`, and the watch delivered after `seen` seconds.
     fn running(written: Option<i64>, seen: f64) -> (Timeline, bool) {
+        running_after(written, seen, None)
+    }
+
+    /// The same; `between` happens between the two.
+    fn running_after(written: Option<i64>, seen: f64, between: Option<What>) -> (Timeline, bool) {
         let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
         let settings = PhaseSettings { timeout_seconds: 60, ..PhaseSettings::default() };
         let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
@@ -123,9 +131,10 @@ mod tests {
             transitions: vec![(InstancePhase::Running, second(3))],
             ..starting.clone()
         };
-        for (instance, at) in [(starting, 3.4), (running, seen)] {
-            let (at, what) = (Offset::from_seconds(at), What::Instance(Change::Present(instance)));
-            tracker.observe(Observation { stream: None, at, late: false, what });
+        let present = |instance| Some(What::Instance(Change::Present(instance)));
+        for (what, at) in [(present(starting), 3.4), (between, 3.5), (present(running), seen)] {
+            let Some(what) = what else { continue };
+            tracker.observe(Observation { stream: None, at: Offset::from_seconds(at), late: false, what });
         }
         let delayed = tracker.delays().quantile(1.0) > Some(Offset::ZERO);
         (tracker.phase().timelines[0].clone(), delayed)
@@ -140,6 +149,14 @@ mod tests {
     fn a_change_that_its_writer_wrote_late_was_seen_at_once() {
         let (timeline, delayed) = running(Some(5), 5.8);
         assert_eq!((source(&timeline), delayed), ((5.8, Source::Seen), false));
+    }
+
+    #[test]
+    fn what_a_change_that_could_not_be_read_reported_was_not_passed_when_a_later_one_was_written() {
+        for whose in [Some(vm()), None] {
+            let (timeline, _) = running_after(Some(5), 5.8, Some(What::Unreadable(whose, "phase".into())));
+            assert_eq!(source(&timeline), (3.4, Source::Stamped));
+        }
     }
 
     /// Not before what was seen earlier in the same second.

@@ -189,6 +189,8 @@ pub struct Tracker<'a> {
     missed: HashSet<u32>,
     /// VMs with an unreadable object.
     unreadable: HashMap<u32, String>,
+    /// Whether an unreadable object had no name: it may be that of any VM.
+    has_unnamed: bool,
     /// Delay of changes by the server's timestamps.
     delays: Delays,
     effects: Vec<Effect>,
@@ -246,6 +248,7 @@ impl<'a> Tracker<'a> {
             told: HashSet::new(),
             missed: HashSet::new(),
             unreadable: HashMap::new(),
+            has_unnamed: false,
             delays: Delays::default(),
             effects: Vec::new(),
             events: Vec::new(),
@@ -338,6 +341,7 @@ impl<'a> Tracker<'a> {
                 }
             }
             What::Unreadable(target, why) => {
+                self.has_unnamed |= target.is_none();
                 let position = target.and_then(|target| self.fold.position(&target));
                 if let Some(position) = position {
                     self.unreadable.insert(position, why.clone());

@@ -36,6 +36,13 @@ pub fn is_outdated(store: &Store, vm: &Object, instance: &Value) -> bool {
 /// (`syncRestartRequired` in `pkg/virt-controller/watch/vm/vm.go`).
 fn fixed(template: &Value) -> Value {
     let mut template = template.clone();
+    // The webhook of machines fills these in on any update. The instance has the same values from its own.
+    for (place, value) in [(&["architecture"][..], "amd64"), (&["domain", "machine", "type"], "q35")] {
+        let place = place.iter().fold(&mut template, |value, key| &mut value[*key]);
+        if place.is_null() {
+            *place = json!(value);
+        }
+    }
     let drop = |value: &mut Value, keys: &[&str]| {
         for key in keys {
             value.as_object_mut().and_then(|fields| fields.remove(key));
