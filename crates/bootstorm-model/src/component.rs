@@ -436,7 +436,7 @@ impl Component {
             Self::Queue => row(
                 "KubeVirt's migration queue",
                 "KubeVirt's queue of migrations",
-                Some(("turn", "a turn in KubeVirt's migration queue")),
+                Some(("turn", "KubeVirt to begin the migration")),
                 &[],
                 &["raise parallelMigrationsPerCluster and parallelOutboundMigrationsPerNode in \
                      spec.configuration.migrations of the KubeVirt object, as far as the network allows"],

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::decode::Undecodable;
 use super::error::clip;
@@ -21,7 +20,7 @@ use super::metadata::{Borrowed, BorrowedCondition, Watched};
 use super::scope::Scope;
 use super::watch::{Delivery, Needs, View, Watch, WatchEvent};
 use super::{Cluster, ClusterError, watch_delay};
-use bootstorm_model::observe::clock::monotonic_now;
+use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::observe::{Change, Instance, InstancePhase, Move};
 use bootstorm_model::plan::Target;
 use bootstorm_model::plan::sizing::Quantity;
@@ -330,11 +329,12 @@ impl Changes {
         let Some((path, _)) = self.views.first().cloned() else { return };
         let cluster = self.cluster.clone();
         self.sounding.spawn(async move {
-            let mut due = interval(watch_delay::EVERY);
-            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                due.tick().await;
+                let began = monotonic_now();
                 sound(&cluster, &path).await;
+                // The age of a version is the pause and the time for its answer.
+                let pause = watch_delay::EVERY.saturating_sub(elapsed_since(began) * 3);
+                tokio::time::sleep(pause.max(watch_delay::SHORTEST_PAUSE)).await;
             }
         });
     }

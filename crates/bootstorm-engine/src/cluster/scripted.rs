@@ -139,6 +139,37 @@ async fn a_server_that_closes_every_watch_at_once_is_given_time_and_what_it_hide
     assert!(gap > Duration::from_secs(7), "{gap:?} of 9 s are a gap");
 }
 
+/// Gaps of a watch that delivers nothing for 150 s, and the lines with which the next one begins.
+async fn gaps_after_silence(lines: Vec<String>) -> (Vec<Duration>, u32) {
+    let opened = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&opened);
+    let cluster = instances(move |number, _| {
+        count.store(number + 1, Ordering::Relaxed);
+        Reply::Lines(if number == 0 { Vec::new() } else { lines.clone() }, true)
+    });
+    let mut changes = Changes::open(&cluster, &Scope::All, "", Needs::Objects).await.unwrap();
+    let (mut gaps, mut blind) = (Vec::new(), None);
+    let end = tokio::time::Instant::now() + Duration::from_secs(150);
+    while let Ok(Some(received)) = tokio::time::timeout_at(end, changes.next()).await {
+        match received.event {
+            ChangeEvent::Interrupted { since, .. } => blind = Some(since),
+            ChangeEvent::Restored => gaps.extend(blind.take().map(|since| received.at - since)),
+            ChangeEvent::Changes(all) => assert!(all.is_empty() || received.late),
+            _ => {}
+        }
+    }
+    (gaps, opened.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_watch_is_opened_again_and_has_a_gap_only_if_it_should_have_delivered() {
+    assert_eq!(gaps_after_silence(Vec::new()).await, (Vec::new(), 2));
+    let missed = r#"{"type":"MODIFIED","object":{"metadata":{"name":"a","namespace":"p-1","uid":"a","resourceVersion":"6"},"status":{"phase":"Running"}}}"#;
+    let (gaps, opened) = gaps_after_silence(vec![missed.to_owned()]).await;
+    assert_eq!((gaps.len(), opened), (1, 2));
+    assert!((100..102).contains(&gaps[0].as_secs()), "{gaps:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_that_cannot_be_read_is_passed_and_what_follows_is_heard() {
     let event = |kind: &str, name: &str, version: u32, status: &str| {

@@ -23,8 +23,11 @@ use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 const WATCH_SECONDS: u32 = 290;
 /// A watch that the server ends after this long has ended as requested.
 const TIME_IS_UP: Duration = Duration::from_secs(WATCH_SECONDS as u64 - 5);
-/// A watch that delivers nothing, not even a bookmark (sent about every 60 s), for this long is dead.
-const DEAD_AFTER: Duration = Duration::from_secs(100);
+/// A watch that delivers nothing for this long, not even a bookmark, may be dead.
+///
+/// A server sends bookmarks about every 60 s, but only if it knows of a newer version: none for a quiet collection if
+/// etcd does not notify of progress (`--watch-progress-notify-interval`; 10 min by default, kubeadm sets 5 s).
+const SUSPECTED_AFTER: Duration = Duration::from_secs(100);
 /// A watch that ends as requested, and is open again within this time, has no gap.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
 /// A watch that delivers nothing and ends within this time is reopened only after a pause.
@@ -146,6 +149,7 @@ impl<T: Watched> Watch<T> {
             delivered: Arc::new(Mutex::new(now)),
             blind: false,
             late_until: None,
+            quiet_since: None,
         };
         let opened = follower.begin().await?;
         let delivered = Arc::clone(&follower.delivered);
@@ -194,6 +198,9 @@ struct Follower<T> {
     blind: bool,
     /// Time until which changes may have waited in a gap.
     late_until: Option<Instant>,
+    /// Last delivery of a watch that was replaced because it was silent. It was quiet, unless the next one begins with
+    /// changes that it should have delivered.
+    quiet_since: Option<Instant>,
 }
 
 /// Reason for the end of a stream of events
@@ -201,8 +208,10 @@ struct Follower<T> {
 enum End {
     /// The server closed it; continue from the last version.
     Closed,
-    /// It broke, or was silent for too long.
+    /// It broke.
     Broken,
+    /// It was silent for so long that it may be dead.
+    Silent,
     /// Its version is too old or unknown: everything must be relisted.
     Unresumable,
     /// It is suspected to be dead.
@@ -328,7 +337,11 @@ impl<T: Watched> Follower<T> {
                     let end = self.read(&mut events).await;
                     let lasted = elapsed_since(opened);
                     tracing::debug!(?end, ?lasted, doing = self.doing, "a watch ended");
-                    self.interrupted(end == End::Closed && lasted >= TIME_IS_UP);
+                    if end == End::Silent {
+                        self.quiet_since = Some(self.last_heard);
+                    } else {
+                        self.interrupted(end == End::Closed && lasted >= TIME_IS_UP);
+                    }
                     let fruitful = self.version != before || lasted >= FRUITLESS;
                     vain = if fruitful && end != End::Unresumable { 0 } else { vain + 1 };
                     resumable = end != End::Unresumable;
@@ -354,7 +367,8 @@ impl<T: Watched> Follower<T> {
     /// Reports that nothing is delivered any more.
     fn interrupted(&mut self, expected: bool) {
         if !std::mem::replace(&mut self.blind, true) {
-            self.tell(WatchEvent::Interrupted { since: self.last_heard, expected }, true);
+            let since = self.quiet_since.take().unwrap_or(self.last_heard);
+            self.tell(WatchEvent::Interrupted { since, expected }, true);
         }
     }
 
@@ -366,7 +380,17 @@ impl<T: Watched> Follower<T> {
                 self.late_until = Some(monotonic_now() + CATCHING_UP);
             }
         }
+        if self.quiet_since.is_some() {
+            self.late_until = Some(monotonic_now() + CATCHING_UP);
+        }
         self.delivers(monotonic_now());
+    }
+
+    /// Reports the gap of a watch that was silent because it was dead, as this late change shows.
+    fn was_dead(&mut self, late: bool) {
+        let Some(since) = self.quiet_since.take().filter(|_| late) else { return };
+        self.tell(WatchEvent::Interrupted { since, expected: false }, true);
+        self.tell(WatchEvent::Restored, true);
     }
 
     /// Records that the connection delivered.
@@ -385,8 +409,8 @@ impl<T: Watched> Follower<T> {
     }
 
     async fn read(&mut self, frames: &mut Frames) -> End {
-        let dead = sleep_until((self.last_heard + DEAD_AFTER).into());
-        tokio::pin!(dead);
+        let silent = sleep_until((self.last_heard + SUSPECTED_AFTER).into());
+        tokio::pin!(silent);
         loop {
             tokio::select! {
                 biased;
@@ -403,13 +427,13 @@ impl<T: Watched> Follower<T> {
                     }
                 },
                 () = self.reopen.notified() => return End::Suspected,
-                () = &mut dead => {
-                    let until = self.last_heard + DEAD_AFTER;
+                () = &mut silent => {
+                    let until = self.last_heard + SUSPECTED_AFTER;
                     if until <= monotonic_now() {
-                        return End::Broken;
+                        return End::Silent;
                     }
                     // It has delivered since the timer was set.
-                    dead.as_mut().reset(until.into());
+                    silent.as_mut().reset(until.into());
                     continue;
                 }
             }
@@ -436,6 +460,7 @@ impl<T: Watched> Follower<T> {
 
     /// Delivers a change of an object.
     fn changed(&mut self, object: T, removed: bool, now: Instant, late: bool) {
+        self.was_dead(late);
         let after = self.compare(&object, now, late);
         object.resource_version().clone_into(&mut self.version);
         let event = if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) };
@@ -458,6 +483,7 @@ impl<T: Watched> Follower<T> {
             }
             Some(Heard::Unreadable(fault)) => {
                 let version = fault.version.clone();
+                self.was_dead(late);
                 self.tell(WatchEvent::Unreadable(fault), late);
                 if version.is_empty() {
                     return Err(End::Unresumable);

@@ -22,6 +22,8 @@ use bootstorm_model::observe::{Delays, Offset};
 const MOST: usize = 4096;
 /// A change is known to be newer than a request that was sent this long ago, or a little longer.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// Shortest pause between two requests, for a server that answers slowly.
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// If another request was sent within this time, none is needed.
 const RECENT: Duration = Duration::from_millis(200);
 
