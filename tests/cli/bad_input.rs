@@ -4,6 +4,7 @@ use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 use bootstorm_sandbox::value::json;
 
+use super::servers::Refusing;
 use crate::support::{Cluster, Program};
 
 /// Whether the cluster holds only what it had at the start.
@@ -55,11 +56,10 @@ fn unknown_context() {
 #[test]
 fn unreachable_server() {
     let cluster = Cluster::instant();
-    // A port that was free a moment ago, with no listener.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    drop(listener);
-    cluster.run(&["setup", "--server", &url]).exits(1).complains(&["failed to", "refused", "cluster-info"]);
+    let nobody = Refusing::new();
+    let url = nobody.url("https");
+    let named = format!("{url}: Connection refused");
+    cluster.run(&["setup", "--server", &url]).exits(1).complains(&["failed to", &named, "cluster-info"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use bootstorm_sandbox::value::Value;
 
+use super::servers::Refusing;
 use crate::support::Cluster;
 use crate::support::tools::skipped;
 
@@ -155,8 +156,8 @@ fn figures_of_the_cluster_are_kept_and_shown() {
 #[test]
 fn a_server_that_is_not_there_never_disturbs_a_phase() {
     let cluster = Cluster::instant();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let closed = format!("http://127.0.0.1:{port}");
+    let gone = Refusing::new();
+    let closed = gone.url("http");
     let run = ["run", "--end", "2", "-q", "--no-storm", "--prometheus"];
     let ran = cluster.run(&[&run[..], &[&closed]].concat()).exits(0);
     assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bootstorm_sandbox::value::{Value, json};
 
+use super::servers::Refusing;
 use crate::support::Cluster;
 
 /// A received request
@@ -141,8 +142,8 @@ fn what_is_refused_is_counted_and_named_and_ends_no_phase() {
 #[test]
 fn a_server_that_is_down_costs_one_warning() {
     let cluster = Cluster::instant();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
+    let gone = Refusing::new();
+    let url = gone.url("http");
     let ran = cluster.run(&["run", "--end", "2", "-q", "--index", &url]).exits(0);
     assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);
     ran.complains(&[

@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 
+use super::servers::Refusing;
 use crate::support::{Cluster, Ran};
 
 /// Part of every secret of these tests, and of nothing else.
@@ -309,8 +310,8 @@ fn a_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_one_warning()
 #[test]
 fn a_collector_that_is_gone_or_hangs_does_not_disturb_a_run_but_fails_a_report() {
     let cluster = Cluster::instant();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gone = format!("http://{gone}");
+    let nobody = Refusing::new();
+    let gone = nobody.url("http");
     let ran = run(&cluster, &[], &["--otlp", &gone]).exits(0);
     assert_eq!(ran.stderr.matches("warning").count(), 1, "{}", ran.stderr);
     cluster

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use super::servers::{Server, unpacked};
+use super::servers::{Refusing, Server, unpacked};
 use crate::support::Cluster;
 
 /// Part of every secret of these tests, and of nothing else.
@@ -126,8 +126,8 @@ fn a_gateway_that_refuses_is_one_warning_and_learns_no_more_than_its_own_secret(
 #[test]
 fn a_gateway_that_is_gone_does_not_disturb_a_run_but_fails_a_report() {
     let cluster = Cluster::instant();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{gone}");
+    let gone = Refusing::new();
+    let url = gone.url("http");
     let ran = cluster.run(&["run", "--end", "2", "--probe", "none", "--push", &url]).exits(0);
     assert_eq!(ran.stderr.matches("warning").count(), 1, "{}", ran.stderr);
     cluster

@@ -252,7 +252,9 @@ impl Streams {
 
     /// Takes the delivery of a watch; `read` gets an object, and whether it is gone.
     fn delivered<T>(&mut self, stream: Stream, heard: Delivery<T>, read: impl Fn(T, bool) -> Option<What>) {
-        let Delivery { at, late, event, .. } = heard;
+        let Delivery { at, mut late, event, .. } = heard;
+        // What exists when a watch is opened came to be before.
+        late |= matches!(event, WatchEvent::Listed(_));
         let all: Vec<What> = match event {
             WatchEvent::Listed(objects) => {
                 objects.into_iter().filter_map(|object| read(object, false)).collect()

@@ -27,6 +27,9 @@ pub struct DowntimeBlock {
     pub guests: usize,
     /// Guests that never answered: their downtime is unknown.
     pub silent: usize,
+    /// Guests that no prober could hear for longer than they are known to have been silent: it is unknown, too.
+    #[serde(default)]
+    pub unheard: usize,
     /// Guests that missed at least one attempt.
     pub interrupted: usize,
     /// Guests that no longer answered when the phase ended.
@@ -36,8 +39,14 @@ pub struct DowntimeBlock {
 }
 
 impl Downtime {
-    /// The longest interruption of a guest; `None` if it never answered.
-    pub(super) fn of(timeline: &Timeline, ended: Offset) -> Option<Self> {
+    /// The longest interruption of a guest; `None` if it is unknown.
+    pub(super) fn of(timeline: &Timeline, phase: &PhaseRecord) -> Option<Self> {
+        let known = Self::known(timeline, end_of(phase))?;
+        (!is_unheard(timeline, &known, phase)).then_some(known)
+    }
+
+    /// The longest known interruption of a guest; `None` if it never answered.
+    fn known(timeline: &Timeline, ended: Offset) -> Option<Self> {
         if timeline.migration.is_none() || timeline.probes.is_empty() {
             return None;
         }
@@ -58,12 +67,15 @@ impl DowntimeBlock {
         if !phase.migrates() && !phase.drains() || phase.probing.is_none() {
             return None;
         }
-        let all: Vec<Option<Downtime>> =
-            phase.participants().map(|timeline| Downtime::of(timeline, end_of(phase))).collect();
-        let known: Vec<Downtime> = all.iter().copied().flatten().collect();
+        let ended = end_of(phase);
+        let silent =
+            phase.participants().filter(|timeline| Downtime::known(timeline, ended).is_none()).count();
+        let known: Vec<Downtime> =
+            phase.participants().filter_map(|timeline| Downtime::of(timeline, phase)).collect();
         Some(Self {
             guests: known.len(),
-            silent: all.len() - known.len(),
+            silent,
+            unheard: phase.participants().count() - silent - known.len(),
             interrupted: known.iter().filter(|one| one.seconds > 0.0).count(),
             away: known.iter().filter(|one| one.open).count(),
             summary: Summary::of(&Sample::new(known.iter().map(|one| one.seconds), 0)),
@@ -71,16 +83,25 @@ impl DowntimeBlock {
     }
 }
 
+/// Whether a guest may have been silent for longer than known, while no prober could hear it.
+///
+/// As everywhere, two answers up to three intervals apart are no interruption.
+fn is_unheard(timeline: &Timeline, known: &Downtime, phase: &PhaseRecord) -> bool {
+    let interval = phase.probing.as_ref().map_or(0, |probing| probing.interval_millis) as f64 / 1000.0;
+    timeline.unprobed_for.seconds() > known.seconds.max(3.0 * interval)
+}
+
 /// End of the watched time of a phase.
-pub(super) fn end_of(phase: &PhaseRecord) -> Offset {
+fn end_of(phase: &PhaseRecord) -> Offset {
     phase.ended.or(phase.watched_until).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootstorm_model::observe::{Milestone, Moment, Source};
+    use bootstorm_model::observe::{Milestone, Moment, Outcome, Source};
     use bootstorm_model::probe::Interruption;
+    use bootstorm_model::record::{PhaseKind, PhaseName, PhaseSettings, ProbeHealth, StormKind};
 
     fn guest(interruptions: &[(f64, Option<f64>)]) -> Timeline {
         let at = Offset::from_seconds;
@@ -97,11 +118,32 @@ mod tests {
     #[test]
     fn the_longest_interruption_since_the_request_is_the_downtime_of_a_guest() {
         let end = Offset::from_seconds(20.0);
-        let of = |timeline: &Timeline| Downtime::of(timeline, end).map(|one| (one.seconds, one.open));
+        let of = |timeline: &Timeline| Downtime::known(timeline, end).map(|one| (one.seconds, one.open));
         assert_eq!(of(&guest(&[])), Some((0.0, false)));
         assert_eq!(of(&guest(&[(0.1, Some(0.9)), (4.0, Some(4.5)), (8.0, Some(8.2))])), Some((0.5, false)));
         assert_eq!(of(&guest(&[(4.0, Some(4.5)), (12.0, None)])), Some((8.0, true)));
         let silent = Timeline { migration: Some(Box::default()), ..Timeline::new(0) };
         assert_eq!(of(&silent), None, "it never answered");
+    }
+
+    #[test]
+    fn a_guest_that_nobody_could_hear_for_longer_has_no_known_downtime() {
+        let settings = PhaseSettings { kind: StormKind::Migrate, ..PhaseSettings::default() };
+        let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
+        let mut phase = PhaseRecord::new(name, jiff::Timestamp::UNIX_EPOCH, settings, 4);
+        phase.probing = Some(ProbeHealth { interval_millis: 200, ..ProbeHealth::default() });
+        phase.ended = Some(Offset::from_seconds(20.0));
+        let unheard = |seconds: f64, interruptions: &[(f64, Option<f64>)]| Timeline {
+            unprobed_for: Offset::from_seconds(seconds),
+            outcome: Outcome::Reached,
+            ..guest(interruptions)
+        };
+        let one = [(4.0, Some(7.0))];
+        let all = [unheard(0.5, &[]), unheard(4.0, &[]), unheard(2.0, &one), unheard(4.0, &one)];
+        let known = all.iter().map(|timeline| Downtime::of(timeline, &phase).map(|one| one.seconds));
+        assert_eq!(known.collect::<Vec<_>>(), [Some(0.0), None, Some(3.0), None]);
+        phase.timelines = all.to_vec().into();
+        let block = DowntimeBlock::of(&phase).unwrap();
+        assert_eq!((block.guests, block.silent, block.unheard), (2, 0, 2));
     }
 }

@@ -236,8 +236,7 @@ impl PhaseBlock {
             .iter()
             .zip(&waves)
             .map(|(timeline, wave)| {
-                let downtime =
-                    Downtime::of(timeline, downtime::end_of(phase)).filter(|_| phase.probing.is_some());
+                let downtime = Downtime::of(timeline, phase).filter(|_| phase.probing.is_some());
                 Row { wave: *wave, downtime, ..Row::of(timeline, targets) }.diagnosed(timeline, phase.goal)
             })
             .collect();

@@ -99,7 +99,11 @@ fn processors(health: &Health) -> Option<f64> {
 fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     let has = |timeline: &Timeline, source: Source| {
         let known = |milestone: &Milestone| timeline.moments.get(milestone);
-        [Milestone::Running, phase.goal].iter().filter_map(known).any(|moment| moment.source == source)
+        // A request is always seen; what begins an outage that others cause may not be.
+        [Milestone::Requested, Milestone::Running, phase.goal]
+            .iter()
+            .filter_map(known)
+            .any(|moment| moment.source == source)
     };
     let count = |of: &dyn Fn(&Timeline) -> bool| phase.participants().filter(|timeline| of(timeline)).count();
     let sample = Sample::to_milestone(&phase.timelines, phase.goal, phase.goal);

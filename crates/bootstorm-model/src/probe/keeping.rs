@@ -156,6 +156,16 @@ impl Keeping {
         }
     }
 
+    /// Records that the process that heard a guest before has ended then, and its last answer was lost with it.
+    pub fn taken_over(&mut self, target: u32, since: Offset) {
+        self.guests.insert(target, State { unprobed: Some(since), ..State::default() });
+    }
+
+    /// Time since which a guest that answered before has not been heard, because no prober could hear it.
+    pub fn unheard_since(&self, target: u32) -> Option<Offset> {
+        self.guests.get(&target)?.unprobed
+    }
+
     /// Whether a guest answers, as far as known.
     pub fn answers(&self, target: u32) -> Option<bool> {
         let state = self.guests.get(&target)?;

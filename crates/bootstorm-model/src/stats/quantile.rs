@@ -1,8 +1,10 @@
 //! Quantiles of samples with missing values, by nearest rank.
 //!
-//! The only definition in use for the times of VMs: with `n` values, the missing ones included and sorted after all others, the quantile at
-//! level `p` is the value of rank `⌈p · n⌉` (from 1). If that rank falls among the missing, the quantile is *not
-//! reached*: it is larger than anything observed. So with 4 of 100 missing, p95 is a number; with 6 it is not. Every
+//! The only definition in use for the times of VMs: with `n` values, the missing ones included and sorted after all
+//! others, the quantile at level `p` is the value of rank `⌈p · n⌉` (from 1). If that rank falls among the missing, the
+//! quantile is *not reached*: it is larger than anything observed. So with 4 of 100 missing, p95 is a number; with 6 it
+//! is not. VMs of which nobody knows whether they arrived count as well, between the two: there, the quantile is
+//! *unknown*. Below, it is a number that holds at the latest. Every
 //! quantile is a value that some VM actually took, and means "this share of the VMs was there after this many seconds",
 //! which is the question about recovery time.
 
@@ -66,19 +68,16 @@ pub enum Quantile {
 impl Quantile {
     /// The quantile of a sample at a level.
     pub fn of(sample: &Sample, level: Level) -> Self {
-        let rank = level.rank(sample.n() + sample.later().len());
+        let open = sample.later().len() + sample.undecided();
+        let rank = level.rank(sample.n() + open);
         let at = |values: &[f64]| values.get(rank - 1).copied();
-        let latest = at(sample.values());
-        if sample.later().is_empty() {
-            return latest.map_or(Self::NotReached, Self::At);
-        }
+        let Some(latest) = at(sample.values()) else {
+            // Whoever may have arrived comes before whoever certainly did not.
+            return if rank <= sample.arrived() + open { Self::Unknown } else { Self::NotReached };
+        };
         let mut earliest = [sample.values(), sample.later()].concat();
         earliest.sort_unstable_by(f64::total_cmp);
-        match (at(&earliest), latest) {
-            (Some(earliest), Some(latest)) if earliest >= latest => Self::At(latest),
-            (None, _) => Self::NotReached,
-            _ => Self::Unknown,
-        }
+        if at(&earliest) == Some(latest) { Self::At(latest) } else { Self::Unknown }
     }
 
     /// The median of the figures of several storms: of an even number of them, the mean of the two in the middle.
@@ -171,6 +170,18 @@ mod tests {
             [50.0, 80.0, 85.0, 90.0, 95.0, 100.0].map(|p| Quantile::of(&sample, Level::percent(p).unwrap()));
         let (known, unknown) = (Quantile::At, Quantile::Unknown);
         assert_eq!(quantiles, [known(10.0), known(16.0), unknown, unknown, unknown, Quantile::NotReached]);
+    }
+
+    #[test]
+    fn where_nobody_knows_who_arrived_a_quantile_is_unknown() {
+        use crate::stats::Arrival::{After, Missing, Undecided};
+        let known = (1..=14).map(|seconds| After(f64::from(seconds)));
+        let sample = Sample::of(known.chain([Undecided; 5]).chain([Missing]));
+        assert_eq!((sample.n(), sample.unknown()), (15, 5));
+        let quantiles =
+            [50.0, 70.0, 75.0, 95.0, 100.0].map(|p| Quantile::of(&sample, Level::percent(p).unwrap()));
+        let (known, unknown) = (Quantile::At, Quantile::Unknown);
+        assert_eq!(quantiles, [known(10.0), known(14.0), unknown, unknown, Quantile::NotReached]);
     }
 
     #[test]

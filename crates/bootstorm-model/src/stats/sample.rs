@@ -19,9 +19,10 @@ pub enum Arrival {
     Missing,
     /// Not observed, and not waited for: the VM reached its goal after this many seconds without having arrived.
     Later(f64),
-    /// Arrived, but the time of its request or of its arrival was lost with the process that knew it; or it could not
-    /// be observed whether it arrived in time.
+    /// Arrived, but the time of its request or of its arrival was lost with the process that knew it.
     Unknown,
+    /// It could not be observed whether it arrived in time.
+    Undecided,
 }
 
 impl Arrival {
@@ -29,7 +30,7 @@ impl Arrival {
     pub fn seconds(self) -> Option<f64> {
         match self {
             Self::After(seconds) => Some(seconds),
-            Self::Missing | Self::Later(_) | Self::Unknown => None,
+            Self::Missing | Self::Later(_) | Self::Unknown | Self::Undecided => None,
         }
     }
 }
@@ -44,14 +45,15 @@ impl From<Option<f64>> for Arrival {
 /// Values that arrived, in ascending order, and the number of missing ones
 ///
 /// A missing value is *censored*: it is larger than every value that arrived, by an unknown amount. An unknown value is
-/// neither: its VM arrived after a time that was lost, or it could not be observed whether it did. It is counted beside
-/// the sample and takes no part in any statistic. A VM that was not waited for counts as unknown, too, but a quantile that
-/// depends on its time is unknown.
+/// neither: its VM arrived after a time that was lost. It is counted beside the sample and takes no part in any
+/// statistic. A VM that was not waited for counts as unknown, too, as does one of which nobody knows whether it arrived:
+/// a quantile that depends on these is unknown.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     arrived: Vec<f64>,
     missing: usize,
     unknown: usize,
+    undecided: usize,
     /// Lower bounds of the values that were not waited for, ascending.
     later: Vec<f64>,
 }
@@ -72,6 +74,7 @@ impl Sample {
                 Arrival::After(_) | Arrival::Missing => sample.missing += 1,
                 Arrival::Later(bound) if bound.is_finite() => sample.later.push(bound),
                 Arrival::Later(_) | Arrival::Unknown => sample.unknown += 1,
+                Arrival::Undecided => sample.undecided += 1,
             }
         }
         sample.later.sort_unstable_by(f64::total_cmp);
@@ -111,9 +114,14 @@ impl Sample {
         self.missing
     }
 
-    /// Number of VMs that arrived at an unknown time, or were not waited for; not part of `n`.
+    /// Number of VMs that arrived at an unknown time, were not waited for, or may not have arrived; not part of `n`.
     pub fn unknown(&self) -> usize {
-        self.unknown + self.later.len()
+        self.unknown + self.later.len() + self.undecided
+    }
+
+    /// Number of VMs of which nobody knows whether they arrived.
+    pub fn undecided(&self) -> usize {
+        self.undecided
     }
 
     /// Lower bounds of the values that were not waited for, ascending.
@@ -129,7 +137,13 @@ impl Sample {
     /// The sample without its missing values.
     #[must_use]
     pub fn without_missing(&self) -> Self {
-        Self { arrived: self.arrived.clone(), missing: 0, unknown: self.unknown(), later: Vec::new() }
+        Self {
+            arrived: self.arrived.clone(),
+            missing: 0,
+            unknown: self.unknown(),
+            undecided: 0,
+            later: Vec::new(),
+        }
     }
 
     /// The smallest value.
@@ -164,7 +178,7 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
     let reached = timeline.outcome == Outcome::Reached;
     if milestone == goal && !reached {
         let is_unknown = timeline.outcome == Outcome::Unknown;
-        return if is_unknown { Arrival::Unknown } else { Arrival::Missing };
+        return if is_unknown { Arrival::Undecided } else { Arrival::Missing };
     }
     match seconds_to(timeline, milestone) {
         Some(seconds) => Arrival::After(seconds),

@@ -64,11 +64,9 @@ impl<'a> Starts<'a> {
 
     /// A VM's time to a milestone, as far as known.
     pub fn arrival(&self, timeline: &Timeline, milestone: Milestone) -> Arrival {
-        let undecided = milestone == self.goal && timeline.outcome == Outcome::Unknown;
         match (self.zero, arrival(timeline, milestone, self.goal)) {
             (Zero::Requested, arrival) => arrival,
-            (Zero::Filled, Arrival::Unknown) if undecided => Arrival::Unknown,
-            (Zero::Filled, Arrival::Missing) => Arrival::Missing,
+            (Zero::Filled, open @ (Arrival::Missing | Arrival::Undecided)) => open,
             (Zero::Filled, Arrival::Later(_)) => {
                 self.seconds(timeline, self.goal).map_or(Arrival::Unknown, Arrival::Later)
             }

@@ -54,7 +54,8 @@ impl Tracker<'_> {
         })
     }
 
-    /// Records the guests that do not answer at their new addresses, at the end of a phase.
+    /// Records the guests that do not answer at their new addresses, and those that were not heard again, at the end of
+    /// a phase.
     pub(super) fn note_lost(&mut self, now: Offset) {
         let Some(keeping) = &self.keeping else { return };
         for timeline in &mut *self.phase.timelines {
@@ -62,6 +63,19 @@ impl Tracker<'_> {
                 timeline.interruptions.push(lost);
                 self.changed.insert(timeline.target);
             }
+            if let Some(since) = keeping.unheard_since(timeline.target) {
+                timeline.unprobed_for = Offset(timeline.unprobed_for.0 + now.since(since).0);
+                self.changed.insert(timeline.target);
+            }
+        }
+    }
+
+    /// Continues with the guests that the process before has heard.
+    pub(super) fn hear_on(&mut self) {
+        let since = self.phase.watched_until.unwrap_or_default();
+        let Some(keeping) = &mut self.keeping else { return };
+        for timeline in self.phase.timelines.iter().filter(|timeline| !timeline.probes.is_empty()) {
+            keeping.taken_over(timeline.target, since);
         }
     }
 

@@ -262,7 +262,9 @@ impl<'a> Tracker<'a> {
             migrations,
             probes,
         };
-        if !keeps {
+        if keeps {
+            tracker.hear_on();
+        } else {
             // Seen by the process before: no change will set these limits.
             for target in running {
                 tracker.limit_answer(target);

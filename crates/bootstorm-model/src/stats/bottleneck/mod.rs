@@ -234,7 +234,7 @@ fn unnamed(evidence: &Evidence<'_>, parts: &[Part]) -> String {
     }
 }
 
-/// Whether a VM took part and did not arrive.
+/// Whether a VM was asked to, and did not arrive.
 fn is_missing(timeline: &Timeline) -> bool {
-    matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut)
+    timeline.is_asked() && matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut)
 }

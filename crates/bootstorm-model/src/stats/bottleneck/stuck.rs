@@ -20,7 +20,7 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let ((from, to), vms) = together(evidence)?;
     let warning = warning(&vms);
     let refused = warning.as_ref().is_some_and(|warning| warning.reason == FAILED_CREATE);
-    let crashing = vms.iter().filter(|timeline| timeline.restarts > 0).count() * 2 > vms.len();
+    let crashing = vms.iter().filter(|timeline| is_crashing(timeline)).count() * 2 > vms.len();
     let component = match Component::between(evidence.storm.goal, from, to).suspect() {
         _ if crashing => Component::Crashing,
         Some(Component::Controller) if refused => Component::Refused,
@@ -65,6 +65,11 @@ pub(super) fn together<'a>(evidence: &Evidence<'a>) -> Option<((Milestone, Miles
     (largest.1.len() as f64 >= DOMINANT * missing as f64).then_some(largest)
 }
 
+/// Whether an instance of it ended, and no later one runs.
+fn is_crashing(timeline: &Timeline) -> bool {
+    timeline.restarts > 0 && !timeline.has(Milestone::Running)
+}
+
 /// Layers of the causes of these VMs.
 fn layers(vms: &[&Timeline], goal: Milestone) -> Vec<Layer> {
     let diagnoses = vms.iter().filter_map(|timeline| Diagnosis::of_failed(timeline, goal));
@@ -82,7 +87,7 @@ fn place(timeline: &Timeline, evidence: &Evidence<'_>) -> (Milestone, Milestone)
             && is_on_the_way(*milestone, goal)
     };
     let last = timeline.moments.keys().filter(|milestone| is_stage(milestone)).max();
-    if timeline.restarts > 0 {
+    if is_crashing(timeline) {
         // Its last instance is gone, and the milestones of that instance are forgotten.
         return (Milestone::Scheduled, Milestone::Running);
     }
@@ -177,6 +182,18 @@ mod tests {
         };
         let breakdown = Breakdown::of(&evidence).unwrap();
         breakdown.bottleneck.map(|found| found.sentence).or(breakdown.unnamed).unwrap()
+    }
+
+    #[test]
+    fn vms_that_run_after_a_crash_or_were_never_asked_are_not_stuck_before() {
+        use Milestone::{Accepted, Instance, Pod, Requested, Running, Scheduled};
+        let crashed =
+            Timeline { restarts: 1, ..vm(&[Requested, Accepted, Instance, Pod, Scheduled, Running]) };
+        let told = sentence(&vec![crashed.clone(); 4]);
+        assert!(told.contains("between running and reachable"), "{told}");
+        let back = Timeline { outcome: Outcome::Reached, ..crashed };
+        let told = sentence(&[vec![back; 4], vec![vm(&[]); 4]].concat());
+        assert!(!told.contains("stuck"), "{told}");
     }
 
     #[test]

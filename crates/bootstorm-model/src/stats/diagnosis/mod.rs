@@ -44,9 +44,10 @@ impl Diagnosis {
         rules::diagnose(timeline, goal)
     }
 
-    /// Why a VM missed the goal; `None` if it reached it, took no part, or is pending.
+    /// Why a VM missed the goal; `None` if it reached it, was not asked to, or is pending.
     pub fn of_failed(timeline: &Timeline, goal: Milestone) -> Option<Self> {
-        matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut).then(|| Self::of(timeline, goal))
+        let missed = matches!(timeline.outcome, Outcome::Failed | Outcome::TimedOut);
+        (missed && timeline.is_asked()).then(|| Self::of(timeline, goal))
     }
 
     /// Last Kubernetes warning about a VM that reached the goal.

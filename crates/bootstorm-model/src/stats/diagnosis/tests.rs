@@ -1,5 +1,7 @@
 //! One VM per problem; VMs with the same problem get the same text.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::observe::{Findings, LauncherState, Offset, Warning};
 
@@ -118,12 +120,13 @@ fn refusals_stops_and_clean_vms() {
     let refused = Timeline {
         outcome: Outcome::Failed,
         reason: Some("failed to create the virtual machine: admission webhook denied the request".into()),
-        ..Timeline::new(0)
+        ..stuck(Milestone::Requested)
     };
     assert_eq!(says(&refused).0, Component::Api);
     assert!(says(&refused).1.starts_with("failed to create the virtual machine"), "{refused:?}");
     let stop = |timeline| Diagnosis::of_failed(&timeline, Milestone::Gone).unwrap().waits_for;
-    let mut stopping = Timeline { outcome: Outcome::TimedOut, ..Timeline::new(0) };
+    assert_eq!(Diagnosis::of_failed(&Timeline { moments: BTreeMap::new(), ..refused }, Milestone::Running), None);
+    let mut stopping = stuck(Milestone::Requested);
     assert_eq!(stop(stopping.clone()), Component::Stop);
     stopping.see(Milestone::Stopping, Offset(1));
     assert_eq!(stop(stopping), Component::Shutdown);

@@ -31,7 +31,8 @@ fn watch(of: &Conditions) -> Found {
     if of.gaps == 0 && of.unseen == 0 {
         return (Some(Validity::Valid), "it was never interrupted".into());
     }
-    let uncertain = if of.late > 0 { of.longest_gap.max(1.0) } else { 1.0 };
+    let stamped = if of.stamped > 0 { 1.0 } else { 0.0 };
+    let uncertain = if of.late > 0 { of.longest_gap.max(stamped) } else { stamped };
     let grade = match share(of.unseen, of.vms) {
         share if share > MANY && exceeds(uncertain, of.median, MANY) => Validity::Invalid,
         share if share > SOME => Validity::Qualified,
@@ -125,6 +126,9 @@ fn lateness(late: Late, median: Option<f64>) -> Validity {
 }
 
 fn requests(of: &Conditions) -> Found {
+    if of.asked == 0 {
+        return (None, "not measured: no request is known".into());
+    }
     let grade = if of.put_off > 0 && share(of.put_off, of.asked) >= SOME {
         Validity::Qualified
     } else {

@@ -93,9 +93,17 @@ fn cells(title: String, phase: Option<String>, summary: &Summary, with_unknown: 
 
 /// Number of VMs that are not in the figures of a phase.
 pub(crate) fn unknown(phase: &PhaseBlock) -> Option<Note> {
-    let unknown = phase.summary(phase.goal).unknown;
-    let text = || format!("{} that reached the goal after an unknown time.", words::vms(unknown));
-    (unknown > 0).then(|| Note::new(text()).about(format!("Not in the figures of {}", phase.name)))
+    let undecided = phase.counts.unknown;
+    let lost = phase.summary(phase.goal).unknown.saturating_sub(undecided);
+    let lost_time =
+        (lost > 0).then(|| format!("{} that reached the goal after an unknown time", words::vms(lost)));
+    let unseen = (undecided > 0).then(|| {
+        let it = if undecided == 1 { "it" } else { "they" };
+        format!("{} of which nobody knows whether {it} reached the goal", words::vms(undecided))
+    });
+    let text: Vec<String> = [lost_time, unseen].into_iter().flatten().collect();
+    let about = format!("Not in the figures of {}", phase.name);
+    (!text.is_empty()).then(|| Note::new(format!("{}.", text.join("; "))).about(about))
 }
 
 /// The guide's word for a milestone: the time to `reachable` is its "Ping".

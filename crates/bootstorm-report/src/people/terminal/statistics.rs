@@ -212,6 +212,10 @@ fn downtime(page: &mut Page, phase: &PhaseBlock) {
         let silent = words::count(block.silent, "guest");
         page.labelled("Downtime unknown", &format!("{silent} that answered no probe before"));
     }
+    if block.unheard > 0 {
+        let unheard = words::count(block.unheard, "guest");
+        page.labelled("Downtime unknown", &format!("{unheard} that no prober could hear for a while"));
+    }
 }
 
 fn recovery(page: &mut Page, phase: &PhaseBlock) {
