@@ -67,7 +67,7 @@ fn put_off_requests_qualify_a_phase() {
         measured(&ran, "requests").contains("of 6 VMs were deferred by the server, 3 answers 429"),
         "{ran:?}"
     );
-    cluster.run(&["report"]).prints(&["create:                 qualified", "requests: those of"]);
+    cluster.run(&["report"]).prints(&["create:                 qualified", "requests: the requests of"]);
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl Compared {
             .filter(|_| unseen.is_none() && first_boot && unlike.is_none());
         let sample = after.sample(judged);
         let failed = storm.count(Outcome::Failed) + storm.count(Outcome::TimedOut);
-        let verdict = Verdict::on(&Evidence { ratio, failed, storm: &sample })
+        let before = boots.as_ref().map(|boots| boots.sample(judged));
+        let verdict = Verdict::on(&Evidence { ratio, baseline: before.as_ref(), failed, storm: &sample })
             .filter(|_| storm.state == PhaseState::Done && invalid.is_none());
         let unjudged = verdict.is_none().then(|| {
             let known =

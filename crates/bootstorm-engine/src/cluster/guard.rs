@@ -1,9 +1,12 @@
 //! Guards requests and saves: verifies that this process still holds the run's lock.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+use super::ClusterError;
 
 use bootstorm_model::observe::clock::{continuous_now, wall_now};
 
@@ -42,7 +45,14 @@ impl Renewed {
 
 /// Check before everything that relies on the lock
 #[derive(Debug, Clone)]
-pub struct Guard(pub(super) watch::Receiver<Standing>);
+pub struct Guard {
+    pub(super) standing: watch::Receiver<Standing>,
+    /// Why the last renewal failed.
+    pub(super) refused: Refused,
+}
+
+/// The error of the last renewal, shared with whoever renews; `None` once it succeeds
+pub(super) type Refused = Arc<Mutex<Option<ClusterError>>>;
 
 #[cfg(test)]
 impl Guard {
@@ -50,22 +60,36 @@ impl Guard {
     pub(crate) fn held() -> Self {
         let (sender, receiver) = watch::channel(Standing::Held(Renewed::now()));
         std::mem::forget(sender);
-        Self(receiver)
+        Self::of(receiver)
+    }
+
+    pub(super) fn of(standing: watch::Receiver<Standing>) -> Self {
+        Self { standing, refused: Refused::default() }
+    }
+
+    /// Pretends that the last renewal failed.
+    pub(crate) fn refuse(&self, why: ClusterError) {
+        *self.refused.lock().unwrap() = Some(why);
     }
 }
 
 impl Guard {
+    /// Why the lock could not be renewed the last time, if it could not.
+    pub fn refused(&self) -> Option<ClusterError> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits until the lock is certainly held. Returns false once it is lost. Cancel-safe.
     ///
     /// Waits while the lease cannot be renewed: another process may have it by now, or the cluster does not answer.
     pub async fn is_ours(&mut self) -> bool {
         loop {
-            match *self.0.borrow_and_update() {
+            match *self.standing.borrow_and_update() {
                 Standing::Lost => return false,
                 Standing::Held(renewed) if renewed.is_fresh() => return true,
                 Standing::Held(_) => {}
             }
-            if self.0.changed().await.is_err() {
+            if self.standing.changed().await.is_err() {
                 return false;
             }
         }
@@ -73,7 +97,7 @@ impl Guard {
 
     /// Waits until the lock is lost. Cancel-safe.
     pub async fn lost(&mut self) {
-        if self.0.wait_for(|standing| matches!(standing, Standing::Lost)).await.is_err() {
+        if self.standing.wait_for(|standing| matches!(standing, Standing::Lost)).await.is_err() {
             // It was released; the result is no longer relevant.
             std::future::pending::<()>().await;
         }
@@ -87,7 +111,7 @@ impl Guard {
         let fresh = Renewed::now();
         let old = Renewed { wall: fresh.wall - jiff::SignedDuration::from_secs(61), ..fresh };
         let (sender, receiver) = watch::channel(Standing::Held(old));
-        (sender, Self(receiver))
+        (sender, Self::of(receiver))
     }
 }
 
@@ -104,7 +128,7 @@ mod tests {
     async fn a_stale_lock_is_waited_for_and_a_lost_one_is_not() {
         assert!(old(10).is_fresh() && old(-500).is_fresh() && !old(61).is_fresh());
         let (sender, receiver) = watch::channel(Standing::Held(old(61)));
-        let mut guard = Guard(receiver);
+        let mut guard = Guard::of(receiver);
         let soon = Duration::from_millis(20);
         assert!(tokio::time::timeout(soon, guard.is_ours()).await.is_err(), "it waits for the renewal");
         sender.send(Standing::Held(Renewed::now())).unwrap();

@@ -1,6 +1,7 @@
 //! The lock of a run: a Lease with a holder, renewed while it works.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use kube::api::GetParams;
 use tokio::sync::watch;
 
 use super::call::{built, on, path, post_params};
-use super::guard::{DURATION, Guard, Renewed, Standing};
+use super::guard::{DURATION, Guard, Refused, Renewed, Standing};
 use super::list::list_all;
 use super::names::{self, READY, Role};
 use super::process::Process;
@@ -146,14 +147,20 @@ impl Cluster {
         }
         let duty = interrupt.duty();
         let (standing, guard) = watch::channel(Standing::Held(renewed));
-        let renewer =
-            Renewer { cluster: self.clone(), name: name.clone(), holder: holder.to_owned(), standing };
+        let refused = Refused::default();
+        let renewer = Renewer {
+            cluster: self.clone(),
+            name: name.clone(),
+            holder: holder.to_owned(),
+            standing,
+            refused: Arc::clone(&refused),
+        };
         let task = tokio::spawn(renewer.renew());
         Ok(Held {
             cluster: self.clone(),
             name,
             holder: holder.to_owned(),
-            guard: Guard(guard),
+            guard: Guard { standing: guard, refused },
             task,
             _duty: duty,
         })
@@ -276,6 +283,7 @@ struct Renewer {
     name: String,
     holder: String,
     standing: watch::Sender<Standing>,
+    refused: Refused,
 }
 
 impl Renewer {
@@ -285,7 +293,9 @@ impl Renewer {
         loop {
             tokio::time::sleep(pause).await;
             let at = Renewed::now();
-            pause = match self.renew_once().await {
+            let renewed = self.renew_once().await;
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = renewed.as_ref().err().cloned();
+            pause = match renewed {
                 Ok(true) => {
                     let _ = self.standing.send(Standing::Held(at));
                     RENEWAL

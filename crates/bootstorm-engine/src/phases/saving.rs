@@ -159,7 +159,14 @@ async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), ClusterError> 
     let (kind, message) = match tokio::time::timeout(limit, guard.is_ours()).await {
         Ok(true) => return Ok(()),
         Ok(false) => (Kind::Conflict, "the lock on the run was lost".to_owned()),
-        Err(_) => (Kind::TimedOut, "the lock on the run could not be renewed in time".to_owned()),
+        Err(_) => {
+            let in_time = "the lock on the run could not be renewed in time";
+            match guard.refused() {
+                // Its hint tells what to do.
+                Some(why) => (why.kind, format!("{in_time}: {}", why.message)),
+                None => (Kind::TimedOut, in_time.to_owned()),
+            }
+        }
     };
     Err(ClusterError::new("save the record", kind, message))
 }
@@ -176,5 +183,9 @@ mod tests {
         let error = locked(&mut guard, limit).await.unwrap_err();
         assert_eq!((error.kind, began.elapsed().as_secs()), (Kind::TimedOut, 150));
         assert!(error.message.contains("could not be renewed in time"), "{error}");
+        guard.refuse(ClusterError::new("renew the lock of the run", Kind::Credentials, "Unauthorized"));
+        let error = locked(&mut guard, limit).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Credentials);
+        assert!(error.message.ends_with("could not be renewed in time: Unauthorized"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Offset, Timeline, Warning};
+use crate::text::normalised;
 
 /// Maximum number of warnings kept for one VM; repeated ones count as one.
 const MOST_WARNINGS: usize = 8;
@@ -47,12 +48,16 @@ pub enum NoticeKind {
 impl Timeline {
     /// Records a warning that occurred `said` times since it was last received.
     ///
-    /// The same text about the same kind of object is one warning. Beyond the limit, warnings with different texts
-    /// merge if their reason is the same, and further reasons are dropped: the first ones are closest to the cause.
+    /// The same text about the same kind of object is one warning, apart from numbers and random names: virt-controller
+    /// retries with another pod each time. Beyond the limit, warnings with different texts merge if their reason is the
+    /// same, and further reasons are dropped: the first ones are closest to the cause.
     pub fn warn(&mut self, warning: Warning) {
         let alike = |known: &&mut Warning| known.kind == warning.kind && known.reason == warning.reason;
         let is_full = self.warnings.len() >= MOST_WARNINGS;
-        let same = self.warnings.iter_mut().filter(alike).find(|known| known.message == warning.message);
+        let text = normalised(&warning.message);
+        let same =
+            |known: &&mut Warning| known.message == warning.message || normalised(&known.message) == text;
+        let same = self.warnings.iter_mut().filter(alike).find(same);
         let known = match same {
             None if is_full => self.warnings.iter_mut().rev().find(alike),
             same => same,
@@ -97,16 +102,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_tried_again_under_another_name_is_one_warning() {
+        let mut timeline = Timeline::new(0);
+        for (at, name) in [(1, "x7k2p"), (2, "b4c9d"), (3, "zzt5v")] {
+            let text = format!("pods \"virt-launcher-vm-{name}\" is forbidden: exceeded quota: q");
+            timeline.warn(warning("FailedCreate", &text, at));
+        }
+        let [one] = &timeline.warnings[..] else { panic!("{:?}", timeline.warnings) };
+        assert_eq!((one.count, one.message.contains("zzt5v")), (3, true));
+    }
+
+    #[test]
     fn a_flood_stays_small_and_keeps_what_came_first() {
         let mut timeline = Timeline::new(0);
         timeline.warn(warning("FailedScheduling", "0/3 nodes", 1));
         for n in 0..100 {
-            timeline.warn(warning("BackOff", &format!("try {n}"), n));
+            timeline.warn(warning("BackOff", &"x".repeat(n as usize + 1), n));
         }
         timeline.warn(warning("Later", "x", 200));
         assert_eq!(timeline.warnings.len(), MOST_WARNINGS);
         assert_eq!(timeline.warnings[0].reason, "FailedScheduling");
         let last = timeline.warnings.last().unwrap();
-        assert_eq!((last.message.as_str(), last.count), ("try 99", 94));
+        assert_eq!((last.message.len(), last.count), (100, 94));
     }
 }

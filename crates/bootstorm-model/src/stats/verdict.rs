@@ -88,6 +88,8 @@ const ENOUGH_FOR_VARIANCE: usize = 10;
 pub struct Evidence<'a> {
     /// Mean boot of the storm ÷ mean boot of the baseline, if both are known.
     pub ratio: Option<f64>,
+    /// Seconds to the judged milestone in the baseline, if there is one.
+    pub baseline: Option<&'a Sample>,
     /// VMs of the storm that failed or timed out.
     pub failed: usize,
     /// Seconds to the judged milestone in the storm; its size is the number of VMs that took part.
@@ -116,7 +118,7 @@ impl Verdict {
             None => vec![failures.filter(|finding| finding.grade == Grade::Critical)?],
             Some(ratio) => {
                 let rules = [
-                    Some(by_ratio(ratio)),
+                    Some(by_ratio(ratio, evidence.baseline)),
                     failures,
                     by_outliers(evidence.storm),
                     by_variance(evidence.storm),
@@ -135,9 +137,15 @@ impl Verdict {
     }
 }
 
-fn by_ratio(ratio: f64) -> Finding {
+fn by_ratio(ratio: f64, baseline: Option<&Sample>) -> Finding {
     let grade = band(ratio, [2.0, 3.0, 5.0]);
-    let reason = format!("the storm's mean is {ratio:.2} times the baseline's");
+    let covered = match baseline {
+        Some(baseline) if baseline.missing() > 0 => {
+            format!(", which covers {} of {} VMs", baseline.arrived(), baseline.n())
+        }
+        _ => String::new(),
+    };
+    let reason = format!("the storm's mean is {ratio:.2} times the baseline's{covered}");
     Finding { grade, rule: Rule::Ratio, reason }
 }
 
@@ -199,7 +207,20 @@ mod tests {
 
     fn verdict(ratio: Option<f64>, failed: usize, values: &[f64]) -> Option<Verdict> {
         let storm = Sample::new(values.iter().copied(), failed);
-        Verdict::on(&Evidence { ratio, failed, storm: &storm })
+        Verdict::on(&Evidence { ratio, baseline: None, failed, storm: &storm })
+    }
+
+    #[test]
+    fn a_baseline_of_a_few_vms_says_so() {
+        let (storm, baseline) = (Sample::new([1.0; 8], 0), Sample::new([1.2], 7));
+        let on =
+            |baseline| Evidence { ratio: Some(0.86), baseline: Some(baseline), failed: 0, storm: &storm };
+        let reason = |baseline| Verdict::on(&on(baseline)).unwrap().reason;
+        assert_eq!(
+            reason(&baseline),
+            "the storm's mean is 0.86 times the baseline's, which covers 1 of 8 VMs"
+        );
+        assert_eq!(reason(&storm), "the storm's mean is 0.86 times the baseline's");
     }
 
     fn decided(ratio: f64, failed: usize, values: &[f64]) -> (Grade, Rule) {
@@ -267,7 +288,8 @@ mod tests {
         use crate::stats::Arrival;
         let arrivals = [Arrival::Missing].into_iter().chain([Arrival::Unknown; 30]);
         let storm = Sample::of(arrivals.chain([Arrival::After(1.0); 9]));
-        let verdict = Verdict::on(&Evidence { ratio: Some(1.0), failed: 1, storm: &storm }).unwrap();
+        let verdict =
+            Verdict::on(&Evidence { ratio: Some(1.0), baseline: None, failed: 1, storm: &storm }).unwrap();
         assert_eq!(verdict.reason, "1 of 40 VMs (2.5 %) did not reach the goal");
     }
 

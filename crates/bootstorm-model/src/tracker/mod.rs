@@ -533,10 +533,12 @@ impl<'a> Tracker<'a> {
 
     /// Adds the diagnosis of a VM that did not reach the goal.
     pub fn diagnose(&mut self, target: u32, complaint: String, findings: Option<crate::observe::Findings>) {
+        // That it runs, it did before its migration.
+        let says_nothing = complaint.is_empty() || self.phase.migrates() && complaint == "Running";
         let timeline = self.timeline(target);
         timeline.findings = findings.map(Box::new);
         timeline.reason = Some(match timeline.reason.take() {
-            Some(reason) if !complaint.is_empty() => format!("{reason}: {complaint}"),
+            Some(reason) if !says_nothing => format!("{reason}: {complaint}"),
             Some(reason) => reason,
             None => complaint,
         });

@@ -24,6 +24,8 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let component = match Component::between(evidence.storm.goal, from, to).suspect() {
         _ if crashing => Component::Crashing,
         Some(Component::Controller) if refused => Component::Refused,
+        // Nobody has a turn that they could wait for.
+        Some(Component::Queue) if nobody_passed(evidence, Milestone::Pod) => Component::Controller,
         suspect => suspect::where_nodes_are_lost(suspect?, vms.iter().copied()),
     };
     let noun = match component {
@@ -63,6 +65,10 @@ pub(super) fn together<'a>(evidence: &Evidence<'a>) -> Option<((Milestone, Miles
     let missing: usize = stuck.values().map(Vec::len).sum();
     let largest = stuck.into_iter().max_by_key(|(_, vms)| vms.len())?;
     (largest.1.len() as f64 >= DOMINANT * missing as f64).then_some(largest)
+}
+
+fn nobody_passed(evidence: &Evidence<'_>, milestone: Milestone) -> bool {
+    !evidence.storm.timelines.iter().any(|timeline| timeline.has(milestone))
 }
 
 /// Whether an instance of it ended, and no later one runs.

@@ -1,5 +1,7 @@
 //! Normalizes a message: the part that VMs with the same problem share, short enough for a line.
 
+use std::borrow::Cow;
+
 use crate::observe::Warning;
 
 /// Maximum length of an essence.
@@ -25,7 +27,7 @@ pub(super) fn told(word: &str, message: &str) -> String {
 fn of(word: &str, message: &str) -> String {
     let essence = match word {
         "FailedScheduling" | "Unschedulable" => scheduling(message),
-        _ => first_sentence(refusal(message)).to_owned(),
+        _ => without_value(first_sentence(refusal(message))).into_owned(),
     };
     super::super::reason::normalised(&clip(&essence))
 }
@@ -48,13 +50,26 @@ fn scheduling(message: &str) -> String {
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-/// Message of a quota or webhook, without the pod's name and without totals.
+/// Message of a quota, a limit or a webhook, without the pod's name and without totals.
 fn refusal(message: &str) -> &str {
-    let words = message.rsplit_once("is forbidden: ").map_or(message, |(_, rest)| rest);
+    let words = message.strip_prefix("(combined from similar events): ").unwrap_or(message);
+    let after = |words: &'_ str, end: &str| words.rfind(end).map(|start| start + end.len());
+    let start = after(words, "is forbidden: ").or_else(|| after(words, " is invalid: "));
+    let words = &words[start.unwrap_or_default()..];
     if words.starts_with("exceeded quota") {
         words.split(", requested").next().unwrap_or(words)
     } else {
         words
+    }
+}
+
+/// A field's fault without the value, which may be long: `spec.a: Invalid value: "300Mi": must be less`.
+fn without_value(text: &str) -> Cow<'_, str> {
+    let Some((field, value)) = text.split_once("Invalid value: ") else { return text.into() };
+    let end = if value.starts_with('"') { "\": " } else { ": " };
+    match value.split_once(end) {
+        Some((_, fault)) => format!("{field}{fault}").into(),
+        None => text.into(),
     }
 }
 

@@ -77,6 +77,11 @@ fn quotas_images_claims_and_crashes_are_named() {
     assert_eq!(says(&heard).0, Component::Filling);
     assert!(says(&heard).1.starts_with("FailedPvcNotFound: PVC p-<n>/nowhere does not exist"), "{heard:?}");
 
+    let limit = "(combined from similar events): Error creating pod: Pod \"virt-launcher-vm-x7k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"322Mi\": must be less than or equal to memory limit of 100Mi";
+    let heard = warned(stuck(Milestone::Instance), "VirtualMachineInstance", "FailedCreate", limit);
+    let text = "FailedCreate: spec.containers[<n>].resources.requests: must be less than or equal to memory limit of <n>Mi";
+    assert_eq!(says(&heard).1, text);
+
     let mut unanswered = stuck(Milestone::Instance);
     unanswered.moments.remove(&Milestone::Accepted);
     assert_eq!(says(&unanswered).0, Component::Pod);
@@ -125,7 +130,10 @@ fn refusals_stops_and_clean_vms() {
     assert_eq!(says(&refused).0, Component::Api);
     assert!(says(&refused).1.starts_with("failed to create the virtual machine"), "{refused:?}");
     let stop = |timeline| Diagnosis::of_failed(&timeline, Milestone::Gone).unwrap().waits_for;
-    assert_eq!(Diagnosis::of_failed(&Timeline { moments: BTreeMap::new(), ..refused }, Milestone::Running), None);
+    assert_eq!(
+        Diagnosis::of_failed(&Timeline { moments: BTreeMap::new(), ..refused }, Milestone::Running),
+        None
+    );
     let mut stopping = stuck(Milestone::Requested);
     assert_eq!(stop(stopping.clone()), Component::Stop);
     stopping.see(Milestone::Stopping, Offset(1));

@@ -140,9 +140,9 @@ fn requests(of: &Conditions) -> Found {
     };
     let measured = match (of.put_off, of.throttled) {
         (0, _) => "each was accepted or refused at once".to_owned(),
-        (put_off, 0) => format!("those of {put_off} of {} had to be resent", vms(of.asked)),
+        (put_off, 0) => format!("the requests of {put_off} of {} had to be resent", vms(of.asked)),
         (put_off, throttled) => format!(
-            "those of {put_off} of {} were deferred by the server, {}",
+            "the requests of {put_off} of {} were deferred by the server, {}",
             vms(of.asked),
             count(throttled as usize, "answer") + " 429"
         ),

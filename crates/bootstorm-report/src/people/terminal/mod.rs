@@ -206,7 +206,7 @@ fn header(page: &mut Page, report: &Report) {
     if !report.setup.done {
         page.line("The setup of this run is not complete.");
     }
-    if report.phases.is_empty() {
+    if report.phases.is_empty() && report.observation.is_none() {
         let is_adopted = matches!(report.plan.template, TemplateSource::Adopted { .. });
         page.line(if is_adopted { "No VM has been stopped yet." } else { "No VM has been created yet." });
     }
