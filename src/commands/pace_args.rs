@@ -10,7 +10,7 @@ use bootstorm_model::record::{FailureLimit, PhaseSettings, Via};
 /// How to start and stop VMs
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ViaArg {
-    /// Merge patch of spec.runStrategy
+    /// Patch of spec.runStrategy that tests the VM's UID
     #[default]
     Patch,
     /// The start and stop subresources, as used by virtctl

@@ -76,7 +76,6 @@ pub async fn command(context: &Context, args: &SetupArgs) -> Result<Exit, Failur
 
 fn summary(session: &Session, record: &RunRecord) -> String {
     let plan = &record.plan;
-    let unknown = || "unknown".to_owned();
     let mut lines = vec![
         ("VMs", format!("{} named {}, from {}", plan.size(), plan.vm_name, line(&plan.template.to_string()))),
         ("namespaces", plan.layout.describe(&plan.prefix, (plan.start, plan.end))),
@@ -97,12 +96,13 @@ fn summary(session: &Session, record: &RunRecord) -> String {
     lines.push(("record", format!("configmap/bootstorm-{} in namespace {place}", plan.prefix)));
     let facts = &record.facts;
     let version = |found: &Option<String>| line(found.as_deref().unwrap_or("unknown")).into_owned();
-    let nodes = facts.schedulable_nodes.map_or_else(unknown, |nodes| nodes.to_string());
+    let nodes = match facts.schedulable_nodes {
+        None => "number of nodes unknown".to_owned(),
+        Some(1) => "1 node for VMs".to_owned(),
+        Some(nodes) => format!("{nodes} nodes for VMs"),
+    };
     let versions = [version(&facts.kubernetes), version(&facts.kubevirt)];
-    lines.push((
-        "cluster",
-        format!("Kubernetes {}, KubeVirt {}, {nodes} nodes for VMs", versions[0], versions[1]),
-    ));
+    lines.push(("cluster", format!("Kubernetes {}, KubeVirt {}, {nodes}", versions[0], versions[1])));
     let lines: String = lines.iter().map(|(name, text)| format!("  {name:<10}  {text}\n")).collect();
     let text =
         format!("run {0} is set up\n{lines}next: kubectl bootstorm create --ns-prefix {0}\n", plan.prefix);

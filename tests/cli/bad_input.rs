@@ -4,7 +4,7 @@ use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 use bootstorm_sandbox::value::json;
 
-use super::servers::Refusing;
+use super::refusing::Refusing;
 use crate::support::{Cluster, Program};
 
 /// Whether the cluster holds only what it had at the start.
@@ -58,7 +58,7 @@ fn unreachable_server() {
     let cluster = Cluster::instant();
     let nobody = Refusing::new();
     let url = nobody.url("https");
-    let named = format!("{url}: Connection refused");
+    let named = format!("{url}/ (context ");
     cluster.run(&["setup", "--server", &url]).exits(1).complains(&["failed to", &named, "cluster-info"]);
 }
 

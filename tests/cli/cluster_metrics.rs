@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use bootstorm_sandbox::value::Value;
 
-use super::servers::Refusing;
+use super::refusing::Refusing;
 use crate::support::Cluster;
 use crate::support::tools::skipped;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bootstorm_sandbox::value::{Value, json};
 
-use super::servers::Refusing;
+use super::refusing::Refusing;
 use crate::support::Cluster;
 
 /// A received request

@@ -50,6 +50,7 @@ mod push;
 mod read_back;
 mod record;
 mod recoveries;
+mod refusing;
 mod repeat;
 mod secrets;
 mod servers;

@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 
-use super::servers::Refusing;
+use super::refusing::Refusing;
 use crate::support::{Cluster, Ran};
 
 /// Part of every secret of these tests, and of nothing else.

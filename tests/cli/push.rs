@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use super::servers::{Refusing, Server, unpacked};
+use super::refusing::Refusing;
+use super::servers::{Server, unpacked};
 use crate::support::Cluster;
 
 /// Part of every secret of these tests, and of nothing else.

@@ -190,19 +190,7 @@ impl Streams {
             self.delivered(stream, heard, |volume: DataVolume, _| volume.volume().map(What::Volume));
             return Poll::Ready(());
         }
-        if let Some(migrations) = &mut self.migrations
-            && let Poll::Ready(Some((number, heard))) = migrations.poll_next(cx)
-        {
-            let stream = Stream::new(StreamKind::Migrations, number);
-            let after = heard.after.map(|after| self.cluster.server_time(after));
-            self.has_unread_migrations |= matches!(heard.event, WatchEvent::Unreadable(_));
-            let is_whole = !self.has_unread_migrations;
-            let read = |migration: Vmim, gone| {
-                let migration = migration.migration(gone);
-                let written = migration.written.max(after).filter(|_| is_whole);
-                Some(What::Migration(Migration { written, ..migration }))
-            };
-            self.delivered(stream, heard, read);
+        if self.poll_migrations(cx).is_ready() {
             return Poll::Ready(());
         }
         if let Some(insight) = &mut self.insight {
@@ -241,6 +229,27 @@ impl Streams {
                 });
                 self.push(Some(stream), monotonic_now(), true, what);
             }
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Takes a delivery of the watch on migrations.
+    fn poll_migrations(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(migrations) = &mut self.migrations
+            && let Poll::Ready(Some((number, heard))) = migrations.poll_next(cx)
+        {
+            let stream = Stream::new(StreamKind::Migrations, number);
+            let time = |at| self.cluster.server_time(at);
+            let (after, committed) = (heard.commit.after.map(time), heard.commit.by.map(time));
+            self.has_unread_migrations |= matches!(heard.event, WatchEvent::Unreadable(_));
+            let is_repeated = self.has_unread_migrations;
+            let read = |migration: Vmim, gone| {
+                let migration = migration.migration(gone);
+                let written = migration.written.max(after);
+                Some(What::Migration(Migration { written, committed, is_repeated, ..migration }))
+            };
+            self.delivered(stream, heard, read);
             return Poll::Ready(());
         }
         Poll::Pending

@@ -15,7 +15,7 @@ use bootstorm_model::record::{
 use bootstorm_model::stats::{self, Curve, FirstRequest, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
-use super::downtime::{self, Downtime, DowntimeBlock};
+use super::downtime::{Downtime, DowntimeBlock};
 use super::failures::{FailureBlock, OutliersBlock};
 use super::natural;
 use super::nodes::{BalanceBlock, NodeBlock};

@@ -195,6 +195,7 @@ impl From<Text<'_>> for Vmi {
             transitions: vmi.status.phase_transition_timestamps.iter().filter_map(transition).collect(),
             phase: phase(&vmi.status.phase),
             written: vmi.metadata.written(),
+            committed: None,
             uid: vmi.metadata.uid.into_owned(),
             target: Target {
                 namespace: vmi.metadata.namespace.into_owned(),
@@ -420,8 +421,9 @@ impl Changes {
             }
             WatchEvent::Complaint(error) => ChangeEvent::Complaint(error),
             WatchEvent::Changed(mut vmi) => {
-                let after = heard.after.map(|after| self.cluster.server_time(after));
-                vmi.instance.written = vmi.instance.written.max(after);
+                let time = |at| self.cluster.server_time(at);
+                vmi.instance.written = vmi.instance.written.max(heard.commit.after.map(time));
+                vmi.instance.committed = heard.commit.by.map(time);
                 ChangeEvent::Changes(self.present(number, vmi).into_iter().collect())
             }
             WatchEvent::Removed(vmi) => {

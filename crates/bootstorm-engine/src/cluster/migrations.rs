@@ -115,6 +115,8 @@ impl Vmim {
             },
             created: self.metadata.creation_timestamp,
             written: self.metadata.written(),
+            committed: None,
+            is_repeated: false,
             object: Target { namespace: self.metadata.namespace, name: self.metadata.name },
             uid: self.metadata.uid,
             gone,

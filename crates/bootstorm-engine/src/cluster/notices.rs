@@ -137,13 +137,19 @@ impl CoreEvent {
     }
 }
 
+/// A message without the words of a client that sends too many alike.
+fn told(message: &str) -> &str {
+    let message = message.trim();
+    message.strip_prefix("(combined from similar events): ").unwrap_or(message)
+}
+
 impl Text<'_> {
     fn notice(self) -> Option<Notice> {
         let series = self.series.unwrap_or_default();
         let what = match (&*self.r#type, &*self.reason) {
             ("Warning", _) => NoticeKind::Warning {
                 reason: clip(&self.reason, MOST_TOLD),
-                message: clip(self.message.trim(), MOST_TOLD),
+                message: clip(told(&self.message), MOST_TOLD),
                 count: self.count.unwrap_or(0).max(series.count).max(1),
             },
             (_, "SuccessfulAttachVolume") => NoticeKind::Attached,

@@ -16,6 +16,7 @@ use super::list::{EXPIRED, METADATA, METADATA_EACH, list_within, version_of};
 pub use super::list::{count, each_page, list_all, list_metadata};
 use super::metadata::Watched;
 use super::stall::{CATCHING_UP, Pulse};
+use super::watch_delay::Commit;
 use super::{Cluster, ClusterError, Kind, messages, protobuf};
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 
@@ -98,8 +99,8 @@ pub struct Delivery<T> {
     pub at: Instant,
     /// Whether it may have waited in a gap.
     pub late: bool,
-    /// A time before which it was not committed, by the order of commits; `None` if unknown.
-    pub after: Option<Instant>,
+    /// When it was committed, as far as known.
+    pub commit: Commit,
     /// Content.
     pub event: WatchEvent<T>,
 }
@@ -220,12 +221,12 @@ enum End {
 
 impl<T: Watched> Follower<T> {
     fn tell(&self, event: WatchEvent<T>, late: bool) {
-        self.tell_after(event, late, None);
+        self.tell_committed(event, late, Commit::default());
     }
 
-    fn tell_after(&self, event: WatchEvent<T>, late: bool, after: Option<Instant>) {
+    fn tell_committed(&self, event: WatchEvent<T>, late: bool, commit: Commit) {
         // The receiver is gone only when the phase has ended; the task is aborted then.
-        let _ = self.sender.send(Delivery { at: monotonic_now(), late, after, event });
+        let _ = self.sender.send(Delivery { at: monotonic_now(), late, commit, event });
     }
 
     /// Lists, and delivers the result.
@@ -399,13 +400,13 @@ impl<T: Watched> Follower<T> {
         *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Records the delay of a change that did not wait in a gap; returns a time before which it was not committed.
-    fn compare(&self, object: &T, now: Instant, late: bool) -> Option<Instant> {
+    /// Records the delay of a change that did not wait in a gap; returns what is known about its commit.
+    fn compare(&self, object: &T, now: Instant, late: bool) -> Commit {
         if late || !self.view.path.starts_with(COUNTED_WITH_MACHINES) {
-            return None;
+            return Commit::default();
         }
-        let version = object.resource_version().parse().ok()?;
-        self.cluster.echo().heard(version, now)
+        let version = object.resource_version().parse();
+        version.map_or_else(|_| Commit::default(), |version| self.cluster.echo().heard(version, now))
     }
 
     async fn read(&mut self, frames: &mut Frames) -> End {
@@ -461,10 +462,10 @@ impl<T: Watched> Follower<T> {
     /// Delivers a change of an object.
     fn changed(&mut self, object: T, removed: bool, now: Instant, late: bool) {
         self.was_dead(late);
-        let after = self.compare(&object, now, late);
+        let commit = self.compare(&object, now, late);
         object.resource_version().clone_into(&mut self.version);
         let event = if removed { WatchEvent::Removed(object) } else { WatchEvent::Changed(object) };
-        self.tell_after(event, late, after);
+        self.tell_committed(event, late, commit);
     }
 
     /// Delivers a line or a frame of the watch.

@@ -27,6 +27,15 @@ pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// If another request was sent within this time, none is needed.
 const RECENT: Duration = Duration::from_millis(200);
 
+/// What the order of commits tells about a change
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// It was not committed before this time.
+    pub after: Option<Instant>,
+    /// It was committed by this time.
+    pub by: Option<Instant>,
+}
+
 /// Versions of answers, and changes received after them
 #[derive(Debug, Default)]
 pub(super) struct Echo {
@@ -100,14 +109,14 @@ impl Echo {
         }
     }
 
-    /// Records a change received on the watch; returns a time before which it was not committed, if known.
-    pub(super) fn heard(&mut self, version: u64, at: Instant) -> Option<Instant> {
-        let next = version.checked_add(1)?;
-        if let Some((_, committed)) = self.written.range(next..).next() {
-            let late = at.saturating_duration_since(*committed);
-            self.delays.add(Offset::ZERO.plus(late));
+    /// Records a change received on the watch; returns what is known about its commit.
+    pub(super) fn heard(&mut self, version: u64, at: Instant) -> Commit {
+        let later = version.checked_add(1).and_then(|next| self.written.range(next..).next());
+        let by = later.map(|(_, committed)| *committed);
+        if let Some(by) = by {
+            self.delays.add(Offset::ZERO.plus(at.saturating_duration_since(by)));
         }
-        self.sent.range(..version).next_back().map(|(_, sent)| *sent)
+        Commit { after: self.sent.range(..version).next_back().map(|(_, sent)| *sent), by }
     }
 
     /// Whether the newest version known is so recent that another request would tell little.
@@ -139,12 +148,12 @@ mod tests {
         let zero = monotonic_now();
         let at = |millis| zero + Duration::from_millis(millis);
         let mut echo = Echo::default();
-        assert_eq!(echo.heard(5, at(1)), None);
+        assert_eq!(echo.heard(5, at(1)), Commit::default());
         echo.answered(10, at(3), at(20));
         echo.answered(12, at(2), at(15));
-        assert_eq!(echo.heard(9, at(100)), None);
-        assert_eq!(echo.heard(11, at(10)), Some(at(3)));
-        assert_eq!(echo.heard(12, at(500)), Some(at(3)));
+        assert_eq!(echo.heard(9, at(100)), Commit { after: None, by: Some(at(15)) });
+        assert_eq!(echo.heard(11, at(10)), Commit { after: Some(at(3)), by: Some(at(15)) });
+        assert_eq!(echo.heard(12, at(500)), Commit { after: Some(at(3)), by: None });
         assert!(echo.is_recent(at(202)) && !echo.is_recent(at(203)));
         let delays = echo.delays();
         assert_eq!(
@@ -186,7 +195,8 @@ mod tests {
             let mut expected = Delays::default();
             for (version, heard) in &heard {
                 let before = writes.iter().filter(|(earlier, ..)| earlier < version);
-                prop_assert_eq!(echo.heard(*version, at(*heard)), before.map(|(_, sent, _)| at(*sent)).max());
+                let after = echo.heard(*version, at(*heard)).after;
+                prop_assert_eq!(after, before.map(|(_, sent, _)| at(*sent)).max());
                 let first = writes.iter().filter(|(later, ..)| later > version).map(|(.., at)| *at).min();
                 if let Some(first) = first {
                     expected.add(Offset(heard.saturating_sub(first) as i64));

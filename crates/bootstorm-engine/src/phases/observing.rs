@@ -400,7 +400,7 @@ struct Watching<'a> {
 /// A delivery of one of the streams
 enum Next {
     Instances(ChangeDelivery),
-    Node(Delivery<NodeState>),
+    Node(Box<Delivery<NodeState>>),
     Prober(ProberNews),
 }
 
@@ -484,7 +484,7 @@ impl<'a> Watching<'a> {
                 () = interrupt.wait() => break End::Interrupted,
                 next = self.next() => match next {
                     Some(Next::Instances(received)) => self.received(received),
-                    Some(Next::Node(delivered)) => self.node(delivered),
+                    Some(Next::Node(delivered)) => self.node(*delivered),
                     Some(Next::Prober(news)) => self.prober(news),
                     // Only while the program ends.
                     None => break End::Interrupted,
@@ -519,7 +519,7 @@ impl<'a> Watching<'a> {
         poll_fn(|cx| {
             // A lost node explains what follows.
             if let Some(Poll::Ready(delivered)) = self.nodes.as_mut().map(|nodes| nodes.poll_next(cx)) {
-                return Poll::Ready(delivered.map(Next::Node));
+                return Poll::Ready(delivered.map(|heard| Next::Node(Box::new(heard))));
             }
             if let Some(Poll::Ready(news)) = self.guests.as_mut().map(|guests| guests.poll_next(cx)) {
                 return Poll::Ready(Some(Next::Prober(news)));

@@ -54,6 +54,8 @@ pub struct Instance {
     /// A time at which this state was not committed yet, on the API server's clock: the latest in
     /// `metadata.managedFields`, or that of a request whose answer is older.
     pub written: Option<Timestamp>,
+    /// A time by which this state was committed, on the API server's clock: that of an answer that is newer.
+    pub committed: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// `metadata.deletionTimestamp`: when its deletion was requested.
@@ -94,6 +96,12 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// The same without timestamps, which do not tell when it came to be so.
+    #[must_use]
+    pub fn undated(&self) -> Self {
+        Self { created: None, transitions: Vec::new(), ..self.clone() }
+    }
+
     /// Whether it is being live-migrated.
     pub fn is_migrating(&self) -> bool {
         self.moving.as_ref().is_some_and(|moving| moving.is_under_way())

@@ -28,6 +28,10 @@ pub struct Migration {
     /// A time at which this state was not committed yet, on the API server's clock: the latest in
     /// `metadata.managedFields`, or that of a request whose answer is older.
     pub written: Option<Timestamp>,
+    /// A time by which this state was committed, on the API server's clock: that of an answer that is newer.
+    pub committed: Option<Timestamp>,
+    /// Whether an earlier change may have reported the same, but could not be read.
+    pub is_repeated: bool,
     /// `status.phase`.
     pub phase: MigrationPhase,
     /// `status.phaseTransitionTimestamps`: whole seconds on virt-controller's clock.
@@ -266,6 +270,8 @@ mod tests {
             vm: Target { namespace: "p".into(), name: "vm".into() },
             created: None,
             written: None,
+            committed: None,
+            is_repeated: false,
             phase,
             transitions: Vec::new(),
             failure: None,

@@ -130,7 +130,7 @@ impl PhaseState {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
-    /// Merge patch of `spec.runStrategy`.
+    /// JSON patch of `spec.runStrategy` that tests the UID.
     #[default]
     Patch,
     /// The `start` and `stop` subresources of virt-api.

@@ -3,6 +3,7 @@
 //! A timestamp is truncated to whole seconds, so a change that is seen at once is 0 to 1 s after it. But the writer of a
 //! change takes it before it writes, which may take long, and nobody can know of the change before it is committed. So
 //! what is known of that counts, too: the API server's own timestamp, taken before admission, and the order of commits.
+//! Where that tells neither, a change that looks late was passed between its timestamp and its receipt.
 
 use jiff::Timestamp;
 
@@ -16,56 +17,84 @@ pub(super) const TOLERANCE: Offset = Offset(250_000);
 /// Maximum truncation of a server timestamp.
 const WHOLE_SECOND: Offset = Offset(1_000_000);
 
+/// What is known of the commit of a change
+#[derive(Debug, Clone, Copy, Default)]
+struct Commit {
+    /// It was not committed before.
+    after: Option<Timestamp>,
+    /// It was committed by then.
+    by: Option<Timestamp>,
+    /// Whether an earlier change may have reported the same, but could not be read.
+    is_repeated: bool,
+}
+
+/// A receipt, and whether the timestamps of the change tell when it was committed
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weighed {
+    pub(super) receipt: Receipt,
+    pub(super) is_dated: bool,
+}
+
+impl From<Receipt> for Weighed {
+    fn from(receipt: Receipt) -> Self {
+        Self { receipt, is_dated: true }
+    }
+}
+
 impl Tracker<'_> {
-    /// The receipt of a change of an instance, late if it was held up. A stop has no timestamps.
-    pub(super) fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Receipt {
+    /// The receipt of a change of an instance, late if it may have been held up. A stop has no timestamps.
+    pub(super) fn weighed(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Weighed {
         let timeline = &self.phase.timelines[position as usize];
         let stops = self.phase.name.kind == PhaseKind::Stop;
         if receipt.late || stops || self.fold.is_old(instance) || timeline.is_over() {
-            return receipt;
+            return receipt.into();
         }
         let new =
             |milestone| !timeline.has(milestone) || timeline.instance_uid.as_ref() != Some(&instance.uid);
         let stamps = instance.transitions.iter().filter_map(|(phase, at)| Some((phase.milestone()?, *at)));
         let stamps = stamps.chain(instance.created.map(|at| (Milestone::Instance, at)));
         let last = stamps.filter(|(milestone, _)| new(*milestone)).map(|(_, at)| at).max();
-        // The milestone may have been passed in a change that could not be read, before this one was written.
-        let is_whole = !self.has_unnamed && !self.unreadable.contains_key(&position);
-        let written = instance.written.filter(|_| is_whole);
-        self.weighed_by(last, written, receipt)
+        let is_repeated = self.has_unnamed || self.unreadable.contains_key(&position);
+        let commit = Commit { after: instance.written, by: instance.committed, is_repeated };
+        self.weighed_by(last, commit, receipt)
     }
 
-    /// The receipt of a change of a migration object, late if it was held up.
+    /// The receipt of a change of a migration object, late if it may have been held up.
     pub(super) fn weighed_migration(
         &mut self,
         position: u32,
         migration: &Migration,
         receipt: Receipt,
-    ) -> Receipt {
+    ) -> Weighed {
         let timeline = &self.phase.timelines[position as usize];
         if receipt.late || timeline.is_over() {
-            return receipt;
+            return receipt.into();
         }
         let is_new = |milestone: Milestone| !timeline.has(milestone);
         let is_now = |phase: MigrationPhase| phase == migration.phase;
         let stamps = migration.transitions.iter();
         let stamps = stamps.filter(|(phase, _)| is_now(*phase) && phase.milestone().is_some_and(is_new));
         let last = stamps.map(|(_, at)| *at).max();
-        self.weighed_by(last, migration.written, receipt)
+        let commit =
+            Commit { after: migration.written, by: migration.committed, is_repeated: migration.is_repeated };
+        self.weighed_by(last, commit, receipt)
     }
 
-    /// The receipt, weighed by the newest timestamp of a new milestone, and by the time of the write.
-    fn weighed_by(
-        &mut self,
-        last: Option<Timestamp>,
-        written: Option<Timestamp>,
-        receipt: Receipt,
-    ) -> Receipt {
-        let Some(last) = last else { return receipt };
-        let last = written.map_or(last, |written| last.max(written));
-        let late = receipt.at.since(receipt.stamped(last)).since(WHOLE_SECOND);
-        self.delays.add(if late > TOLERANCE { late } else { Offset::ZERO });
-        Receipt { late: late > TOLERANCE, ..receipt }
+    /// The receipt, weighed by the newest timestamp of a new milestone, and by what is known of the commit.
+    fn weighed_by(&mut self, last: Option<Timestamp>, commit: Commit, receipt: Receipt) -> Weighed {
+        let Some(last) = last else { return receipt.into() };
+        let since = |stamp: Timestamp| receipt.at.since(receipt.stamped(stamp));
+        let newest = commit.after.filter(|_| !commit.is_repeated).map_or(last, |after| last.max(after));
+        let late = since(newest).since(WHOLE_SECOND);
+        if late <= TOLERANCE {
+            self.delays.add(Offset::ZERO);
+            return receipt.into();
+        }
+        let is_dated = commit.is_repeated || commit.by.is_some_and(|by| since(by) > TOLERANCE);
+        if is_dated {
+            self.delays.add(late);
+        }
+        Weighed { receipt: Receipt { late: true, ..receipt }, is_dated }
     }
 }
 
@@ -91,11 +120,15 @@ mod tests {
     /// The timeline of a VM whose instance was Scheduled after 3.4 s and Running in second 3 by its writer's clock,
     /// which the API server wrote in second `written`, and the watch delivered after `seen` seconds.
     fn running(written: Option<i64>, seen: f64) -> (Timeline, bool) {
-        running_after(written, seen, None)
+        running_after((written, None), seen, None)
     }
 
-    /// The same; `between` happens between the two.
-    fn running_after(written: Option<i64>, seen: f64, between: Option<What>) -> (Timeline, bool) {
+    /// The same, committed by a second; `between` happens between the two.
+    fn running_after(
+        (written, by): (Option<i64>, Option<i64>),
+        seen: f64,
+        between: Option<What>,
+    ) -> (Timeline, bool) {
         let name = PhaseName { kind: PhaseKind::Storm, number: 1 };
         let settings = PhaseSettings { timeout_seconds: 60, ..PhaseSettings::default() };
         let mut phase = PhaseRecord::new(name, Timestamp::UNIX_EPOCH, settings, 1);
@@ -127,6 +160,7 @@ mod tests {
         };
         let running = Instance {
             written: written.map(second),
+            committed: by.map(second),
             phase: InstancePhase::Running,
             transitions: vec![(InstancePhase::Running, second(3))],
             ..starting.clone()
@@ -154,7 +188,8 @@ mod tests {
     #[test]
     fn what_a_change_that_could_not_be_read_reported_was_not_passed_when_a_later_one_was_written() {
         for whose in [Some(vm()), None] {
-            let (timeline, _) = running_after(Some(5), 5.8, Some(What::Unreadable(whose, "phase".into())));
+            let (timeline, _) =
+                running_after((Some(5), None), 5.8, Some(What::Unreadable(whose, "phase".into())));
             assert_eq!(source(&timeline), (3.4, Source::Stamped));
         }
     }
@@ -163,8 +198,16 @@ mod tests {
     #[test]
     fn a_change_that_the_watch_held_up_is_stamped() {
         for written in [Some(3), None] {
-            let (timeline, delayed) = running(written, 5.8);
+            let (timeline, delayed) = running_after((written, Some(4)), 5.8, None);
             assert_eq!((source(&timeline), delayed), ((3.4, Source::Stamped), true), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn whether_it_was_committed_or_delivered_late_is_not_guessed() {
+        for written in [Some(3), None] {
+            let (timeline, delayed) = running(written, 5.8);
+            assert_eq!((source(&timeline), delayed), ((5.8, Source::Late), false), "{written:?}");
         }
     }
 }

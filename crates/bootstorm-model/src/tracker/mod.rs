@@ -36,6 +36,7 @@ use crate::record::codec::Tally;
 use crate::record::{PhaseKind, PhaseRecord};
 use crate::stats::Diagnosis;
 use deadline::{LIST_EVERY, Limit};
+use lateness::Weighed;
 use stream_state::State;
 
 use waves::Waves;
@@ -367,10 +368,15 @@ impl<'a> Tracker<'a> {
         if self.phase.drains() {
             self.apply_evicted(position, change, receipt);
         }
-        let receipt = match change {
+        let Weighed { receipt, is_dated } = match change {
             Change::Present(instance) => self.weighed(position, instance, receipt),
-            Change::Absent { .. } => receipt,
+            Change::Absent { .. } => receipt.into(),
         };
+        let undated = match change {
+            Change::Present(instance) if !is_dated => Some(Change::Present(instance.undated())),
+            _ => None,
+        };
+        let change = undated.as_ref().unwrap_or(change);
         self.unreadable.remove(&position);
         if let Change::Absent { uid, .. } = change
             && receipt.late

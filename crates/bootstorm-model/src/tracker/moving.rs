@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::lateness::Weighed;
 use super::{Effect, Happened, Limit, Tracker};
 use crate::observation::Stream;
 use crate::observe::{
@@ -95,9 +96,10 @@ impl Tracker<'_> {
         let Some(position) = self.migrations.as_ref().and_then(|fold| fold.position(migration)) else {
             return;
         };
-        let receipt = self.weighed_migration(position, migration, receipt);
+        let Weighed { receipt, is_dated } = self.weighed_migration(position, migration, receipt);
+        let undated = (!is_dated).then(|| Migration { transitions: Vec::new(), ..migration.clone() });
         let Some(fold) = self.migrations.as_mut() else { return };
-        let passed = fold.apply(&mut self.phase.timelines, migration, receipt);
+        let passed = fold.apply(&mut self.phase.timelines, undated.as_ref().unwrap_or(migration), receipt);
         self.touch(Some(position));
         self.moved(position, &passed, receipt.at);
     }
@@ -273,6 +275,8 @@ mod tests {
             vm: vm(),
             created: None,
             written: None,
+            committed: None,
+            is_repeated: false,
             phase: MigrationPhase::Failed,
             transitions: Vec::new(),
             failure: None,

@@ -52,10 +52,9 @@ fn scheduling(message: &str) -> String {
 
 /// Message of a quota, a limit or a webhook, without the pod's name and without totals.
 fn refusal(message: &str) -> &str {
-    let words = message.strip_prefix("(combined from similar events): ").unwrap_or(message);
-    let after = |words: &'_ str, end: &str| words.rfind(end).map(|start| start + end.len());
-    let start = after(words, "is forbidden: ").or_else(|| after(words, " is invalid: "));
-    let words = &words[start.unwrap_or_default()..];
+    let after = |end: &str| message.rfind(end).map(|start| start + end.len());
+    let start = after("is forbidden: ").or_else(|| after(" is invalid: "));
+    let words = &message[start.unwrap_or_default()..];
     if words.starts_with("exceeded quota") {
         words.split(", requested").next().unwrap_or(words)
     } else {

@@ -77,7 +77,7 @@ fn quotas_images_claims_and_crashes_are_named() {
     assert_eq!(says(&heard).0, Component::Filling);
     assert!(says(&heard).1.starts_with("FailedPvcNotFound: PVC p-<n>/nowhere does not exist"), "{heard:?}");
 
-    let limit = "(combined from similar events): Error creating pod: Pod \"virt-launcher-vm-x7k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"322Mi\": must be less than or equal to memory limit of 100Mi";
+    let limit = "Error creating pod: Pod \"virt-launcher-vm-x7k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"322Mi\": must be less than or equal to memory limit of 100Mi";
     let heard = warned(stuck(Milestone::Instance), "VirtualMachineInstance", "FailedCreate", limit);
     let text = "FailedCreate: spec.containers[<n>].resources.requests: must be less than or equal to memory limit of <n>Mi";
     assert_eq!(says(&heard).1, text);

@@ -67,13 +67,14 @@ fn used_up(capacity: &Capacity) -> String {
 
 fn answer(capacity: &Capacity) -> Vec<Note> {
     let vms = |size: u32| words::vms(size as usize);
+    let meet = |size: u32| format!("{} {} the goal", vms(size), if size == 1 { "meets" } else { "meet" });
     let (tone, answer) = match (capacity.size, capacity.missed) {
         (Some(size), None) if size == capacity.max => {
-            (Tone::Good, format!("{} meet the goal, the most that were to be tried", vms(size)))
+            (Tone::Good, format!("{}, the most that were to be tried", meet(size)))
         }
-        (Some(size), Some(missed)) => (Tone::Good, format!("{} meet the goal, {missed} do not", vms(size))),
-        (Some(size), None) => (Tone::Fair, format!("{} meet the goal", vms(size))),
-        (None, Some(missed)) => (Tone::Bad, format!("Not even {} meet the goal", vms(missed))),
+        (Some(size), Some(missed)) => (Tone::Good, format!("{}, {missed} do not", meet(size))),
+        (Some(size), None) => (Tone::Fair, meet(size)),
+        (None, Some(missed)) => (Tone::Bad, format!("Not even {}", meet(missed))),
         (None, None) => (Tone::Fair, "No storm has finished yet".to_owned()),
     };
     let how = match (capacity.size, capacity.confirmed) {
@@ -81,10 +82,13 @@ fn answer(capacity: &Capacity) -> Vec<Note> {
         (Some(_), true) => "; a second storm has confirmed it",
         (Some(_), false) => "; no second storm has confirmed it yet",
     };
-    let storms = words::count(capacity.storms.len(), "storm");
+    let storms = match capacity.storms.len() {
+        1 => "1 storm and its stop".to_owned(),
+        storms => format!("{storms} storms and their stops"),
+    };
     let mut notes = vec![
         Note::toned(tone, format!("{answer}{how}.")),
-        Note::new(format!("{storms} and their stops took {}.", words::seconds(capacity.spent))),
+        Note::new(format!("{storms} took {}.", words::seconds(capacity.spent))),
     ];
     let state = match capacity.state {
         CapacityState::Budget => Some(used_up(capacity)),
