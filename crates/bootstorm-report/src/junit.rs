@@ -148,6 +148,8 @@ pub(super) fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
     if row.outcome != Outcome::TimedOut {
         return None;
     }
+    // Nobody waited for a VM whose request was not sent.
+    let requested = row.requested_at?;
     let settings = &phase.settings;
     let limit = match row.seconds(Milestone::Running) {
         // An observation has no limit for a VM.
@@ -157,8 +159,7 @@ pub(super) fn waited(phase: &PhaseBlock, row: &Row) -> Option<f64> {
         }
         _ => Some(settings.timeout_seconds as f64),
     };
-    let total =
-        phase.spans.total.zip(row.requested_at).map(|(total, requested)| (total - requested).max(0.0));
+    let total = phase.spans.total.map(|total| (total - requested).max(0.0));
     limit.into_iter().chain(total).reduce(f64::min)
 }
 
@@ -238,6 +239,12 @@ mod tests {
         assert!((time(&record) - 60.0).abs() < 1e-6, "--phase-timeout");
         record.phases[0].ended = Some(Offset::from_seconds(900.0));
         assert!((600.0..610.0).contains(&time(&record)), "its own limit");
+        let mut unsent = record.clone();
+        unsent.phases[0].timelines[0].moments.clear();
+        let report = Report::of(&unsent, &Selection::default());
+        let phase = &report.phases[0];
+        let row = phase.rows.iter().find(|row| row.outcome == Outcome::TimedOut).unwrap();
+        assert_eq!((row.requested_at, waited(phase, row)), (None, None), "its request was not sent");
         record.phases[0].settings.kind = StormKind::Observed;
         record.phases[0].settings.timeout_seconds = 0;
         assert!((time(&record) - 900.0).abs() < 1e-6, "the end of the observation");

@@ -243,6 +243,8 @@ impl Status {
     fn phases(&self, layout: &Layout) -> String {
         let mut columns = vec![Column::words("PHASE"), Column::words("STATE"), Column::words("GOAL")];
         columns.extend(["TARGETS", "REACHED", "NOT REACHED", "EXCLUDED", "PENDING"].map(Column::numbers));
+        let with_unknown = self.phases.iter().any(|phase| phase.counts.unknown > 0);
+        columns.extend(with_unknown.then(|| Column::numbers("UNKNOWN")));
         let mut grid = Grid::new(columns);
         for phase in &self.phases {
             let counts = &phase.counts;
@@ -250,6 +252,7 @@ impl Status {
             let numbers =
                 [counts.vms, counts.reached, counts.unsuccessful(), counts.excluded, counts.pending];
             cells.extend(numbers.map(|number| number.to_string()));
+            cells.extend(with_unknown.then(|| counts.unknown.to_string()));
             grid.push(tone(phase.state == PhaseState::Done, counts.unsuccessful() as u64), cells);
         }
         text(grid, layout.headers, layout.paint)

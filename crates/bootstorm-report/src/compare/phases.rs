@@ -53,7 +53,8 @@ const TOO_FEW: &str = "a side has fewer than 3 storms, so its times are describe
 /// Reason why invalid times are not judged.
 const INVALID: &str = "times that are not valid";
 
-/// Finished phases of a kind. For VMs that were created without a start, their first boot stands in for the creation.
+/// Finished phases of a kind, without warm-ups. For VMs that were created without a start, their first boot stands in
+/// for the creation.
 pub(super) fn over(
     record: &RunRecord,
     kind: PhaseKind,
@@ -61,7 +62,7 @@ pub(super) fn over(
 ) -> impl Iterator<Item = &PhaseRecord> {
     let is_of_kind = move |phase: &&PhaseRecord| match kind {
         PhaseKind::Create => record.is_baseline(phase.name),
-        PhaseKind::Storm if phase.settings.kind != storm => false,
+        PhaseKind::Storm if phase.settings.kind != storm || phase.settings.warm_up => false,
         _ => phase.name.kind == kind && !record.is_baseline(phase.name),
     };
     let is_whole = move |(position, _): &(usize, &PhaseRecord)| !is_of_part(record, *position);

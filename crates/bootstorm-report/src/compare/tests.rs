@@ -182,6 +182,15 @@ fn storms_of_a_part_of_the_vms_are_not_compared_with_whole_ones() {
 }
 
 #[test]
+fn a_warm_up_is_not_compared() {
+    let mut record = fixtures::healthy(12);
+    let storm = record.phases.iter_mut().find(|phase| phase.name.kind == PhaseKind::Storm).unwrap();
+    let name = storm.name;
+    storm.settings.warm_up = true;
+    assert!(super::phases::over(&record, PhaseKind::Storm, StormKind::Start).all(|phase| phase.name != name));
+}
+
+#[test]
 fn every_document_keeps_to_the_schema() {
     let schema = include_str!("../../../../docs/compare-schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();

@@ -101,7 +101,7 @@ struct Moment {
     at: i64,
 }
 
-/// Reads the record of a folder: one entry per storm, or one for a creation without storms.
+/// Reads the record of a folder: one entry per storm that is no warm-up, or one for a creation without storms.
 ///
 /// Fails with the problem of the file.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
@@ -116,6 +116,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Vec<Saved>, String> {
         .phases
         .iter()
         .filter(|phase| phase.name.starts_with("storm-") && phase.name != first_boot)
+        .filter(|phase| phase.settings.get("warm_up") != Some(&Value::Bool(true)))
         .collect();
     if storms.is_empty() {
         return Ok(create.map(|create| entry(path, &record, Some(create), None)).into_iter().collect());

@@ -46,8 +46,10 @@ fn watch(of: &Conditions) -> Found {
     };
     let unseen = match (of.stamped, of.late) {
         (0, 0) => "no VM's time was missed".to_owned(),
-        (stamped, 0) => format!("{} of {} have times from server timestamps (±1 s)", stamped, vms(of.vms)),
-        (0, late) => format!("{late} of {} have times that were noticed late", vms(of.vms)),
+        (stamped, 0) => {
+            format!("{stamped} of {} {} times from server timestamps (±1 s)", vms(of.vms), have(stamped))
+        }
+        (0, late) => format!("{late} of {} {} times that were noticed late", vms(of.vms), have(late)),
         (stamped, late) => {
             format!(
                 "of {}, {stamped} have times from server timestamps (±1 s), {late} noticed late",
@@ -61,6 +63,10 @@ fn watch(of: &Conditions) -> Found {
         String::new()
     };
     (Some(grade), format!("{gaps}{unseen}{abandoned}"))
+}
+
+fn have(vms: usize) -> &'static str {
+    if vms == 1 { "has" } else { "have" }
 }
 
 fn unknown(of: &Conditions) -> Found {

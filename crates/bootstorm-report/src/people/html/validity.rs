@@ -86,7 +86,7 @@ mod tests {
         let doubtful = page(&fixtures::stamped());
         let said = said(&doubtful);
         assert!(
-            said.contains(">qualified</span> times of storm-1, watch: ") && said.contains("1 of 12 VMs have"),
+            said.contains(">qualified</span> times of storm-1, watch: ") && said.contains("1 of 12 VMs has"),
             "{said}"
         );
     }
