@@ -16,6 +16,7 @@ mod stream_state;
 mod streams;
 mod verdict;
 mod waves;
+mod weighing;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
