@@ -108,13 +108,14 @@ fn run(seed: u64) -> RunRecord {
     record
 }
 
-/// A time: seconds, not reached, unknown, or unknown and longer than these seconds.
+/// A time: seconds, not reached, unknown, unknown and longer than these seconds, or unknown whether it was reached.
 #[derive(Clone, Copy, PartialEq)]
 enum Time {
     After(f64),
     NotReached,
     Unknown,
     Later(f64),
+    Undecided,
 }
 
 /// The milestones in order.
@@ -159,7 +160,7 @@ fn took_part(vm: &&Value) -> bool {
 fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
     let reached = vm["outcome"] == "reached";
     if milestone == goal && !reached {
-        return if vm["outcome"] == "unknown" { Time::Unknown } else { Time::NotReached };
+        return if vm["outcome"] == "unknown" { Time::Undecided } else { Time::NotReached };
     }
     let passed =
         reached && (milestone == goal || place(milestone) < place(goal) && INEVITABLE.contains(&milestone));
@@ -191,6 +192,7 @@ struct Statistics {
     n: usize,
     unknown: usize,
     later: Vec<f64>,
+    undecided: usize,
 }
 
 impl Statistics {
@@ -205,8 +207,10 @@ impl Statistics {
         values.sort_by(|a, b| a.partial_cmp(b).unwrap());
         let bound = |time: &Time| if let Time::Later(bound) = time { Some(*bound) } else { None };
         let later: Vec<f64> = times.iter().filter_map(bound).collect();
-        let unknown = times.iter().filter(|time| **time == Time::Unknown).count() + later.len();
-        Self { n: times.len() - unknown, values, unknown, later }
+        let count = |what: Time| times.iter().filter(|time| **time == what).count();
+        let undecided = count(Time::Undecided);
+        let unknown = count(Time::Unknown) + later.len() + undecided;
+        Self { n: times.len() - unknown, values, unknown, later, undecided }
     }
 
     fn mean(&self) -> Option<f64> {
@@ -226,9 +230,9 @@ impl Statistics {
     }
 
     /// The smallest value with at least this percentage of all values at or below it; unknown if VMs that were not
-    /// waited for could change it.
+    /// waited for could change it. VMs of which nobody knows whether they arrived come after all that did.
     fn percentile(&self, percent: usize) -> Option<f64> {
-        let all = self.n + self.later.len();
+        let all = self.n + self.later.len() + self.undecided;
         let rank = (1..=all).find(|rank| rank * 100 >= percent * all)?;
         let latest = self.values.get(rank - 1).copied()?;
         let before = self.later.iter().filter(|bound| **bound < latest).count();
