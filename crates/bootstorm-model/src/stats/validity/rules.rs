@@ -31,8 +31,9 @@ fn watch(of: &Conditions) -> Found {
     if of.gaps == 0 && of.unseen == 0 {
         return (Some(Validity::Valid), "it was never interrupted".into());
     }
-    let stamped = if of.stamped > 0 { 1.0 } else { 0.0 };
-    let uncertain = if of.late > 0 { of.longest_gap.max(stamped) } else { stamped };
+    // Without a gap, nothing bounds how late a time was noticed.
+    let least = if of.stamped > 0 || of.gaps == 0 { 1.0 } else { 0.0 };
+    let uncertain = if of.late > 0 { of.longest_gap.max(least) } else { least };
     let grade = match share(of.unseen, of.vms) {
         share if share > MANY && exceeds(uncertain, of.median, MANY) => Validity::Invalid,
         share if share > SOME => Validity::Qualified,

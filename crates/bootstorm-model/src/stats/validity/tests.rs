@@ -93,6 +93,19 @@ fn a_saturated_client_counts_against_the_times_that_it_measured() {
 }
 
 #[test]
+fn late_times_are_as_uncertain_as_the_longest_gap_and_without_one_as_stamps() {
+    let late = |gaps: usize, longest_gap: f64| {
+        with(|of| {
+            (of.median, of.gaps, of.longest_gap) = (Some(3.0), gaps, longest_gap);
+            (of.late, of.unseen) = (50, 50);
+        })
+    };
+    assert_eq!(late(1, 0.2), (Validity::Qualified, Some(Doubt::Watch)));
+    assert_eq!(late(1, 0.9), (Validity::Invalid, Some(Doubt::Watch)));
+    assert_eq!(late(0, 0.0), (Validity::Invalid, Some(Doubt::Watch)), "nothing bounds it");
+}
+
+#[test]
 fn unknown_times_throttling_and_coarse_probes_are_named() {
     assert_eq!(with(|of| of.unknown = 1), (Validity::Valid, None));
     assert_eq!(with(|of| of.unknown = 2), (Validity::Qualified, Some(Doubt::Unknown)));
