@@ -50,8 +50,10 @@ fn told(record: &RunRecord) -> Option<String> {
 /// The result of a repetition, in one line.
 fn result(storm: &PhaseRecord, place: &str) -> String {
     let one = Repetition::of(storm);
-    let seconds = |figure: Quantile| {
-        figure.seconds().map_or_else(|| "not reached".to_owned(), |seconds| format!("{seconds:.2}s"))
+    let seconds = |figure: Quantile| match figure {
+        Quantile::At(seconds) => format!("{seconds:.2}s"),
+        Quantile::NotReached => "not reached".to_owned(),
+        Quantile::Unknown => "unknown".to_owned(),
     };
     let warm_up = if storm.settings.warm_up { ", warm-up" } else { "" };
     format!(
@@ -59,7 +61,7 @@ fn result(storm: &PhaseRecord, place: &str) -> String {
         storm.name,
         storm.count(Outcome::Reached),
         one.vms,
-        storm.goal,
+        storm.goal.state(),
         seconds(one.figures.p95),
         seconds(one.figures.t100)
     )

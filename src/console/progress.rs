@@ -145,7 +145,7 @@ impl Progress {
             }
             Event::ProbersCan(what) => self.line(&state, &format!("setup: {what}")),
             Event::PhaseBegan { phase, targets, done, goal } => {
-                let goal_word = if *goal == Milestone::Volume { "provisioned" } else { goal.word() };
+                let goal_word = goal.state();
                 let place = state.place.as_ref().map_or_else(String::new, |place| format!(" · {place}"));
                 state.begin(self.console, &format!("{phase}{place}"), goal_word, *targets, *done);
                 // Later lines name the phase without its place.
@@ -162,7 +162,7 @@ impl Progress {
             }
             Event::Restoring { count } => {
                 state.begin(self.console, "cleanup", "VMs restored", *count, 0);
-                self.plain(&state, &format!("cleanup: restoring {count} adopted VMs"));
+                self.plain(&state, &format!("cleanup: restoring {count} adopted VM{}", if *count == 1 { "" } else { "s" }));
             }
             // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}

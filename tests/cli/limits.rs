@@ -47,7 +47,7 @@ fn too_many_failures_stop_a_phase_and_it_goes_on_when_told_so() {
     cluster
         .run(&["create", "--concurrency", "1", "--abort-if-failed", "20%"])
         .exits(3)
-        .complains(&["stopped: 2 VMs have failed, and --abort-if-failed 20% allows fewer"])
+        .complains(&["stopped: 2 VMs have failed or timed out, the limit of --abort-if-failed is 20%"])
         .complains(&["kubectl bootstorm report", "to continue: kubectl bootstorm create"]);
     let sent = cluster.sandbox.ledger().count("create", "virtualmachines").received;
     assert!(sent <= 4, "{sent} were sent");

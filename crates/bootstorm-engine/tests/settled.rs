@@ -83,7 +83,7 @@ fn settled_phases_leave_memory_for_the_record() {
         assert_eq!(record.phases.len(), 1 + 2 * STORMS);
         let tables = Report::for_tables(&record, &Selection::default());
         let all = Report::of(&record, &Selection::default());
-        assert_eq!(Repetitions::of(&record).unwrap().storms.len(), STORMS);
+        assert_eq!(Repetitions::of(&record, |_| false).unwrap().storms.len(), STORMS);
         assert_eq!(Graded::of_run(&record).len(), record.phases.len());
         let _ = Status::of(&record);
         assert_eq!(record.wishes().len(), VMS as usize);

@@ -56,6 +56,18 @@ pub fn is_unsafe(character: char) -> bool {
         || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A number with at least so many decimals, and up to six if fewer would move it onto or across a limit.
+///
+/// The text never contradicts a judgement by these limits: 1.996 is `1.996` and not `2.00` where a grade begins at 2.
+pub fn beside(value: f64, limits: &[f64], decimals: usize) -> String {
+    let shown = |decimals: usize| format!("{value:.decimals$}");
+    let is_true = |text: &String| {
+        let rounded: f64 = text.parse().unwrap_or(value);
+        limits.iter().all(|limit| rounded.partial_cmp(limit) == value.partial_cmp(limit))
+    };
+    (decimals..6).map(shown).find(is_true).unwrap_or_else(|| shown(6.max(decimals)))
+}
+
 /// A text with its numbers as `<n>`, and its UUIDs, hashes and random name suffixes as `<id>`
 ///
 /// Units stay: `600s` becomes `<n>s`. Digits inside a word stay, since `worker2x` is a name.
@@ -127,6 +139,17 @@ fn is_random_ending(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_beside_a_limit_has_the_decimals_that_tell_them_apart() {
+        assert_eq!(beside(1.996, &[2.0, 3.0], 2), "1.996");
+        assert_eq!(beside(1.994, &[2.0, 3.0], 2), "1.99");
+        assert_eq!(beside(2.0, &[2.0, 3.0], 2), "2.00");
+        assert_eq!(beside(2.003, &[2.0], 2), "2.003");
+        assert_eq!(beside(4.96, &[5.0], 1), "4.96");
+        assert_eq!(beside(0.1 + 0.2, &[0.3], 1), "0.300000", "no text tells them apart");
+        assert_eq!(beside(12.0, &[], 1), "12.0");
+    }
 
     #[test]
     fn numbers_and_ids_are_replaced_and_words_are_not() {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bootstorm_model::plan::Target;
 use bootstorm_model::record::{PhaseKind, PhaseName, PhaseRecord, RunRecord};
+use bootstorm_model::stats::Validity;
 
 use super::compared::Side;
 use super::phase::{PhaseBlock, Shown};
@@ -55,6 +56,13 @@ pub(super) fn report_on(
     });
     let grades: Vec<ValidityBlock> = graded.collect();
     let comparison = storm.and_then(|storm| comparison(record, selection, storm, &grades, kept));
+    let invalid: Vec<PhaseName> = record
+        .phases
+        .iter()
+        .zip(&grades)
+        .filter(|(_, block)| block.grade == Validity::Invalid)
+        .map(|(phase, _)| phase.name)
+        .collect();
     let phases = record.phases.iter().zip(grades).map(|(phase, validity)| {
         let shown = if full.contains(&phase.name) { Shown::Full } else { Shown::Brief };
         let mut block = PhaseBlock::of(&phase.look(), targets, plan.probe.deciding(), shown);
@@ -101,7 +109,7 @@ pub(super) fn report_on(
         placement,
         phases,
         comparison,
-        repetitions: Repetitions::of(record),
+        repetitions: Repetitions::of(record, |name| invalid.contains(&name)),
         capacity: Capacity::of(record),
         thresholds: Vec::new(),
     }

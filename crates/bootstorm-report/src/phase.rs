@@ -402,6 +402,12 @@ impl Counts {
 }
 
 impl Spans {
+    /// Duration of the phase: from its first request, before which shards and clusters wait for each other; from its
+    /// beginning, if the time of that request is unknown.
+    pub fn took(&self) -> Option<f64> {
+        self.monitoring.or(self.total)
+    }
+
     fn of(phase: &PhaseRecord, curve: &Curve) -> Self {
         let passed = |milestone| phase.timelines.iter().filter_map(move |timeline| timeline.at(milestone));
         let first = stats::FirstRequest::of(phase).at();

@@ -31,6 +31,9 @@ pub struct Repetition {
     /// Whether it warmed up caches, and is not in the spread.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warm_up: bool,
+    /// Whether its times are invalid. It is not in the spread then, unless those of all storms are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invalid: bool,
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
@@ -61,8 +64,9 @@ pub struct Figures {
 impl Repetitions {
     /// The spread over comparable storms of a run: same goal and shape as the last one, without warm-ups.
     ///
-    /// `None` if there are fewer than two storms, or none that counts. Storms of a chosen size are not repetitions.
-    pub fn of(record: &RunRecord) -> Option<Self> {
+    /// `None` if there are fewer than two storms, or none that counts. Storms of a chosen size are not repetitions, and
+    /// invalid ones do not count where valid ones remain.
+    pub fn of(record: &RunRecord, is_invalid: impl Fn(PhaseName) -> bool) -> Option<Self> {
         let is_over = |phase: &&PhaseRecord| {
             phase.name.kind == PhaseKind::Storm
                 && phase.state == PhaseState::Done
@@ -81,9 +85,12 @@ impl Repetitions {
         if storms.len() < 2 {
             return None;
         }
-        let storms: Vec<Repetition> = storms.iter().map(|storm| Repetition::of(&storm.look())).collect();
-        let all: Vec<Figures> =
-            storms.iter().filter(|storm| !storm.warm_up).map(|storm| storm.figures).collect();
+        let one = |storm: &&PhaseRecord| Repetition {
+            invalid: is_invalid(storm.name),
+            ..Repetition::of(&storm.look())
+        };
+        let storms: Vec<Repetition> = storms.iter().map(one).collect();
+        let all: Vec<Figures> = counted(&storms).map(|storm| storm.figures).collect();
         if all.is_empty() {
             return None;
         }
@@ -98,18 +105,30 @@ impl Repetitions {
     }
 }
 
+/// Storms in the spread: no warm-ups, and none with invalid times where others remain.
+fn counted(storms: &[Repetition]) -> impl Iterator<Item = &Repetition> {
+    let is_valid = |storm: &Repetition| !storm.warm_up && !storm.invalid;
+    let any_is_valid = storms.iter().any(is_valid);
+    storms.iter().filter(move |storm| !storm.warm_up && !(storm.invalid && any_is_valid))
+}
+
 impl Repetitions {
-    /// `4 storms after a warm-up`: the number of storms in the spread.
+    /// `4 storms after a warm-up, without 1 with invalid times`: the number of storms in the spread.
     pub fn storms_in_words(&self) -> String {
+        let counted = counted(&self.storms).count();
         let warm_ups = self.storms.iter().filter(|storm| storm.warm_up).count();
-        let storms = match self.storms.len() - warm_ups {
+        let storms = match counted {
             1 => "1 storm".to_owned(),
             storms => format!("{storms} storms"),
         };
-        match warm_ups {
+        let storms = match warm_ups {
             0 => storms,
             1 => format!("{storms} after a warm-up"),
             _ => format!("{storms} after {warm_ups} warm-ups"),
+        };
+        match self.storms.len() - warm_ups - counted {
+            0 => storms,
+            left_out => format!("{storms}, without {left_out} with invalid times"),
         }
     }
 }
@@ -124,6 +143,7 @@ impl Repetition {
             phase: phase.name,
             vms: phase.participants().count(),
             warm_up: phase.settings.warm_up,
+            invalid: false,
             figures: Figures {
                 failed: phase.count(Outcome::Failed) + phase.count(Outcome::TimedOut),
                 mean: value(summary.mean),
@@ -178,38 +198,59 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
+    fn spread(record: &RunRecord) -> Option<Repetitions> {
+        Repetitions::of(record, |_| false)
+    }
+
     #[test]
     fn one_storm_has_no_spread_and_an_open_one_does_not_count() {
-        assert_eq!(Repetitions::of(&fixtures::small()), None);
+        assert_eq!(spread(&fixtures::small()), None);
         let mut record = fixtures::repeated();
         record.phases[4].state = PhaseState::Interrupted;
         record.phases[6].state = PhaseState::Open;
-        assert_eq!(Repetitions::of(&record), None);
+        assert_eq!(spread(&record), None);
     }
 
     #[test]
     fn warm_ups_are_shown_and_do_not_count_and_other_storms_are_no_repetitions() {
         let mut record = fixtures::repeated();
-        let all = Repetitions::of(&record).unwrap();
+        let all = spread(&record).unwrap();
         record.phases[2].settings.warm_up = true;
-        let repetitions = Repetitions::of(&record).unwrap();
+        let repetitions = spread(&record).unwrap();
         assert_eq!(repetitions.storms.len(), 3);
         assert_eq!(repetitions.storms_in_words(), "2 storms after a warm-up");
         assert_eq!(all.storms_in_words(), "3 storms");
         assert!(repetitions.min.p50 != all.min.p50 && repetitions.max.p50 == all.max.p50);
         record.phases[4].settings.size = Some(5);
-        let repetitions = Repetitions::of(&record).unwrap();
+        let repetitions = spread(&record).unwrap();
         let names: Vec<String> = repetitions.storms.iter().map(|storm| storm.phase.to_string()).collect();
         assert_eq!(names, ["storm-1", "storm-3"]);
         record.phases[2].settings.shape = "rate 5/s".parse().ok();
-        assert_eq!(Repetitions::of(&record), None);
+        assert_eq!(spread(&record), None);
+    }
+
+    #[test]
+    fn storms_with_invalid_times_do_not_count_where_others_remain() {
+        let mut record = fixtures::repeated();
+        record.phases[2].settings.warm_up = true;
+        let all = spread(&record).unwrap();
+        let without = |numbers: &[u32]| {
+            Repetitions::of(&record, |name| numbers.iter().any(|number| name == PhaseName { kind: PhaseKind::Storm, number: *number })).unwrap()
+        };
+        let one = without(&[3]);
+        assert_eq!(one.storms_in_words(), "1 storm after a warm-up, without 1 with invalid times");
+        assert_eq!((one.max.p50, one.max.failed), (all.min.p50, 0));
+        assert_eq!(one.storms.iter().map(|storm| storm.invalid).collect::<Vec<_>>(), [false, false, true]);
+        // Otherwise nothing would be left to show.
+        let none = without(&[2, 3]);
+        assert_eq!((none.max, none.storms_in_words()), (all.max, all.storms_in_words()));
     }
 
     #[test]
     fn the_median_of_two_storms_is_between_them() {
         let mut record = fixtures::repeated();
         record.phases[2].settings.warm_up = true;
-        let repetitions = Repetitions::of(&record).unwrap();
+        let repetitions = spread(&record).unwrap();
         let seconds = |figures: &Figures| figures.p50.seconds().unwrap();
         let (min, max) = (seconds(&repetitions.min), seconds(&repetitions.max));
         assert!(min < max);
@@ -219,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_figure_has_its_own_extremes() {
-        let repetitions = Repetitions::of(&fixtures::repeated()).unwrap();
+        let repetitions = spread(&fixtures::repeated()).unwrap();
         let names: Vec<String> = repetitions.storms.iter().map(|storm| storm.phase.to_string()).collect();
         assert_eq!(names, ["storm-1", "storm-2", "storm-3"]);
         let p50 = |index: usize| repetitions.storms[index].figures.p50;

@@ -217,8 +217,9 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
             let count = |outcome| phase.map_or(0, |phase| phase.count(outcome));
             let failed = count(Outcome::Failed) + count(Outcome::TimedOut);
             let limit = options.wanted.abort_if_failed.map(|limit| limit.to_string()).unwrap_or_default();
+            let vms = if failed == 1 { "VM has" } else { "VMs have" };
             let message =
-                format!("stopped: {failed} VMs have failed, and --abort-if-failed {limit} allows fewer");
+                format!("stopped: {failed} {vms} failed or timed out, the limit of --abort-if-failed is {limit}");
             Failure { exit: Exit::Missed, ..Failure::new(message) }
                 .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
                 .hint(format!("{again}, with another --abort-if-failed or without"))

@@ -113,6 +113,20 @@ impl Milestone {
         }
     }
 
+    /// What VMs are once they have passed it, for sentences: `15 VMs are provisioned`.
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::Volume => "provisioned",
+            Self::Instance => "created",
+            Self::Pod => "in a pod",
+            Self::Address => "addressed",
+            Self::Agent => "connected",
+            Self::Target => "received",
+            Self::Copying => "being copied",
+            other => other.word(),
+        }
+    }
+
     /// Whether only VMs that change nodes pass it.
     pub fn is_of_migration(self) -> bool {
         matches!(self, Self::Target | Self::Copying | Self::Migrated | Self::Moved)

@@ -156,9 +156,14 @@ impl Keeping {
         }
     }
 
-    /// Records that the process that heard a guest before has ended then, and its last answer was lost with it.
-    pub fn taken_over(&mut self, target: u32, since: Offset) {
-        self.guests.insert(target, State { unprobed: Some(since), ..State::default() });
+    /// Records that the process that heard a guest before has ended then. Its last answer was lost with it, unless the
+    /// guest was quiet since that answer: then it is away until it answers.
+    pub fn taken_over(&mut self, target: u32, since: Offset, quiet: Option<Offset>) {
+        let state = match quiet {
+            Some(last) => State { last: Some(last), is_quiet: true, ..State::default() },
+            None => State { unprobed: Some(since), ..State::default() },
+        };
+        self.guests.insert(target, state);
     }
 
     /// Time since which a guest that answered before has not been heard, because no prober could hear it.
@@ -258,5 +263,16 @@ mod tests {
         keeping.unheard(0, at(12_500));
         let back = Turn::Back(interruption(11_000, Some(20_000), None));
         assert_eq!(keeping.answered(0, at(20_000)), Some(back));
+    }
+
+    #[test]
+    fn a_guest_that_was_quiet_when_its_process_ended_is_away_until_it_answers() {
+        let mut keeping = keeping();
+        keeping.taken_over(0, at(5000), Some(at(3000)));
+        keeping.taken_over(1, at(5000), None);
+        assert_eq!((keeping.answers(0), keeping.answers(1)), (Some(false), None));
+        let back = Turn::Back(interruption(3000, Some(9000), None));
+        assert_eq!(keeping.answered(0, at(9000)), Some(back));
+        assert_eq!(keeping.answered(1, at(9000)), Some(Turn::Answers { unprobed: Some(at(5000)) }));
     }
 }

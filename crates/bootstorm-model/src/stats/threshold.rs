@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::record::PhaseRecord;
 
-use super::{Curve, FirstRequest, Level, Outliers, Quantile, Sample, Starts, request_skew};
+use super::{
+    Curve, FirstRequest, Level, Outliers, Quantile, Sample, Starts, request_skew, round_to_micros,
+};
 
 /// Kinds of phases, as named in thresholds
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -245,10 +247,10 @@ impl Threshold {
         }
     }
 
-    /// Applies the threshold to a value.
+    /// Applies the threshold to a value, which counts to the microsecond, as reports store it.
     pub fn judge(&self, value: Value) -> Judged {
         let value = match value {
-            Value::Known(value) => value,
+            Value::Known(value) => round_to_micros(value),
             Value::NotReached => f64::INFINITY,
             Value::Unknown => return Judged::Undecided,
         };
@@ -295,7 +297,10 @@ fn value(figure: Figure, phase: &Facts<'_>, boots: bool) -> Value {
         Figure::Vms(count) => Value::Known(vms(count, phase) as f64),
         Figure::Skew => known(phase.skew.map(Offset::seconds)),
         // The duration of a phase that has not ended is unbounded.
-        Figure::Duration => phase.ended.map_or(Value::NotReached, |ended| Value::Known(ended.seconds())),
+        Figure::Duration => phase.ended.map_or(Value::NotReached, |ended| {
+            // Before the first request, shards and clusters wait for each other.
+            Value::Known(ended.since(phase.first.at().unwrap_or(Offset::ZERO)).seconds())
+        }),
         Figure::Time(span, Statistic::Recovery(level)) => {
             let milestone = if let Span::To(milestone) = span { milestone } else { phase.goal };
             reached(Curve::of(phase.timelines, milestone, phase.goal, phase.first).time_to(level))
@@ -403,6 +408,14 @@ mod tests {
         assert_eq!(judge("running.max>=3s", &[1.0, 3.0], 0), (Value::Known(3.0), Judged::Crossed));
         assert_eq!(judge("running.min<1s", &[1.0, 3.0], 0), (Value::Known(1.0), Judged::Kept));
         assert_eq!(judge("running.min<=1s", &[1.0, 3.0], 0), (Value::Known(1.0), Judged::Crossed));
+    }
+
+    #[test]
+    fn a_value_that_is_shown_as_the_limit_is_judged_as_the_limit() {
+        let threshold: Threshold = "storm/create.running.mean>=1.1".parse().unwrap();
+        let quotient = 3.3 / 3.0;
+        assert!(quotient < 1.1);
+        assert_eq!(threshold.judge(Value::Known(quotient)), Judged::Crossed);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Level, Quantile, Sample};
+use crate::text::beside;
 
 /// Quality of a storm
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -138,14 +139,16 @@ impl Verdict {
 }
 
 fn by_ratio(ratio: f64, baseline: Option<&Sample>) -> Finding {
-    let grade = band(ratio, [2.0, 3.0, 5.0]);
+    let limits = [2.0, 3.0, 5.0];
+    let grade = band(ratio, limits);
+    let times = beside(ratio, &limits, 2);
     let covered = match baseline {
         Some(baseline) if baseline.missing() > 0 => {
             format!(", which covers {} of {} VMs", baseline.arrived(), baseline.n())
         }
         _ => String::new(),
     };
-    let reason = format!("the storm's mean is {ratio:.2} times the baseline's{covered}");
+    let reason = format!("the storm's mean is {times} times the baseline's{covered}");
     Finding { grade, rule: Rule::Ratio, reason }
 }
 
@@ -159,8 +162,10 @@ fn by_failures(evidence: &Evidence<'_>) -> Option<Finding> {
         return Some(Finding { grade: Grade::Good, rule: Rule::Failures, reason });
     }
     let percent = failed as f64 * 100.0 / n as f64;
-    let grade = band(percent, [0.0, 5.0, 10.0]);
-    let reason = format!("{failed} of {n} VMs ({percent:.1} %) did not reach the goal");
+    let limits = [0.0, 5.0, 10.0];
+    let grade = band(percent, limits);
+    let percent = beside(percent, &limits, 1);
+    let reason = format!("{failed} of {n} VMs ({percent} %) did not reach the goal");
     Some(Finding { grade, rule: Rule::Failures, reason })
 }
 
@@ -169,9 +174,11 @@ fn by_outliers(storm: &Sample) -> Option<Finding> {
     let median = Quantile::of(&arrived, Level::P50).seconds().filter(|median| *median > 0.0)?;
     let slowest = Quantile::of(&arrived, Level::P99).seconds()?;
     let spread = slowest / median;
-    let grade = band(spread, [3.0, 5.0, f64::INFINITY]);
+    let limits = [3.0, 5.0, f64::INFINITY];
+    let grade = band(spread, limits);
+    let spread = beside(spread, &limits, 1);
     let reason =
-        format!("the slowest VMs needed {spread:.1} times the median ({slowest:.2}s against {median:.2}s)");
+        format!("the slowest VMs needed {spread} times the median ({slowest:.2}s against {median:.2}s)");
     Some(Finding { grade, rule: Rule::Outliers, reason })
 }
 
@@ -184,9 +191,11 @@ fn by_variance(storm: &Sample) -> Option<Finding> {
     let median = at(Level::P50).filter(|median| *median > 0.0)?;
     let (fast, slow) = (at(Level::P10)?, at(Level::P90)?);
     let spread = (slow - fast) / median;
-    let grade = band(spread, [1.5, 3.0, f64::INFINITY]);
+    let limits = [1.5, 3.0, f64::INFINITY];
+    let grade = band(spread, limits);
+    let spread = beside(spread, &limits, 1);
     let reason = format!(
-        "eight in ten VMs lie between {fast:.2}s and {slow:.2}s, {spread:.1} times the median ({median:.2}s) apart"
+        "eight in ten VMs lie between {fast:.2}s and {slow:.2}s, {spread} times the median ({median:.2}s) apart"
     );
     Some(Finding { grade, rule: Rule::Variance, reason })
 }
@@ -235,6 +244,13 @@ mod tests {
         for (ratio, grade) in bands.into_iter().chain(worse) {
             assert_eq!(decided(ratio, 0, &[1.0; 20]), (grade, Rule::Ratio), "{ratio}");
         }
+    }
+
+    #[test]
+    fn a_reason_never_shows_a_value_of_another_band() {
+        let reason = |ratio, failed, n| verdict(Some(ratio), failed, &vec![1.0; n - failed]).unwrap().reason;
+        assert_eq!(reason(1.996, 0, 20), "the storm's mean is 1.996 times the baseline's");
+        assert_eq!(reason(1.0, 999, 20_000), "999 of 20000 VMs (4.995 %) did not reach the goal");
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Tracker<'_> {
         let since = self.phase.watched_until.unwrap_or_default();
         let Some(keeping) = &mut self.keeping else { return };
         for timeline in self.phase.timelines.iter().filter(|timeline| !timeline.probes.is_empty()) {
-            keeping.taken_over(timeline.target, since);
+            let open = timeline.interruptions.last().filter(|known| known.first.is_none());
+            keeping.taken_over(timeline.target, since, open.map(|open| open.last));
         }
     }
 

@@ -15,6 +15,12 @@ pub(super) struct Aggregate {
     successful_vms: usize,
     failed_vms: usize,
     excluded_vms: usize,
+    /// VMs without an outcome, because the phase is not over: our own field, omitted if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_vms: Option<usize>,
+    /// VMs whose outcome nobody saw: our own field, omitted if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_vms: Option<usize>,
     /// Successes with an unknown time: our own field, omitted if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_time_vms: Option<usize>,
@@ -45,11 +51,17 @@ impl Aggregate {
         Self {
             total_vms: counts.participants,
             successful_vms: counts.reached,
-            failed_vms: counts.unsuccessful() + counts.pending,
+            failed_vms: counts.unsuccessful(),
             excluded_vms: counts.excluded,
-            unknown_time_vms: Some(phase.summary(phase.goal).unknown).filter(|unknown| *unknown > 0),
-            total_duration_seconds: phase.spans.total.map(round_to_micros),
+            pending_vms: if_any(counts.pending),
+            unknown_vms: if_any(counts.unknown),
+            unknown_time_vms: if_any(phase.summary(phase.goal).unknown),
+            total_duration_seconds: phase.spans.took().map(round_to_micros),
             metrics,
         }
     }
+}
+
+fn if_any(vms: usize) -> Option<usize> {
+    Some(vms).filter(|vms| *vms > 0)
 }

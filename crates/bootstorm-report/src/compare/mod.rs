@@ -153,7 +153,7 @@ impl SubjectBlock {
             vms: record.plan.size() as usize,
             storms: phases::storms(record).count(),
             doubtful: validity::doubtful(subject),
-            repetitions: Repetitions::of(record),
+            repetitions: Repetitions::of(record, |name| validity::is_graded_invalid(subject, name)),
         }
     }
 }

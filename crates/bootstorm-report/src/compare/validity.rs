@@ -51,6 +51,11 @@ pub(super) fn notes(subject: &Subject<'_>) -> Vec<String> {
     notes
 }
 
+/// Whether a phase has invalid times.
+pub(super) fn is_graded_invalid(subject: &Subject<'_>, name: PhaseName) -> bool {
+    invalid_names(subject.validity).any(|invalid| invalid == name)
+}
+
 /// Whether a kind of phase has invalid times.
 pub(super) fn is_invalid(subject: &Subject<'_>, kind: PhaseKind) -> bool {
     let is_one = |graded: &Graded| graded.grade == Validity::Invalid && graded.phase.kind == kind;

@@ -82,7 +82,7 @@ fn part(phase: &PhaseBlock) -> Part {
         arrived: phase.counts.reached,
         running: times(Milestone::Running),
         reachable: times(Milestone::Reachable),
-        total: phase.spans.total,
+        total: phase.spans.took(),
     }
 }
 

@@ -58,7 +58,7 @@ fn the_whole_has_the_vms_of_all_and_each_cluster_its_own() {
     assert_eq!(report.starts.len(), 1);
     assert_eq!(report.starts[0].words(), "2 clusters, first requests within 2.5 ms");
     let worst = report.worst.clone().unwrap();
-    assert_eq!((worst.member.as_str(), worst.why.as_str()), ("site-b", "3 of 12 VMs did not get running"));
+    assert_eq!((worst.member.as_str(), worst.why.as_str()), ("site-b", "3 of 12 VMs did not reach running"));
     let differences = report.differences.as_ref().unwrap();
     assert_eq!((differences.runs.len(), differences.comparisons.len()), (2, 1));
     let missing: Vec<&str> = report.missing().map(|member| member.name.as_str()).collect();

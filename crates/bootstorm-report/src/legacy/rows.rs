@@ -91,7 +91,7 @@ impl Summary {
             total_vms,
             successful: phase.counts.reached,
             failed: total_vms - phase.counts.reached,
-            total_test_duration_sec: phase.spans.monitoring.map(rounded),
+            total_test_duration_sec: phase.spans.took().map(rounded),
             metrics,
         }
     }

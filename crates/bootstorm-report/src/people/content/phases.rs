@@ -24,7 +24,7 @@ pub(crate) fn table(report: &Report) -> Table {
             Cell::quantile(summary.p95),
             Cell::seconds(summary.max),
             Cell::quantile(phase.recovery.t100),
-            Cell::seconds(phase.spans.total),
+            Cell::seconds(phase.spans.took()),
         ];
         table.push(None, words.map(Cell::Words).into_iter().chain(counts.map(Cell::count)).chain(times));
     }

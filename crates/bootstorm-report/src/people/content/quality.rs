@@ -14,7 +14,7 @@ pub(crate) fn settings(phase: &PhaseBlock) -> Vec<Fact> {
         Fact::new("Time limit per VM", format!("{}s", settings.timeout_seconds)),
         Fact::new("First to last request", words::maybe_seconds(spans.request_skew)),
         Fact::new("All requests accepted after", words::maybe_seconds(spans.issue)),
-        Fact::new("Whole phase", words::maybe_seconds(spans.total)),
+        Fact::new("Whole phase", words::maybe_seconds(spans.took())),
     ]
 }
 

@@ -25,8 +25,12 @@ pub(crate) fn section(repetitions: &Repetitions, run: Option<&str>) -> Section {
     let mut table = Table::new("Each storm, and the spread of those that count", columns);
     for storm in &repetitions.storms {
         let tone = (storm.figures.failed > 0).then_some(Tone::Fair);
-        let warm_up = if storm.warm_up { " (warm-up)" } else { "" };
-        table.push(tone, row(format!("{}{warm_up}", storm.phase), Cell::count(storm.vms), &storm.figures));
+        let note = match (storm.warm_up, storm.invalid) {
+            (true, _) => " (warm-up)",
+            (false, true) => " (invalid)",
+            (false, false) => "",
+        };
+        table.push(tone, row(format!("{}{note}", storm.phase), Cell::count(storm.vms), &storm.figures));
     }
     let spread = [("min", &repetitions.min), ("median", &repetitions.median), ("max", &repetitions.max)];
     for (name, figures) in spread {

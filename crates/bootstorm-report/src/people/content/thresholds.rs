@@ -1,6 +1,7 @@
 //! Requested thresholds, each with its value.
 
 use bootstorm_model::stats::threshold::Unit;
+use bootstorm_model::text::beside;
 
 use crate::color::Tone;
 use crate::people::document::{Block, Cell, Column, Note, Section, Table};
@@ -61,10 +62,29 @@ pub(crate) fn value(threshold: &ThresholdBlock) -> String {
     let Some(value) = threshold.value else {
         return threshold.missing.unwrap_or(Missing::Unknown).word().to_owned();
     };
+    let limit = threshold.limit;
+    // As exact as the limit, and never on its other side.
+    let number = |least: usize| beside(value, &[limit], decimals(limit).max(least));
     match threshold.unit {
-        Unit::Seconds => words::seconds(value),
-        Unit::Ratio => format!("{value:.2}x"),
+        Unit::Seconds => format!("{}s", number(2)),
+        Unit::Ratio => format!("{}x", number(2)),
         Unit::Vms => words::vms(value as usize),
-        Unit::Percent => format!("{value:.1} %"),
+        Unit::Percent => format!("{} %", number(1)),
+    }
+}
+
+/// Number of decimals of a limit, at most six.
+fn decimals(limit: f64) -> usize {
+    let text = format!("{limit:.6}");
+    text.trim_end_matches('0').rsplit('.').next().map_or(0, str::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decimals;
+
+    #[test]
+    fn decimals_are_those_that_were_typed() {
+        assert_eq!([5.0, 0.005, 1.1, 100.0, 0.000_001].map(decimals), [0, 3, 1, 0, 6]);
     }
 }

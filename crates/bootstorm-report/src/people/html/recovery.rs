@@ -24,7 +24,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     let last = crowds.iter().filter_map(|crowd| crowd.arrivals.max()).fold(0.0, f64::max);
     if last > 0.0 {
         legend(body, &crowds);
-        let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal);
+        let label = format!("Share of the VMs that are {} over time, in percent", main.phase.goal.state());
         let after = format!("after {}", main.phase.zero().1);
         let title = format!("seconds {after}");
         chart::draw(body, false, &label, |size| {
@@ -42,7 +42,7 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     } else if main.phase.recovery.start_unknown {
         body.leaf("p", &[("class", "empty")], words::START_UNKNOWN);
     } else {
-        body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal));
+        body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal.state()));
     }
     levels(body, subjects);
     body.close("section");

@@ -34,7 +34,7 @@ fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd], zero: &str) {
     body.leaf("h3", &[], &format!("Time to {milestone}, per VM"));
     let last = crowds.iter().filter_map(|crowd| crowd.arrivals.max()).fold(0.0, f64::max);
     if last <= 0.0 {
-        body.leaf("p", &[("class", "empty")], &format!("No VM was {milestone}."));
+        body.leaf("p", &[("class", "empty")], &format!("No VM was {}.", milestone.state()));
         return;
     }
     legend(body, crowds);
@@ -45,7 +45,7 @@ fn pair(body: &mut Markup, milestone: Milestone, crowds: &[Crowd], zero: &str) {
     chart::draw(
         body,
         false,
-        &format!("Share of the VMs {milestone} within so many seconds, in percent"),
+        &format!("Share of the VMs {} within so many seconds, in percent", milestone.state()),
         |size| {
             let mut plot = Plot::new(&Frame {
                 size,

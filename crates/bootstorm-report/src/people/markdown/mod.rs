@@ -135,8 +135,8 @@ fn counts(phase: &PhaseBlock) -> Note {
     for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!(", {count} {word}"));
     }
-    if let Some(total) = phase.spans.total {
-        text.push_str(&format!("; took {}", words::seconds(total)));
+    if let Some(took) = phase.spans.took() {
+        text.push_str(&format!("; took {}", words::seconds(took)));
     }
     if phase.continued > 0 {
         let times = words::count(phase.continued, "time");

@@ -50,8 +50,8 @@ pub(super) fn storm(page: &mut Page, stop: Option<&PhaseBlock>, storm: &PhaseBlo
         StormKind::Migrate => page.line(&format!("Monitoring the migration ({vms} {crowd})...")),
     }
     monitored(page, storm);
-    if let (Some(stop), Some(total)) = (stop, storm.spans.total)
-        && let Some(stopping) = stop.spans.total
+    if let (Some(stop), Some(total)) = (stop, storm.spans.took())
+        && let Some(stopping) = stop.spans.took()
     {
         let parts = format!("stop {} + storm {}", words::seconds(stopping), words::seconds(total));
         page.sentence(
@@ -161,7 +161,7 @@ fn monitored(page: &mut Page, storm: &PhaseBlock) {
         let over = over(storm, storm.counts.reached);
         page.sentence(None, 0, &format!("{first} to last VM reachable: {}{over}", words::seconds(span)));
     }
-    match storm.spans.monitoring {
+    match storm.spans.took() {
         Some(span) if storm.is_done() => {
             page.line(&format!("{what} completed in {}", words::seconds(span)));
         }

@@ -73,7 +73,7 @@ pub(super) fn recovery(
         || solid.0.name.to_string(),
         |(phase, _)| format!("{} (solid), {} (dotted)", solid.0.name, phase.name),
     );
-    let title = format!("VMs {milestone} since {}: {legend}", last.zero().1);
+    let title = format!("VMs {} since {}: {legend}", milestone.state(), last.zero().1);
     text.push_str(&layout.paint.apply(Tone::Heading, &title));
     text.push('\n');
     for (row, cells) in dots.lines().enumerate() {

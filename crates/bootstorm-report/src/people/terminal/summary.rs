@@ -13,7 +13,7 @@ use crate::row::Row;
 use crate::view::Report;
 use bootstorm_model::observe::{Milestone, Outcome};
 use bootstorm_model::record::{PhaseKind, StormKind};
-use bootstorm_model::stats::Validity;
+use bootstorm_model::stats::{Quantile, Validity};
 use bootstorm_model::text::line;
 
 /// Lines of the whole screen.
@@ -342,7 +342,11 @@ fn doubts(page: &mut Page, report: &Report, most: usize) {
             [&repetitions.min, &repetitions.median, &repetitions.max].map(|of| words::quantile(of.mean));
         let storms = repetitions.storms_in_words();
         let to = repetitions.milestone;
-        let text = format!("Over {storms}: mean time to {to} {least} to {greatest}, median {median}");
+        let text = if repetitions.min.mean == Quantile::NotReached {
+            format!("Over {storms}: no VM was {}", to.state())
+        } else {
+            format!("Over {storms}: mean time to {to} {least} to {greatest}, median {median}")
+        };
         wrapped(page, None, &text, most);
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         page.labelled("setup", &words::seconds(report.setup.took));
     }
     for phase in &report.phases {
-        let took = phase.spans.total.map(words::seconds);
+        let took = phase.spans.took().map(words::seconds);
         let took = match took {
             Some(took) if phase.is_done() => took,
             Some(took) => format!("{took} ({})", phase.state.word()),
