@@ -365,6 +365,7 @@ fn age(seconds: i64) -> String {
 mod tests {
     use super::*;
     use crate::fixtures;
+    use bootstorm_model::observe::Outcome;
 
     #[test]
     fn ages_read_like_kubectls() {
@@ -384,6 +385,27 @@ mod tests {
         assert_eq!(next(&fixtures::interrupted(2)), "stop");
         assert_eq!(next(&fixtures::interrupted(3)), "storm");
         assert_eq!(next(&fixtures::small()), "report");
+    }
+
+    #[test]
+    fn vms_with_an_unknown_outcome_have_a_column_once_there_are_any() {
+        let mut record = fixtures::with_failures();
+        let shown = |record: &RunRecord| Status::of(record).table(&Layout::default());
+        assert!(!shown(&record).contains("UNKNOWN"));
+        record.phases[2].timelines[8].outcome = Outcome::Unknown;
+        let table = shown(&record);
+        let numbers = |line: &str| -> Vec<usize> {
+            table
+                .lines()
+                .find(|row| row.starts_with(line))
+                .unwrap()
+                .split_whitespace()
+                .filter_map(|cell| cell.parse().ok())
+                .collect()
+        };
+        assert!(table.lines().any(|row| row.starts_with("PHASE") && row.ends_with("UNKNOWN")), "{table}");
+        assert_eq!(numbers("storm-1"), [12, 8, 2, 1, 0, 1]);
+        assert_eq!(numbers("create"), [12, 12, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -147,6 +147,16 @@ fn storms_of_one_run_are_one_run_and_kinds_stay_apart() {
 }
 
 #[test]
+fn a_warm_up_is_no_storm_of_the_dashboard() {
+    let mut record = fixtures::repeated();
+    record.phases[2].settings.warm_up = true;
+    let mut dashboard = dashboard();
+    give(&mut dashboard, "1-disk/20260304-110000_a_1-12", &[("run.json", &run_json(&record))]);
+    dashboard.settle();
+    assert_eq!(dashboard.runs.iter().map(|saved| saved.storm_number).collect::<Vec<_>>(), [Some(2), Some(3)]);
+}
+
+#[test]
 fn hostile_files_stay_texts() {
     let evil = "</script><script>alert(1)</script><img src=x>\u{202e}";
     let mut dashboard = dashboard();
