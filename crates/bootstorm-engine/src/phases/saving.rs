@@ -7,13 +7,17 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::event::{Event, Listener};
 use super::prober::MadeAnew;
 use crate::cluster::guard::Guard;
 use crate::cluster::store::RunStore;
 use crate::cluster::{ClusterError, Kind};
 use bootstorm_model::record::codec::{self, CodecError, StoredPhase, Tally};
-use bootstorm_model::record::{PhaseRecord, RunRecord};
+use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord};
 use bootstorm_model::tracker::Changed;
+
+/// A save that takes longer than this is reported.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// Store of a run, and the data to save
 struct Place {
@@ -148,6 +152,24 @@ impl Place {
     }
 }
 
+/// Waits for the end of a phase to be saved, and tells why nothing else happens if that takes long.
+pub(crate) async fn telling(
+    saved: impl Future<Output = Result<(), ClusterError>>,
+    events: Listener<'_>,
+    phase: PhaseName,
+    limit: Duration,
+) -> Result<(), ClusterError> {
+    let mut saved = std::pin::pin!(saved);
+    if let Ok(outcome) = tokio::time::timeout(SILENT, &mut saved).await {
+        return outcome;
+    }
+    events(&Event::Warning(format!(
+        "{phase} is over, but not saved yet: the cluster does not answer; the save is retried for at most {}s",
+        limit.as_secs()
+    )));
+    saved.await
+}
+
 fn unsaved(why: String) -> ClusterError {
     ClusterError::new("save the record", Kind::Other, why)
 }
@@ -174,6 +196,22 @@ async fn locked(guard: &mut Guard, limit: Duration) -> Result<(), ClusterError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_save_is_reported_once_and_a_short_one_is_not() {
+        let told = std::sync::Mutex::new(Vec::new());
+        let events = |event: &Event| told.lock().unwrap().push(event.clone());
+        let saved = |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Err(unsaved("gone".into()))
+        };
+        for seconds in [1, 90] {
+            let outcome = telling(saved(seconds), &events, PhaseName::CREATE, Duration::from_secs(150)).await;
+            assert!(outcome.is_err());
+        }
+        let told = told.into_inner().unwrap();
+        assert!(matches!(&told[..], [Event::Warning(text)] if text.starts_with("create is over")), "{told:?}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_that_cannot_be_renewed_is_waited_for_with_a_limit() {

@@ -19,7 +19,7 @@ use super::launch::{Launch, Scheduled};
 use super::migrating::UnderWay;
 use super::probing::Probing;
 use super::saving::Saver;
-use super::{adopted, draining, eligibility, insight, migrating, probers, provisioning, resume};
+use super::{adopted, draining, eligibility, insight, migrating, probers, provisioning, resume, saving};
 use crate::cluster::changes::{ChangeEvent, Changes};
 use crate::cluster::launchers::Evictable;
 use crate::cluster::machines::Standing;
@@ -310,7 +310,8 @@ async fn whole(
     phase.health = Some(checkup.end(cut.is_none(), &stamps).await);
     record.put_phase(phase);
     record.made.probers.extend(saver.made().lock().unwrap_or_else(PoisonError::into_inner).clone());
-    phase_saved(&mut saver, record, &changed, cut).await?;
+    let saved = phase_saved(&mut saver, record, &changed, cut);
+    saving::telling(saved, work.events, name, work.cluster.longest_wait()).await?;
     (work.events)(&Event::PhaseEnded(name));
     Ok(cut)
 }
