@@ -162,7 +162,10 @@ impl Progress {
             }
             Event::Restoring { count } => {
                 state.begin(self.console, "cleanup", "VMs restored", *count, 0);
-                self.plain(&state, &format!("cleanup: restoring {count} adopted VM{}", if *count == 1 { "" } else { "s" }));
+                self.plain(
+                    &state,
+                    &format!("cleanup: restoring {count} adopted VM{}", if *count == 1 { "" } else { "s" }),
+                );
             }
             // Objects deleted beside the last kind have no bar of their own.
             Event::Gone(what) if state.noun != *what => {}

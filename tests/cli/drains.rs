@@ -116,6 +116,12 @@ fn vms_that_are_to_migrate_do_so_and_keep_their_instances() {
     }
     let (migrations, _) = cluster.sandbox.store().list(&kind::MIGRATIONS, None);
     assert!(migrations.iter().all(|one| one.name().starts_with("kubevirt-evacuation-")), "KubeVirt's own");
+    // Now its VMs are elsewhere: a drain of nothing would measure nothing.
+    let cordons = cluster.sandbox.ledger().count("patch", "nodes").received;
+    let again = cluster.run(&["storm", "--drain", "node-2"]).exits(1);
+    again.complains(&["no VM of run \"boot-storm-test\" can be evicted from node-2: nothing was changed"]);
+    assert_eq!(cluster.sandbox.ledger().count("patch", "nodes").received, cordons);
+    assert!(!cluster.run(&["status"]).exits(0).stdout.contains("storm-2"));
     cluster.run(&["cleanup", "--yes"]).exits(0);
 }
 

@@ -62,10 +62,10 @@ pub struct Figures {
 }
 
 impl Repetitions {
-    /// The spread over comparable storms of a run: same goal and shape as the last one, without warm-ups.
+    /// The spread over comparable storms of a run: goal, shape and drained nodes of the last one, without warm-ups.
     ///
-    /// `None` if there are fewer than two storms, or none that counts. Storms of a chosen size are not repetitions, and
-    /// invalid ones do not count where valid ones remain.
+    /// `None` if there are fewer than two storms, or none that counts. Storms of a chosen size or without VMs are not
+    /// repetitions, and invalid ones do not count where valid ones remain.
     pub fn of(record: &RunRecord, is_invalid: impl Fn(PhaseName) -> bool) -> Option<Self> {
         let is_over = |phase: &&PhaseRecord| {
             phase.name.kind == PhaseKind::Storm
@@ -80,16 +80,17 @@ impl Repetitions {
                 && phase.goal == milestone
                 && phase.settings.kind == last.settings.kind
                 && phase.settings.shape == last.settings.shape
+                && phase.settings.nodes == last.settings.nodes
         };
-        let storms: Vec<&PhaseRecord> = record.phases.iter().filter(is_one).collect();
-        if storms.len() < 2 {
-            return None;
-        }
         let one = |storm: &&PhaseRecord| Repetition {
             invalid: is_invalid(storm.name),
             ..Repetition::of(&storm.look())
         };
-        let storms: Vec<Repetition> = storms.iter().map(one).collect();
+        let storms = record.phases.iter().filter(is_one).map(|storm| one(&storm));
+        let storms: Vec<Repetition> = storms.filter(|storm| storm.vms > 0).collect();
+        if storms.len() < 2 {
+            return None;
+        }
         let all: Vec<Figures> = counted(&storms).map(|storm| storm.figures).collect();
         if all.is_empty() {
             return None;
@@ -235,7 +236,10 @@ mod tests {
         record.phases[2].settings.warm_up = true;
         let all = spread(&record).unwrap();
         let without = |numbers: &[u32]| {
-            Repetitions::of(&record, |name| numbers.iter().any(|number| name == PhaseName { kind: PhaseKind::Storm, number: *number })).unwrap()
+            Repetitions::of(&record, |name| {
+                numbers.iter().any(|number| name == PhaseName { kind: PhaseKind::Storm, number: *number })
+            })
+            .unwrap()
         };
         let one = without(&[3]);
         assert_eq!(one.storms_in_words(), "1 storm after a warm-up, without 1 with invalid times");

@@ -67,4 +67,6 @@ pub enum StopReason {
     TooManyFailed,
     /// The phases of other clusters start without it; nothing was sent.
     LeftOut,
+    /// No VM is on the nodes that would be drained; the phase has not begun.
+    NothingToDrain,
 }

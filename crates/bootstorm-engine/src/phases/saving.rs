@@ -210,7 +210,10 @@ mod tests {
             assert!(outcome.is_err());
         }
         let told = told.into_inner().unwrap();
-        assert!(matches!(&told[..], [Event::Warning(text)] if text.starts_with("create is over")), "{told:?}");
+        assert!(
+            matches!(&told[..], [Event::Warning(text)] if text.starts_with("create is over")),
+            "{told:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

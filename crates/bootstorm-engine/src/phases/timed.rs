@@ -133,6 +133,9 @@ async fn whole(
     let lined_up = LineUp { targets: &targets, existing: &mut machines, alive: &alive, moving: &moving };
     let done = lined_up.of(&work, record, &mut phase, clock, &mut first);
     draining::note_without_pod(&mut phase, &done, &pods);
+    if matches!(work.step, Step::Begin(_)) && phase.drains() && phase.participants().next().is_none() {
+        return Ok(Some(StopReason::NothingToDrain));
+    }
     let old = match name.kind {
         PhaseKind::Stop => HashSet::new(),
         _ if phase.migrates() => HashSet::new(),
@@ -395,7 +398,7 @@ async fn phase_saved(
     cut: Option<StopReason>,
 ) -> Result<(), ClusterError> {
     match cut {
-        Some(StopReason::LockLost | StopReason::RecordChanged) => Ok(()),
+        Some(StopReason::LockLost | StopReason::RecordChanged | StopReason::NothingToDrain) => Ok(()),
         Some(
             StopReason::Interrupted | StopReason::NotSaved | StopReason::TooManyFailed | StopReason::LeftOut,
         )

@@ -218,8 +218,9 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
             let failed = count(Outcome::Failed) + count(Outcome::TimedOut);
             let limit = options.wanted.abort_if_failed.map(|limit| limit.to_string()).unwrap_or_default();
             let vms = if failed == 1 { "VM has" } else { "VMs have" };
-            let message =
-                format!("stopped: {failed} {vms} failed or timed out, the limit of --abort-if-failed is {limit}");
+            let message = format!(
+                "stopped: {failed} {vms} failed or timed out, the limit of --abort-if-failed is {limit}"
+            );
             Failure { exit: Exit::Missed, ..Failure::new(message) }
                 .hint(format!("see which and why: kubectl bootstorm report --ns-prefix {prefix}"))
                 .hint(format!("{again}, with another --abort-if-failed or without"))
@@ -227,6 +228,13 @@ fn failure(reason: StopReason, record: &RunRecord, options: &PhaseOptions) -> Fa
         StopReason::LeftOut => {
             let message = "the fleet started without it; nothing was sent, and the phase can be run alone";
             Failure { exit: Exit::Missed, ..Failure::new(message) }.hint(again)
+        }
+        StopReason::NothingToDrain => {
+            let nodes = options.wanted.nodes.join(", ");
+            Failure::new(format!(
+                "no VM of run \"{prefix}\" can be evicted from {nodes}: nothing was changed"
+            ))
+            .hint("see where its VMs run: kubectl get vmi -A -o wide")
         }
         StopReason::LockLost => Failure::new("the lock on the run was lost; nothing was saved since then")
             .hint(format!("see who has it: kubectl bootstorm status --ns-prefix {prefix}")),

@@ -251,6 +251,9 @@ impl<'a> Worker<'a> {
                 Err(Failure::new("another process changed the record; the next pod of this index continues"))
             }
             Some(StopReason::LeftOut) => Err(Failure::new("not all shards became ready; nothing was sent")),
+            Some(StopReason::NothingToDrain) => {
+                Err(Failure::new("no VM of the run can be evicted from these nodes"))
+            }
             Some(StopReason::TooManyFailed) => {
                 Err(Failure::usage("--abort-if-failed cannot be used with shards"))
             }

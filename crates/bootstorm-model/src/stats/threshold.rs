@@ -17,9 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::observe::{Milestone, Offset, Outcome, Timeline};
 use crate::record::PhaseRecord;
 
-use super::{
-    Curve, FirstRequest, Level, Outliers, Quantile, Sample, Starts, request_skew, round_to_micros,
-};
+use super::{Curve, FirstRequest, Level, Outliers, Quantile, Sample, Starts, request_skew, round_to_micros};
 
 /// Kinds of phases, as named in thresholds
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -264,7 +264,9 @@ fn worst(members: &[MemberBlock]) -> Option<WorstBlock> {
         (0, Quantile::At(seconds)) => format!("95 % of its VMs were {} after {seconds:.2}s", result.goal),
         (0, Quantile::NotReached) => format!("fewer than 95 % of its VMs are {}", result.goal.state()),
         (0, Quantile::Unknown) => format!("it is unknown when 95 % of its VMs were {}", result.goal),
-        (failed, _) => format!("{failed} of {} VMs did not reach {}", result.counts.participants, result.goal),
+        (failed, _) => {
+            format!("{failed} of {} VMs did not reach {}", result.counts.participants, result.goal)
+        }
     };
     Some(WorstBlock { member: member.name.clone(), why })
 }

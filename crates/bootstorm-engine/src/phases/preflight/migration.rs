@@ -64,6 +64,7 @@ pub async fn check(cluster: &Cluster, plan: &Plan, vms: usize) -> Result<Finding
         let by = if limits.configured { "as configured" } else { "by default" };
         let queue = match vms.saturating_sub(at_once) {
             0 => String::new(),
+            1 => format!("; 1 of {vms} VMs waits in its queue at first"),
             rest => format!("; {rest} of {} wait in its queue at first", count(vms, "VM", "VMs")),
         };
         findings.notes.push(format!(

@@ -42,7 +42,11 @@ pub(super) fn write(body: &mut Markup, subjects: &Subjects<'_>) {
     } else if main.phase.recovery.start_unknown {
         body.leaf("p", &[("class", "empty")], words::START_UNKNOWN);
     } else {
-        body.leaf("p", &[("class", "empty")], &format!("No VM was {} in this phase.", main.phase.goal.state()));
+        body.leaf(
+            "p",
+            &[("class", "empty")],
+            &format!("No VM was {} in this phase.", main.phase.goal.state()),
+        );
     }
     levels(body, subjects);
     body.close("section");

@@ -152,14 +152,14 @@ fn verdict(page: &mut Page, report: &Report, most: usize) {
     let Some(note) = judgement::note(compared) else { return };
     wrapped(page, note.tone, &note.line(), most);
     ratios(page, compared, most);
-    // Missing verdicts are explained only once.
-    let Some(breakdown) = compared.breakdown.as_ref().filter(|_| compared.verdict.is_some()) else { return };
+    let Some(breakdown) = &compared.breakdown else { return };
     match (&breakdown.bottleneck, &breakdown.unnamed) {
         (Some(found), _) => {
             wrapped(page, Some(Tone::Fair), &format!("Bottleneck: {}", found.sentence), most);
         }
-        (None, Some(why)) => wrapped(page, None, why, most),
-        (None, None) => {}
+        // Missing verdicts are explained only once.
+        (None, Some(why)) if compared.verdict.is_some() => wrapped(page, None, why, most),
+        (None, _) => {}
     }
 }
 
@@ -253,8 +253,9 @@ fn table(phases: &[&PhaseBlock], with_half: bool) -> Grid {
             phase.goal.to_string(),
             format!("{}/{}", counts.reached, counts.participants),
         ];
-        cells.extend(with_half.then(|| words::quantile(recovery.t50)));
-        cells.extend([recovery.t95, recovery.t100].map(words::quantile));
+        let share = |time| if counts.participants > 0 { words::quantile(time) } else { "-".to_owned() };
+        cells.extend(with_half.then(|| share(recovery.t50)));
+        cells.extend([recovery.t95, recovery.t100].map(share));
         cells.push(words::maybe_seconds(phase.summary(phase.goal).max));
         grid.push(tone, cells);
     }
