@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::identity::{self, Index};
 use super::metadata::{Labels, add_labels, child, child_map, forget_original};
-use super::{Target, Template};
+use super::layout::INDEX;
+use super::{Plan, Target, Template};
 
 /// Run strategy of a VM that is not started.
 pub const HALTED: &str = "Halted";
@@ -96,8 +97,8 @@ struct DiskNames<'a> {
 impl DiskNames<'_> {
     /// New name of a disk; `None` if it keeps the template's.
     fn rename(&mut self, old: &str) -> Option<String> {
-        let wanted = if !self.original.is_empty() && old.contains(self.original) {
-            old.replace(self.original, self.name)
+        let wanted = if let Some(new) = with_word(old, self.original, self.name) {
+            new
         } else if self.is_shared {
             format!("{}-{old}", self.name)
         } else {
@@ -112,6 +113,62 @@ impl DiskNames<'_> {
         }
         (new != old).then_some(new)
     }
+}
+
+/// A name with this word of it replaced, wherever it stands between dashes or dots; `None` if it does not.
+///
+/// Parts of words stay: of the disks `db` and `db1` of VM `db`, only the first one has its name.
+fn with_word(name: &str, word: &str, by: &str) -> Option<String> {
+    if word.is_empty() {
+        return None;
+    }
+    let ends = |text: &str, is_before: bool| {
+        let beside = if is_before { text.chars().next_back() } else { text.chars().next() };
+        beside.is_none_or(|character| !character.is_ascii_alphanumeric())
+    };
+    let (mut new, mut rest, mut is_found) = (String::new(), name, false);
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let so_far = name.len() - rest.len() + at;
+        new.push_str(before);
+        let is_word = ends(&name[..so_far], true) && ends(after, false);
+        new.push_str(if is_word { by } else { word });
+        is_found |= is_word;
+        rest = after;
+    }
+    new.push_str(rest);
+    is_found.then_some(new)
+}
+
+/// A disk that two VMs of a plan would create in one namespace, and the VMs; `None` if there is none.
+pub fn clash(plan: &Plan, manifest: &Value) -> Option<(String, [Target; 2])> {
+    let original = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let created = manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array);
+    let created: Vec<&str> = created
+        .into_iter()
+        .flatten()
+        .filter_map(|template| template["metadata"]["name"].as_str())
+        .collect();
+    let by_harvester = identity::harvester_claims(manifest);
+    let width = plan.layout.index_width as usize;
+    let mut seen: HashMap<(String, String), Target> = HashMap::new();
+    for (position, target) in plan.targets().into_iter().enumerate() {
+        let index = format!("{:0width$}", plan.start as usize + position);
+        let mut names = DiskNames {
+            original,
+            name: &target.name,
+            is_shared: plan.layout.is_shared(),
+            taken: HashSet::new(),
+        };
+        for name in by_harvester.iter().map(String::as_str).chain(created.iter().copied()) {
+            let filled = name.replace(INDEX, &index);
+            let disk = names.rename(&filled).unwrap_or(filled);
+            if let Some(other) = seen.insert((target.namespace.clone(), disk.clone()), target.clone()) {
+                return Some((disk, [other, target]));
+            }
+        }
+    }
+    None
 }
 
 /// Allows disks to be filled before their first consumer.
@@ -252,6 +309,39 @@ status: {printableStatus: Running}
             "dataVolumeTemplates": created.iter().map(blank).collect::<Vec<_>>(),
             "template": {"spec": {"domain": {"devices": {}}, "volumes": volumes}},
         }})
+    }
+
+    #[test]
+    fn a_disk_has_the_name_of_its_vm_only_between_dashes() {
+        let named = |disk, vm| with_word(disk, vm, "vm-7");
+        assert_eq!(named("db", "db").as_deref(), Some("vm-7"));
+        assert_eq!(named("db-root.db", "db").as_deref(), Some("vm-7-root.vm-7"));
+        assert_eq!(named("my-db-db1", "db").as_deref(), Some("my-vm-7-db1"));
+        for (disk, vm) in [("db1", "db"), ("mydb", "db"), ("webdata2", "web"), ("x", ""), ("dbdb", "db")] {
+            assert_eq!(named(disk, vm), None, "{disk}");
+        }
+    }
+
+    #[test]
+    fn two_vms_never_create_one_disk() {
+        use crate::plan::TemplateSource;
+        let mut plan = Plan::resolve("p", 1, 12, "vm", TemplateSource::Blank).unwrap();
+        plan.layout.vms_per_namespace = 12;
+        let clash = |disks: &[&str], plan: &Plan| {
+            let manifest = with_disks(disks, &json!([]));
+            super::clash(plan, &manifest).map(|(disk, vms)| (disk, vms.map(|vm| vm.name)))
+        };
+        // Names that begin like that of the VM: `golden1` of VM 1 is not the boot disk of VM 11.
+        assert_eq!(clash(&["golden", "golden1", "root"], &plan), None);
+        plan.vm_name = "vm-{i}".into();
+        let vms = ["vm-1".to_owned(), "vm-2".to_owned()];
+        assert_eq!(
+            clash(&["vm-2-golden", "golden-vm-1"], &plan),
+            Some(("vm-2-vm-1".to_owned(), vms)),
+            "a name that is made to collide"
+        );
+        plan.layout.vms_per_namespace = 1;
+        assert_eq!(clash(&["vm-2-golden", "golden-vm-1"], &plan), None, "each has its own namespace");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::super::{Findings, Problem, Wanted, count, optional};
 use crate::cluster::{Cluster, ClusterError, Kind};
 use bootstorm_model::plan::identity::{harvester_claims, shared, unmatched};
 use bootstorm_model::plan::layout::INDEX;
+use bootstorm_model::plan::manifest::clash;
 use bootstorm_model::plan::references::{Needed, Reference, Use, host_disks, of, uses};
 
 /// Number of objects checked one by one for a name with a placeholder; further ones are skipped.
@@ -254,6 +255,12 @@ async fn check_sharing(
                 .because("a hostDisk is a file of the node, which its VMs share")
                 .hint(format!("write {INDEX} in its path for the index of each VM")),
         );
+    }
+    if let Some((disk, [one, other])) = clash(wanted.plan, wanted.manifest) {
+        let problem = Problem::new(format!("{one} and {other} would have one disk, {disk}"))
+            .because("its name, made of the VM's and of that in dataVolumeTemplates, is the same for both")
+            .hint("rename that dataVolumeTemplate, or give all indexes one width: --index-width");
+        findings.problems.push(Problem { unavoidable: true, ..problem });
     }
     let Some(place) = &wanted.plan.layout.namespace else { return Ok(()) };
     for (name, volume, how) in uses(wanted.manifest) {
