@@ -362,22 +362,39 @@ pub(super) fn pass(timeline: &mut Timeline, milestone: Milestone, receipt: Recei
         && let Some(stamp) = timeline.stamps.get(&milestone)
         && let Ok(stamp) = Timestamp::from_second(*stamp)
     {
-        // A timestamp is truncated; what was passed before it may have been seen later in the same second.
-        let before = [
-            Milestone::Requested,
-            Milestone::Instance,
-            Milestone::Pod,
-            Milestone::Scheduled,
-            Milestone::Running,
-        ];
-        let before = before.into_iter().filter(|earlier| *earlier < milestone);
-        let before = before.filter_map(|earlier| timeline.moments.get(&earlier));
-        let seen = before.filter(|moment| moment.source != Source::Late).map(|moment| moment.at);
-        let floor = seen.max().unwrap_or(Offset(i64::MIN));
-        let at = receipt.stamped(stamp).clamp(floor.min(receipt.at), receipt.at);
+        let at = receipt.stamped(stamp).clamp(floor(timeline, milestone).min(receipt.at), receipt.at);
         return timeline.fill(milestone, at);
     }
     note(timeline, milestone, receipt)
+}
+
+/// The latest known time of what a VM passes before a milestone: a timestamp is truncated, and what was passed before it
+/// may have been seen later in the same second.
+///
+/// Left out is what has no fixed place: volumes are attached whenever the event says, and init containers may have
+/// finished before the network is known.
+pub(super) fn floor(timeline: &Timeline, milestone: Milestone) -> Offset {
+    let is_before = |earlier: Milestone| match (earlier, milestone) {
+        (Milestone::Prepared, Milestone::Initialized) => false,
+        (
+            Milestone::Requested
+            | Milestone::Instance
+            | Milestone::Pod
+            | Milestone::Placed
+            | Milestone::Prepared
+            | Milestone::Initialized
+            | Milestone::Started
+            | Milestone::Scheduled
+            | Milestone::Running
+            | Milestone::Target
+            | Milestone::Copying,
+            _,
+        ) => earlier < milestone,
+        _ => false,
+    };
+    let before = timeline.moments.iter().filter(|(earlier, _)| is_before(**earlier));
+    let known = before.filter(|(_, moment)| moment.source != Source::Late).map(|(_, moment)| moment.at);
+    known.max().unwrap_or(Offset(i64::MIN))
 }
 
 /// Records a milestone at its receipt, marked if late.
@@ -398,6 +415,20 @@ mod tests {
 
     fn instance(uid: &str, phase: InstancePhase) -> Instance {
         Instance { uid: uid.into(), target: target(1), phase, ..Instance::default() }
+    }
+
+    #[test]
+    fn a_stamped_time_is_not_before_an_earlier_milestone_of_the_pod_that_was_seen() {
+        let mut timeline = Timeline::new(0);
+        timeline.see(Milestone::Requested, Offset::ZERO);
+        timeline.see(Milestone::Started, Offset(8_220_000));
+        timeline.stamps.insert(Milestone::Scheduled, began().as_second() + 7);
+        let receipt = Receipt { at: Offset(12_000_000), late: true, server_zero: began() };
+        assert!(pass(&mut timeline, Milestone::Scheduled, receipt));
+        assert_eq!(timeline.at(Milestone::Scheduled), Some(Offset(8_220_000)));
+        // Init containers may finish before the network is known.
+        timeline.see(Milestone::Prepared, Offset(9_000_000));
+        assert_eq!(floor(&timeline, Milestone::Initialized), Offset::ZERO);
     }
 
     fn began() -> Timestamp {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::fold::Passed;
+use super::fold::{Passed, floor};
 use super::{
     LauncherState, Milestone, Moment, Notice, NoticeKind, Offset, Outcome, Receipt, Source, Timeline, Warning,
 };
@@ -204,7 +204,11 @@ impl LauncherFold {
                 let is_new = !timeline.has(*milestone);
                 // Volumes are attached one after the other.
                 if is_new || *milestone == Milestone::Attached {
-                    timeline.moments.insert(*milestone, *moment);
+                    let at = match moment.source {
+                        Source::Stamped => moment.at.max(floor(timeline, *milestone)),
+                        Source::Seen | Source::Late => moment.at,
+                    };
+                    timeline.moments.insert(*milestone, Moment { at, ..*moment });
                 }
                 if is_new {
                     passed.push(Passed { target: position, milestone: *milestone });

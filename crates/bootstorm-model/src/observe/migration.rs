@@ -156,13 +156,27 @@ impl MigrationFold {
         self.join(timelines, position)
     }
 
-    /// Applies the migration that a VMI reports; returns the milestones that it passed.
+    /// The milestones that a VMI reports of its migration for the first time, each with its timestamp if it has one.
+    pub fn news_of_move(&self, position: u32, moving: &Move) -> Vec<(Milestone, Option<Timestamp>)> {
+        let seen = self.seen.get(&position).and_then(|of| of.get(&moving.uid));
+        let is_new = |milestone| seen.is_none_or(|sighting| !sighting.receipts.contains_key(&milestone));
+        let told = [
+            (Milestone::Target, moving.target_ready.then_some(None)),
+            (Milestone::Copying, moving.started.map(Some)),
+            (Milestone::Migrated, moving.completed.then_some(moving.ended)),
+        ];
+        let told = told.into_iter().filter_map(|(milestone, stamp)| Some((milestone, stamp?)));
+        told.filter(|(milestone, _)| is_new(*milestone)).collect()
+    }
+
+    /// Applies the migration that a VMI reports; returns the milestones that it passed. `is_dated`: its timestamps tell
+    /// when they were passed.
     pub fn apply_move(
         &mut self,
         timelines: &mut [Timeline],
         position: u32,
         moving: &Move,
-        receipt: Receipt,
+        (receipt, is_dated): (Receipt, bool),
     ) -> Vec<Passed> {
         if moving.uid.is_empty() {
             return Vec::new();
@@ -170,7 +184,7 @@ impl MigrationFold {
         let sighting = self.seen.entry(position).or_default().entry(moving.uid.clone()).or_default();
         for (milestone, stamp) in [(Milestone::Copying, moving.started), (Milestone::Migrated, moving.ended)]
         {
-            if let Some(at) = stamp {
+            if let Some(at) = stamp.filter(|_| is_dated) {
                 sighting.stamps.entry(milestone).or_insert(at.as_second());
             }
         }
@@ -303,14 +317,17 @@ mod tests {
             started: Some("2026-01-01T00:00:01Z".parse().unwrap()),
             ..moving("foreign")
         };
-        assert!(fold.apply_move(&mut timelines, 0, &done, seen(2)).is_empty());
-        assert!(fold.apply_move(&mut timelines, 0, &moving("ours"), seen(30)).is_empty(), "whose is it?");
+        assert!(fold.apply_move(&mut timelines, 0, &done, (seen(2), true)).is_empty());
+        assert!(
+            fold.apply_move(&mut timelines, 0, &moving("ours"), (seen(30), true)).is_empty(),
+            "whose is it?"
+        );
         let passed = fold.apply(&mut timelines, &migration(MigrationPhase::Scheduled), seen(50));
         let passed: Vec<_> = passed.iter().map(|passed| passed.milestone).collect();
         assert_eq!(passed, [Milestone::Pod, Milestone::Target]);
         assert_eq!(timelines[0].at(Milestone::Target), Some(Offset(30)), "when it was seen");
         let done = Move { completed: true, ..moving("ours") };
-        let passed = fold.apply_move(&mut timelines, 0, &done, seen(90));
+        let passed = fold.apply_move(&mut timelines, 0, &done, (seen(90), true));
         assert_eq!(passed.iter().map(|passed| passed.milestone).collect::<Vec<_>>(), [Milestone::Migrated]);
         assert_eq!(timelines[0].node.as_deref(), Some("b"));
         assert_eq!(timelines[1], Timeline::new(1));
@@ -322,7 +339,7 @@ mod tests {
         fold.apply(&mut timelines, &migration(MigrationPhase::Running), seen(5));
         let failed =
             Move { failed: true, completed: true, failure: Some("not converged".into()), ..moving("ours") };
-        assert!(fold.apply_move(&mut timelines, 0, &failed, seen(9)).is_empty());
+        assert!(fold.apply_move(&mut timelines, 0, &failed, (seen(9), true)).is_empty());
         fold.apply(&mut timelines, &migration(MigrationPhase::Failed), seen(10));
         let facts = timelines[0].migration.clone().unwrap();
         assert!(facts.failed && !timelines[0].has(Milestone::Migrated));

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::identity::{self, Index};
-use super::metadata::{Labels, add_labels, child, child_map, forget_original};
 use super::layout::INDEX;
+use super::metadata::{Labels, add_labels, child, child_map, forget_original};
 use super::{Plan, Target, Template};
 
 /// Run strategy of a VM that is not started.
@@ -144,11 +144,8 @@ fn with_word(name: &str, word: &str, by: &str) -> Option<String> {
 pub fn clash(plan: &Plan, manifest: &Value) -> Option<(String, [Target; 2])> {
     let original = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let created = manifest.pointer("/spec/dataVolumeTemplates").and_then(Value::as_array);
-    let created: Vec<&str> = created
-        .into_iter()
-        .flatten()
-        .filter_map(|template| template["metadata"]["name"].as_str())
-        .collect();
+    let created: Vec<&str> =
+        created.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str()).collect();
     let by_harvester = identity::harvester_claims(manifest);
     let width = plan.layout.index_width as usize;
     let mut seen: HashMap<(String, String), Target> = HashMap::new();

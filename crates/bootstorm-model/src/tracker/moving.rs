@@ -7,7 +7,7 @@ use super::lateness::Weighed;
 use super::{Effect, Happened, Limit, Tracker};
 use crate::observation::Stream;
 use crate::observe::{
-    Change, InstancePhase, Migration, Milestone, Offset, Outcome, Passed, Receipt, migration,
+    Change, Instance, InstancePhase, Migration, Milestone, Offset, Outcome, Passed, Receipt, migration,
 };
 
 /// How long a failure waits for the reason: the migration object does not have it, its VMI does a moment later. Events
@@ -32,11 +32,8 @@ impl Tracker<'_> {
                 }
                 self.know_answerer(position, instance, receipt.at);
                 self.plan_probing(position, receipt.at);
-                if let (Some(fold), Some(moving)) = (self.migrations.as_mut(), &instance.moving) {
-                    let passed = fold.apply_move(&mut self.phase.timelines, position, moving, receipt);
-                    self.touch(Some(position));
-                    self.moved(position, &passed, receipt.at);
-                }
+                let weighed = self.weighed_move(position, instance, receipt);
+                self.note_move(position, instance, weighed);
                 if matches!(instance.phase, InstancePhase::Succeeded | InstancePhase::Failed) {
                     self.end_without_instance(position, "its instance ended", receipt);
                 }
@@ -60,13 +57,11 @@ impl Tracker<'_> {
         if instance.address.is_some() && timeline.instance_uid.is_none() {
             self.timeline(position).address.clone_from(&instance.address);
         }
-        if let (Some(fold), Some(moving)) = (self.migrations.as_mut(), &instance.moving) {
-            let passed = fold.apply_move(&mut self.phase.timelines, position, moving, receipt);
-            self.touch(Some(position));
-            self.moved(position, &passed, receipt.at);
-        }
-        let left = instance.node.as_ref().is_some_and(|node| !self.phase.settings.nodes.contains(node));
-        let ended = instance.moving.as_ref().and_then(|moving| moving.ended);
+        let weighed = self.weighed_move(position, instance, receipt);
+        self.note_move(position, instance, weighed);
+        let left = self.has_left(instance);
+        let ended = instance.moving.as_ref().and_then(|moving| moving.ended).filter(|_| weighed.is_dated);
+        let receipt = weighed.receipt;
         let timeline = &self.phase.timelines[position as usize];
         if left && timeline.is_asked() && instance.phase == InstancePhase::Running {
             let timeline = self.timeline(position);
@@ -77,6 +72,19 @@ impl Tracker<'_> {
             }
         }
         self.plan_probing(position, receipt.at);
+    }
+
+    /// Whether an instance is on a node that is not drained.
+    pub(super) fn has_left(&self, instance: &Instance) -> bool {
+        instance.node.as_ref().is_some_and(|node| !self.phase.settings.nodes.contains(node))
+    }
+
+    /// Records what an instance reports of its migration.
+    fn note_move(&mut self, position: u32, instance: &Instance, Weighed { receipt, is_dated }: Weighed) {
+        let (Some(fold), Some(moving)) = (self.migrations.as_mut(), &instance.moving) else { return };
+        let passed = fold.apply_move(&mut self.phase.timelines, position, moving, (receipt, is_dated));
+        self.touch(Some(position));
+        self.moved(position, &passed, receipt.at);
     }
 
     /// Records that an evicted VM runs again as another instance, and so on another node.
@@ -204,7 +212,8 @@ mod tests {
     use super::*;
     use crate::observation::{Observation, What};
     use crate::observe::{
-        Fold, Instance, MigrationFacts, MigrationFold, MigrationPhase, Move, Timeline, Warning,
+        Fold, Instance, MigrationFacts, MigrationFold, MigrationPhase, Moment, Move, Source, Timeline,
+        Warning,
     };
     use crate::plan::Target;
     use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
@@ -308,6 +317,38 @@ mod tests {
         tracker.observe(Observation { stream: None, at: seconds(6.5), late: false, what });
         let why = "its migration failed: Live migration stuck for 150 seconds";
         assert_eq!(ending(&tracker), (Outcome::Failed, Some(why)));
+    }
+
+    /// The end of a migration in second 3 of the server's clock, written then, in a change that arrives at `at`.
+    fn migrated(at: f64, committed: Option<i64>) -> Moment {
+        let targets = [vm()];
+        let mut tracker = storm(&targets);
+        tracker.set_server_zero(Timestamp::UNIX_EPOCH);
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let moving = Move {
+            uid: "m".into(),
+            target_ready: true,
+            started: Some(second(1)),
+            ended: Some(second(3)),
+            completed: true,
+            ..Move::default()
+        };
+        let instance = Instance {
+            written: Some(second(3)),
+            committed: committed.map(second),
+            node: Some("node-2".into()),
+            ..running(moving)
+        };
+        let what = What::Instance(Change::Present(instance));
+        tracker.observe(Observation { stream: None, at: seconds(at), late: false, what });
+        tracker.phase.timelines[0].moments[&Milestone::Migrated]
+    }
+
+    #[test]
+    fn the_end_of_a_migration_that_the_watch_held_up_is_not_seen() {
+        assert_eq!(migrated(3.6, None), Moment { at: seconds(3.6), source: Source::Seen });
+        assert_eq!(migrated(8.5, None), Moment { at: seconds(8.5), source: Source::Late });
+        assert_eq!(migrated(8.5, Some(4)), Moment { at: seconds(3.0), source: Source::Stamped });
     }
 
     #[test]

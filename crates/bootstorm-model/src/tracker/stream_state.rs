@@ -36,7 +36,8 @@ pub(super) struct Open {
 
 impl State {
     pub(super) fn new(covers: Option<String>, now: Offset) -> Self {
-        Self { covers, proved: now, last_heard: now, listing: false, asked: None, gap: None }
+        // What it may have to deliver from before now is proved by a list, like everything later.
+        Self { covers, proved: Offset::ZERO, last_heard: now, listing: false, asked: None, gap: None }
     }
 
     /// Records a sign of life.

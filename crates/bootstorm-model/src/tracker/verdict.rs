@@ -269,6 +269,7 @@ mod tests {
     use crate::probe::Probe;
     use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
     use crate::stats::Diagnosis;
+    use crate::tracker::stream_state::State;
     use crate::tracker::{Ask, Beginning, Effect};
 
     fn seconds(seconds: f64) -> Offset {
@@ -372,6 +373,40 @@ mod tests {
         let limits: Vec<_> = tracker.deadlines.iter().map(|Reverse((at, _, limit))| (*at, *limit)).collect();
         // Nobody probed it while no process was there.
         assert!(limits.contains(&(seconds(700.0), Limit::Answer)), "{limits:?}");
+    }
+
+    #[test]
+    fn a_vm_whose_time_passed_while_a_resumed_process_prepared_is_judged_by_a_list() {
+        let targets = [vm()];
+        let mut timeline = requested();
+        timeline.see(Milestone::Accepted, seconds(1.0));
+        let mut tracker = storm(&targets, timeline, 70.0);
+        let watch = Stream::new(StreamKind::Instances, 0);
+        tracker.streams.insert(watch, State::new(None, seconds(70.0)));
+        tracker.tick(seconds(70.1));
+        assert_eq!(
+            tracker.phase.timelines[0].outcome,
+            Outcome::Pending,
+            "what it has yet to read may be in time"
+        );
+        assert!(matches!(tracker.take_effects()[..], [Effect::List(_)]));
+        let at = Timestamp::from_second(50).unwrap();
+        let instance = Instance {
+            uid: "a".into(),
+            target: vm(),
+            phase: InstancePhase::Running,
+            transitions: vec![(InstancePhase::Running, at)],
+            address: Some("10.0.0.1".into()),
+            ..Instance::default()
+        };
+        let what = What::Instances(seconds(70.1), vec![instance]);
+        tracker.observe(Observation { stream: Some(watch), at: seconds(70.2), late: false, what });
+        tracker.tick(seconds(70.3));
+        let timeline = &tracker.phase.timelines[0];
+        assert_eq!(
+            (timeline.outcome, timeline.at(Milestone::Running)),
+            (Outcome::Pending, Some(seconds(50.0)))
+        );
     }
 
     #[test]

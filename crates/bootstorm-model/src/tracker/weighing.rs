@@ -25,6 +25,24 @@ impl Tracker<'_> {
         self.weighed_by(last, commit, receipt)
     }
 
+    /// The receipt of a change of an instance that migrates, late if it may have been held up.
+    pub(super) fn weighed_move(&mut self, position: u32, instance: &Instance, receipt: Receipt) -> Weighed {
+        let timeline = &self.phase.timelines[position as usize];
+        if receipt.late || timeline.is_over() {
+            return receipt.into();
+        }
+        let moving = self.migrations.as_ref().zip(instance.moving.as_ref());
+        let mut news = moving.map(|(fold, moving)| fold.news_of_move(position, moving)).unwrap_or_default();
+        if self.phase.drains() && !timeline.has(Milestone::Moved) && self.has_left(instance) {
+            news.push((Milestone::Moved, instance.moving.as_ref().and_then(|moving| moving.ended)));
+        }
+        // What has no timestamp of its own was not so before the change was written.
+        let last = news.iter().filter_map(|(_, stamp)| stamp.or(instance.written)).max();
+        let is_repeated = self.has_unnamed || self.unreadable.contains_key(&position);
+        let commit = Commit { after: instance.written, by: instance.committed, is_repeated };
+        self.weighed_by(last, commit, receipt)
+    }
+
     /// The receipt of a change of a migration object, late if it may have been held up.
     pub(super) fn weighed_migration(
         &mut self,
