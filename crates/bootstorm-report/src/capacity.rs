@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ValidityBlock;
 use super::people::words;
 use super::repetitions::{Figures, Repetition};
+use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::capacity::{Bounds, Probe};
 use bootstorm_model::record::{PhaseName, PhaseRecord, RunRecord, Series, SeriesKind};
 use bootstorm_model::stats::threshold::{Facts, Unit, Value};
@@ -72,6 +73,9 @@ pub struct CapacityStorm {
     /// Whether its times are invalid, so that it proves nothing about its size, which is tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub invalid: bool,
+    /// Whether a condition depends on VMs that could not be observed; likewise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
     /// Value of each condition, in order.
     pub values: Vec<GoalValue>,
     /// Figures of the storm.
@@ -89,6 +93,9 @@ pub struct GoalValue {
     pub unit: Unit,
     /// Whether the condition held.
     pub met: bool,
+    /// Whether too few VMs arrived for a value.
+    #[serde(skip)]
+    is_unreached: bool,
 }
 
 impl Capacity {
@@ -146,6 +153,8 @@ impl Capacity {
             let next = self.next.map_or_else(String::new, |next| format!("; next is {next}"));
             let why = if last.invalid {
                 "its times are invalid".to_owned()
+            } else if last.undecided {
+                "its VMs could not all be observed".to_owned()
             } else {
                 format!("only {} of them took part", last.vms)
             };
@@ -167,9 +176,10 @@ impl Capacity {
 }
 
 impl CapacityStorm {
-    /// Whether it shows something about its size: its times are valid, and all of its VMs took part.
+    /// Whether it shows something about its size: its times are valid, every condition is decided, and all of its VMs
+    /// took part.
     pub fn is_proof(&self) -> bool {
-        !self.invalid && self.vms >= self.size as usize
+        !self.invalid && !self.undecided && self.vms >= self.size as usize
     }
 
     /// A storm of a chosen size; other storms are not part of a search.
@@ -180,13 +190,19 @@ impl CapacityStorm {
             .iter()
             .map(|condition| match condition {
                 Some(condition) => GoalValue::of(record, storm, condition),
-                None => GoalValue { value: None, unit: Unit::Seconds, met: false },
+                None => GoalValue { value: None, unit: Unit::Seconds, met: false, is_unreached: false },
             })
             .collect();
         let one = Repetition::of(storm);
         let invalid = ValidityBlock::of(record, storm).grade == Validity::Invalid;
         let met = !invalid && values.iter().all(|value| value.met);
-        Some(Self { phase: storm.name, size, vms: one.vms, met, invalid, values, figures: one.figures })
+        let is_open = |(condition, value): (&Option<Threshold>, &GoalValue)| {
+            // A condition that another VM cannot save is missed.
+            condition.is_some() && value.value.is_none() && !value.is_unreached
+        };
+        let undecided = storm.count(Outcome::Unknown) > 0 && conditions.iter().zip(&values).any(is_open);
+        let vms = one.vms;
+        Some(Self { phase: storm.name, size, vms, met, invalid, undecided, values, figures: one.figures })
     }
 }
 
@@ -200,11 +216,17 @@ impl GoalValue {
             _ => condition.value(&here, there.as_ref()),
         };
         // A condition holds only if there is a value: not reached or unknown means not met.
+        let is_unreached = value == Value::NotReached;
         match value {
-            Value::Known(known) => {
-                Self { value: Some(known), unit: condition.unit, met: condition.judge(value).fails() }
+            Value::Known(known) => Self {
+                value: Some(known),
+                unit: condition.unit,
+                met: condition.judge(value).fails(),
+                is_unreached,
+            },
+            Value::NotReached | Value::Unknown => {
+                Self { value: None, unit: condition.unit, met: false, is_unreached }
             }
-            Value::NotReached | Value::Unknown => Self { value: None, unit: condition.unit, met: false },
         }
     }
 
@@ -236,6 +258,29 @@ mod tests {
         record.phases[2].timelines[0].outcome = bootstorm_model::observe::Outcome::Excluded;
         assert_eq!(state(&record), (CapacityState::Searching, None, Some(3)));
         assert!(Capacity::of(&record).unwrap().told().contains("not judged, only 2 of them took part"));
+    }
+
+    #[test]
+    fn a_storm_whose_unobserved_vms_decide_proves_nothing() {
+        let mut record = fixtures::searched(2);
+        record.series.iter_mut().for_each(|series| {
+            if let SeriesKind::FindMax { goals, .. } = &mut series.kind {
+                *goals = vec!["failed<1".into()];
+            }
+        });
+        let met = |record: &RunRecord| Capacity::of(record).unwrap().storms[1].met;
+        assert!(met(&record));
+        record.phases[4].timelines[0].outcome = Outcome::Unknown;
+        let capacity = Capacity::of(&record).unwrap();
+        assert!(!capacity.storms[1].met && capacity.storms[1].undecided, "it may have failed");
+        assert!(
+            capacity.told().contains("not judged, its VMs could not all be observed"),
+            "{}",
+            capacity.told()
+        );
+        assert_eq!((capacity.size, capacity.missed), (Some(3), None));
+        record.phases[4].timelines[1].outcome = Outcome::TimedOut;
+        assert!(!Capacity::of(&record).unwrap().storms[1].undecided, "it misses the goal either way");
     }
 
     #[test]

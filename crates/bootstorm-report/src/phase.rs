@@ -12,7 +12,7 @@ use bootstorm_model::record::{
     self, Gap, Metrics, MigrationLimits, PhaseKind, PhaseName, PhaseRecord, PhaseSettings, PhaseState,
     StormKind,
 };
-use bootstorm_model::stats::{self, Curve, FirstRequest, Level, Quantile, Sample, Stage, Summary};
+use bootstorm_model::stats::{self, Arrival, Curve, FirstRequest, Level, Quantile, Sample, Stage, Summary};
 
 use super::diagnosis::DiagnosisBlock;
 use super::downtime::{Downtime, DowntimeBlock};
@@ -327,8 +327,20 @@ impl PhaseBlock {
 
     /// Distinguishes unknown figures from those that were not reached, after reading: both are written as `null`.
     pub(super) fn complete_unknown(&mut self) {
-        if self.first_request() == FirstRequest::Lost {
-            self.recovery = Recovery::of(&self.curve(self.goal));
+        let depends = |summary: &Summary| summary.unknown > 0;
+        let has_rows = !self.rows.is_empty();
+        if self.first_request() == FirstRequest::Lost || has_rows && depends(&self.summary(self.goal)) {
+            let start_unknown = self.recovery.start_unknown;
+            self.recovery = Recovery { start_unknown, ..Recovery::of(&self.curve(self.goal)) };
+        }
+        if has_rows && self.nodes.iter().any(|node| depends(&node.summary)) {
+            let timelines = self.timelines();
+            for node in self.nodes.iter_mut().filter(|node| depends(&node.summary)) {
+                let here = timelines
+                    .iter()
+                    .filter(|timeline| timeline.outcome != Outcome::Excluded && timeline.node == node.node);
+                restore(&mut node.summary, &Summary::of(&Sample::to_milestone(here, self.goal, self.goal)));
+            }
         }
         let has_unknown: Vec<Milestone> = self
             .statistics
@@ -339,12 +351,7 @@ impl PhaseBlock {
         for milestone in has_unknown {
             let again = Summary::of(&self.sample(milestone));
             let Some(summary) = self.statistics.get_mut(&milestone) else { continue };
-            let read = [&mut summary.p50, &mut summary.p90, &mut summary.p95, &mut summary.p99];
-            for (read, again) in read.into_iter().zip([again.p50, again.p90, again.p95, again.p99]) {
-                if again == Quantile::Unknown {
-                    *read = again;
-                }
-            }
+            restore(summary, &again);
         }
     }
 
@@ -374,8 +381,22 @@ impl PhaseBlock {
 
     /// Statistics of a milestone; all VMs count as missing if none passed it.
     pub fn summary(&self, milestone: Milestone) -> Summary {
-        let nobody = || Summary::of(&Sample::new([], self.counts.participants));
+        let nobody = || {
+            let open = self.counts.unknown.min(self.counts.participants);
+            let missing = std::iter::repeat_n(Arrival::Missing, self.counts.participants - open);
+            Summary::of(&Sample::of(missing.chain(std::iter::repeat_n(Arrival::Undecided, open))))
+        };
         self.statistics.get(&milestone).copied().unwrap_or_else(nobody)
+    }
+}
+
+/// Marks the percentiles that are unknown by the rows.
+fn restore(summary: &mut Summary, again: &Summary) {
+    let read = [&mut summary.p50, &mut summary.p90, &mut summary.p95, &mut summary.p99];
+    for (read, again) in read.into_iter().zip([again.p50, again.p90, again.p95, again.p99]) {
+        if again == Quantile::Unknown {
+            *read = again;
+        }
     }
 }
 

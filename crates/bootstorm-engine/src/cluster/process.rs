@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use bootstorm_model::platform::processes::exists;
+
 /// A process of one boot of one computer: `boot:namespace:pid:start`
 ///
 /// The boot id, the inode of the PID namespace, the PID, and the clock tick at which the process started. Together they
@@ -24,7 +26,13 @@ impl Process {
             return false;
         };
         let Ok(pid) = pid.parse() else { return false };
-        place().is_some_and(|here| here == there) && started(pid).is_none_or(|now| now != start)
+        place().is_some_and(|here| here == there)
+            && match state(pid) {
+                Some(State::Alive(now)) => now != start,
+                Some(State::Ended) => true,
+                // Hosts may hide the processes of other users.
+                None => !exists(pid),
+            }
     }
 
     /// Text form.
@@ -41,15 +49,31 @@ fn place() -> Option<String> {
     Some(format!("{}:{inode}", boot.trim()))
 }
 
-/// Clock tick at which a process started; `None` if there is no such process, or it is a zombie.
-fn started(pid: u32) -> Option<String> {
+/// State of a process
+enum State {
+    /// It started at this clock tick.
+    Alive(String),
+    /// It has ended, and its parent has yet to notice.
+    Ended,
+}
+
+/// State of the process with a number; `None` if there is none, or if it cannot be read.
+fn state(pid: u32) -> Option<State> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program is in parentheses and may contain anything, including spaces and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     // The start is field 22 of the line, the state field 3.
     let start = fields.nth(18)?;
-    (!matches!(state, "Z" | "X")).then(|| start.to_owned())
+    Some(if matches!(state, "Z" | "X") { State::Ended } else { State::Alive(start.to_owned()) })
+}
+
+/// Clock tick at which a process started; `None` if it has ended or cannot be read.
+fn started(pid: u32) -> Option<String> {
+    match state(pid)? {
+        State::Alive(start) => Some(start),
+        State::Ended => None,
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

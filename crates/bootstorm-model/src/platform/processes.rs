@@ -31,6 +31,23 @@ pub fn terminate(child: u32) -> bool {
     }
 }
 
+/// Whether a process with this number exists, as far as the system tells; true if it cannot.
+///
+/// Unlike `/proc`, this also knows processes of other users on hosts that hide them (mount option `hidepid`).
+pub fn exists(process: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        use rustix::process::test_kill_process;
+        number(process).is_none_or(|process| test_kill_process(process) != Err(Errno::SRCH))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = process;
+        true
+    }
+}
+
 /// Kills the group that a child leads, and nothing else; false if there are no groups.
 ///
 /// While the group has a member, its number is not reused.

@@ -117,7 +117,7 @@ impl Curve {
                 Some(at) if milestone != goal || reached => {
                     since(at).map_or(Arrival::Unknown, Arrival::After)
                 }
-                _ if milestone == goal && timeline.outcome == Outcome::Unknown => Arrival::Undecided,
+                _ if timeline.outcome == Outcome::Unknown => Arrival::Undecided,
                 None if milestone == goal && reached => Arrival::Unknown,
                 None if reached => unseen(milestone, timeline.at(goal).and_then(since)),
                 _ => Arrival::Missing,

@@ -68,7 +68,7 @@ pub enum Quantile {
 impl Quantile {
     /// The quantile of a sample at a level.
     pub fn of(sample: &Sample, level: Level) -> Self {
-        let open = sample.later().len() + sample.undecided();
+        let open = sample.open();
         let rank = level.rank(sample.n() + open);
         let at = |values: &[f64]| values.get(rank - 1).copied();
         let Some(latest) = at(sample.values()) else {

@@ -124,6 +124,11 @@ impl Sample {
         self.undecided
     }
 
+    /// Number of VMs whose place among the others is unknown: they were not waited for, or may not have arrived.
+    pub fn open(&self) -> usize {
+        self.later.len() + self.undecided
+    }
+
     /// Lower bounds of the values that were not waited for, ascending.
     pub fn later(&self) -> &[f64] {
         &self.later
@@ -187,6 +192,8 @@ pub fn arrival(timeline: &Timeline, milestone: Milestone, goal: Milestone) -> Ar
             Arrival::Unknown
         }
         None if reached => unseen(milestone, seconds_to(timeline, goal)),
+        // Whoever could not be observed may have passed it.
+        None if timeline.outcome == Outcome::Unknown => Arrival::Undecided,
         None => Arrival::Missing,
     }
 }

@@ -107,6 +107,9 @@ pub const TOO_FEW_ABOVE: &str = "too few VMs above it";
 /// Reason why nothing is judged if a side has fewer than [`ENOUGH_STORMS`].
 pub const TOO_FEW_STORMS: &str = "fewer than 3 storms on a side";
 
+/// Reason why a statistic that depends on unobserved VMs is not judged.
+pub const UNKNOWN_VMS: &str = "VMs of which it is unknown";
+
 const NAMES: [&str; 5] = ["mean", "p50", "p90", "p95", "p99"];
 
 impl Shift {
@@ -236,12 +239,15 @@ fn unjudged(statistic: Statistic, baseline: &Side, candidate: &Side) -> Option<&
     let fewest = baseline.n().min(candidate.n());
     let above = |level: Level| fewest - level.rank(fewest);
     let missing = baseline.missing() + candidate.missing() > 0;
-    let unreached = [baseline, candidate].map(|side| side.unreached(statistic));
+    let sides = [baseline, candidate];
     match statistic {
+        _ if sides.iter().any(|side| side.is_unknown(statistic)) => Some(UNKNOWN_VMS),
         Statistic::Quantile(level) if level > LEVELS[0] && above(level) < ENOUGH_ABOVE => Some(TOO_FEW_ABOVE),
         _ if fewest < ENOUGH => Some("fewer than 10 VMs"),
         Statistic::Mean if missing => Some("VMs that did not reach it"),
-        _ if unreached.iter().any(|storms| *storms > 0) => Some("storms in which it was not reached"),
+        _ if sides.iter().any(|side| side.is_unreached(statistic)) => {
+            Some("storms in which it was not reached")
+        }
         _ if baseline.storms().min(candidate.storms()) < ENOUGH_STORMS => Some(TOO_FEW_STORMS),
         _ => None,
     }
@@ -254,6 +260,26 @@ mod tests {
 
     use super::*;
     use crate::stats::Sample;
+
+    #[test]
+    fn vms_that_could_not_be_observed_make_nothing_better() {
+        use crate::stats::Arrival;
+        let all = |slow: Arrival| -> Vec<Sample> {
+            let fast = (0..80).map(|vm| Arrival::After(10.0 + f64::from(vm) / 100.0));
+            vec![Sample::of(fast.chain([slow; 20])); 3]
+        };
+        let (seen, blind) = (all(Arrival::After(60.0)), all(Arrival::Undecided));
+        let shifts = Shift::all(&Side::of(&seen), &Side::of(&blind));
+        let unjudged: Vec<&str> = shifts
+            .iter()
+            .filter(|shift| shift.unjudged == Some(UNKNOWN_VMS))
+            .map(|shift| shift.statistic)
+            .collect();
+        assert_eq!(unjudged, ["mean", "p90", "p95", "p99"]);
+        assert_eq!((shifts[3].candidate, shifts[3].p), (None, None));
+        // The median is among VMs that are known; it is an upper bound only if nobody else may come before.
+        assert_eq!(shifts[1].unjudged, Some(UNKNOWN_VMS).filter(|_| shifts[1].candidate.is_none()));
+    }
 
     /// Distribution of VM times in a storm.
     #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{Level, Sample};
+use super::{Level, Quantile, Sample};
 
 /// Share of repetitions in which an interval contains the true value.
 pub const CONFIDENCE: f64 = 0.99;
@@ -70,7 +70,8 @@ pub(super) struct Welch {
 impl Side {
     /// A side from the samples of one or more phases. Empty samples do not count.
     pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
-        Self { storms: samples.into_iter().filter(|sample| sample.n() > 0).cloned().collect() }
+        let has_vms = |sample: &&Sample| sample.n() + sample.open() > 0;
+        Self { storms: samples.into_iter().filter(has_vms).cloned().collect() }
     }
 
     /// Number of storms.
@@ -78,9 +79,14 @@ impl Side {
         self.storms.len()
     }
 
-    /// Number of VMs, including missing ones.
+    /// Number of VMs, including missing ones and those of which it is unknown.
     pub fn n(&self) -> usize {
-        self.storms.iter().map(Sample::n).sum()
+        self.storms.iter().map(|storm| storm.n() + storm.open()).sum()
+    }
+
+    /// Number of VMs whose place among the others is unknown.
+    pub fn open(&self) -> usize {
+        self.storms.iter().map(Sample::open).sum()
     }
 
     /// Number of missing VMs.
@@ -88,14 +94,25 @@ impl Side {
         self.storms.iter().map(Sample::missing).sum()
     }
 
-    /// A statistic of each storm in seconds; `None` if it was not reached in one of them.
+    /// A statistic of each storm in seconds; `None` if it was not reached or is unknown in one of them.
     pub(super) fn seconds(&self, statistic: Statistic) -> Option<Vec<Unit>> {
         self.storms.iter().map(|storm| unit(storm, statistic)).collect()
     }
 
-    /// Number of storms in which a statistic was not reached.
-    pub(super) fn unreached(&self, statistic: Statistic) -> usize {
-        self.storms.iter().filter(|storm| unit(storm, statistic).is_none()).count()
+    /// Whether a statistic was not reached in some storm.
+    pub(super) fn is_unreached(&self, statistic: Statistic) -> bool {
+        self.storms.iter().any(|storm| match statistic {
+            Statistic::Mean => storm.mean().is_none(),
+            Statistic::Quantile(level) => Quantile::of(storm, level) == Quantile::NotReached,
+        })
+    }
+
+    /// Whether a statistic is unknown in some storm, because it depends on VMs that could not be observed.
+    pub(super) fn is_unknown(&self, statistic: Statistic) -> bool {
+        self.storms.iter().any(|storm| match statistic {
+            Statistic::Mean => storm.open() > 0,
+            Statistic::Quantile(level) => Quantile::of(storm, level) == Quantile::Unknown,
+        })
     }
 }
 
@@ -108,8 +125,9 @@ fn unit(storm: &Sample, statistic: Statistic) -> Option<Unit> {
             Some(Unit { value, within })
         }
         Statistic::Quantile(level) => {
-            let (n, rank) = (storm.n(), level.rank(storm.n()));
-            let value = *values.get(rank - 1)?;
+            let n = storm.n() + storm.open();
+            let rank = level.rank(n);
+            let value = Quantile::of(storm, level).seconds()?;
             let share = rank as f64 / n as f64;
             let deviation = (n as f64 * share * (1.0 - share)).sqrt();
             let at = |rank: f64| (rank.round().max(1.0) as usize).min(values.len());

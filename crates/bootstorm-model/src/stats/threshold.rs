@@ -227,15 +227,21 @@ pub enum Value {
 impl Threshold {
     /// The value in a phase, divided by that of another one if the threshold is a ratio.
     pub fn value(&self, phase: &Facts<'_>, against: Option<&Facts<'_>>) -> Value {
+        if let Figure::Vms(count) = self.figure
+            && let most @ 1.. =
+                may_count(count, phase) + against.map_or(0, |against| may_count(count, against))
+        {
+            // Whoever could not be observed may be one of them.
+            let (least, most) = (vms(count, phase) as f64, (vms(count, phase) + most) as f64);
+            let share = |vms: f64| self.in_unit(count, vms, phase);
+            return match (share(least), share(most)) {
+                (low, high) if against.is_none() && self.judge(low) == self.judge(high) => low,
+                _ => Value::Unknown,
+            };
+        }
         let value = value(self.figure, phase, against.is_some());
         if let (Unit::Percent, Figure::Vms(count), Value::Known(vms)) = (self.unit, self.figure, value) {
-            let excluded = phase.timelines.iter().filter(|t| t.outcome == Outcome::Excluded).count();
-            let of = if count == Count::Excluded {
-                phase.timelines.len()
-            } else {
-                phase.timelines.len() - excluded
-            };
-            return if of == 0 { Value::Unknown } else { Value::Known(vms * 100.0 / of as f64) };
+            return self.in_unit(count, vms, phase);
         }
         let Some(against) = against else { return value };
         match (value, self::value(self.figure, against, true)) {
@@ -243,6 +249,16 @@ impl Threshold {
             (Value::NotReached, Value::Known(_)) => Value::NotReached,
             _ => Value::Unknown,
         }
+    }
+
+    /// A number of VMs, as a percentage if the threshold is one.
+    fn in_unit(&self, count: Count, vms: f64, phase: &Facts<'_>) -> Value {
+        if self.unit != Unit::Percent {
+            return Value::Known(vms);
+        }
+        let excluded = phase.timelines.iter().filter(|t| t.outcome == Outcome::Excluded).count();
+        let of = phase.timelines.len() - if count == Count::Excluded { 0 } else { excluded };
+        if of == 0 { Value::Unknown } else { Value::Known(vms * 100.0 / of as f64) }
     }
 
     /// Applies the threshold to a value, which counts to the microsecond, as reports store it.
@@ -349,6 +365,16 @@ fn vms(count: Count, phase: &Facts<'_>) -> usize {
     }
 }
 
+/// Number of VMs that may count as well: their outcome is unknown.
+fn may_count(count: Count, phase: &Facts<'_>) -> usize {
+    match count {
+        Count::Failed | Count::TimedOut | Count::Reached => {
+            phase.timelines.iter().filter(|timeline| timeline.outcome == Outcome::Unknown).count()
+        }
+        Count::Excluded | Count::Pending | Count::Outliers => 0,
+    }
+}
+
 fn known(value: Option<f64>) -> Value {
     value.map_or(Value::Unknown, Value::Known)
 }
@@ -414,6 +440,27 @@ mod tests {
         let quotient = 3.3 / 3.0;
         assert!(quotient < 1.1);
         assert_eq!(threshold.judge(Value::Known(quotient)), Judged::Crossed);
+    }
+
+    #[test]
+    fn vms_that_could_not_be_observed_may_have_failed_or_not() {
+        let mut some = timelines(&[1.0; 8], 1);
+        some[0].outcome = Outcome::Unknown;
+        let judged = |text: &str| {
+            let threshold: Threshold = text.parse().unwrap();
+            let value = threshold.value(&facts(&some), None);
+            (value, threshold.judge(value))
+        };
+        assert_eq!(judged("failed>0"), (Value::Known(1.0), Judged::Crossed), "at least one has");
+        assert_eq!(judged("failed>1"), (Value::Unknown, Judged::Undecided));
+        assert_eq!(judged("failed>2"), (Value::Known(1.0), Judged::Kept), "at most two have");
+        assert_eq!(judged("failed>=20%"), (Value::Unknown, Judged::Undecided));
+        assert_eq!(judged("reached<8"), (Value::Unknown, Judged::Undecided));
+        assert_eq!(judged("pending>0"), (Value::Known(0.0), Judged::Kept));
+        // Whether it ran is as unknown as whether it answered.
+        some.iter_mut().filter(|one| one.outcome == Outcome::Unknown).for_each(|one| one.moments.clear());
+        let threshold: Threshold = "scheduled.p99>1h".parse().unwrap();
+        assert_eq!(threshold.value(&facts(&some[..1]), None), Value::Unknown);
     }
 
     #[test]

@@ -166,7 +166,12 @@ impl PhaseShift {
         });
         let milestones: Vec<MilestoneShift> =
             comparable.map(|milestone| MilestoneShift::of(*milestone, before, after)).collect();
-        let failures = FailureShift::of(&failed(before), &failed(after));
+        let mut failures = FailureShift::of(&failed(before), &failed(after));
+        let are_known = |phase: &&PhaseRecord| phase.count(Outcome::Unknown) == 0;
+        if !before.iter().chain(after).all(are_known) {
+            // Each of the others may have failed, too.
+            failures.p = None;
+        }
         Self {
             phase: kind,
             storm: StormKind::Start,
