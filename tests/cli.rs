@@ -9,3 +9,5 @@ mod sandbox;
 mod shipping;
 mod support;
 mod survival;
+#[path = "cli/terminal.rs"]
+mod terminal;

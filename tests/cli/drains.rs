@@ -1,6 +1,7 @@
 //! Storms of kind drain: VMs are evicted from nodes, and each is migrated or restarts elsewhere.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use bootstorm_sandbox::store::{DeleteOptions, Object, kind};
 use bootstorm_sandbox::value::{Value, json};
 
 use crate::support::{Cluster, Ran, until};
+use crate::terminal::{shown, terminal};
 
 /// UID and node of each instance, by namespace.
 fn places(cluster: &Cluster) -> BTreeMap<String, (String, String)> {
@@ -169,19 +171,43 @@ fn an_eviction_waits_for_its_disruption_budget() {
     check_moved(&cluster, &before, true);
 }
 
-/// A cluster whose VMs can never leave node-2, after a kill in the middle of the drain.
-fn killed() -> Cluster {
+/// A cluster whose VMs can never leave their nodes.
+fn stuck() -> Cluster {
     let cluster = Cluster::changed(3, |profile| {
         profile.misbehave.0.insert("boot-storm-test-*/*".into(), Misbehaviour::NeverConverges);
     });
     strategy(&cluster, "LiveMigrate");
     created(&cluster, "3", "none");
+    cluster
+}
+
+/// Such a cluster after a kill in the middle of the drain of node-2.
+fn killed() -> Cluster {
+    let cluster = stuck();
+    kill_drain(&cluster);
+    cluster
+}
+
+fn kill_drain(cluster: &Cluster) {
     let mut child = cluster.program().spawn(&["storm", "--drain", "node-2"]);
     until(|| cluster.sandbox.ledger().count("create", "pods/eviction").received > 0);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(is_cordoned(&cluster, "node-2"));
-    cluster
+    assert!(is_cordoned(cluster, "node-2"));
+}
+
+#[test]
+fn a_cordon_made_while_cleanup_asks_is_lifted_before_the_record_is_deleted() {
+    let cluster = stuck();
+    let (mut person, program) = terminal();
+    let end = || program.try_clone().unwrap();
+    let asks = cluster.program().command(&["cleanup"]).stdin(end()).stdout(end()).stderr(end()).spawn();
+    drop(program);
+    assert!(shown(&mut person, "[y/N] ").contains("3 namespaces"));
+    kill_drain(&cluster);
+    person.write_all(b"y\n").unwrap();
+    assert_eq!(asks.unwrap().wait().unwrap().code(), Some(0), "{}", shown(&mut person, ""));
+    assert!(!is_cordoned(&cluster, "node-2"));
 }
 
 #[test]

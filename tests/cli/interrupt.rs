@@ -1,9 +1,6 @@
 //! Ctrl-C in the middle: known data are saved, the lock is released, and the same command continues.
 
-use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +9,7 @@ use bootstorm_sandbox::faults::{Effect, Match, Rule};
 use bootstorm_sandbox::store::kind;
 
 use crate::support::{Cluster, Ran, until};
+use crate::terminal::{shown, terminal};
 
 const VMS: &str = "12";
 
@@ -100,29 +98,6 @@ fn whoever_loses_the_lock_sends_nothing_more() {
     let made = machines(&cluster);
     std::thread::sleep(Duration::from_secs(2));
     assert!(machines(&cluster) <= made + 1, "at most one more was on its way");
-}
-
-/// A pseudo-terminal: the user's end and the program's end.
-fn terminal() -> (File, File) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let path = ptsname(&person, Vec::new()).unwrap();
-    let program = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(path.to_bytes())).unwrap();
-    (person.into(), program)
-}
-
-/// Terminal output until it ends with this text or no program has it open any more.
-fn shown(person: &mut File, end: &str) -> String {
-    let (mut all, mut piece) = (Vec::new(), [0; 1024]);
-    while !String::from_utf8_lossy(&all).ends_with(end) || end.is_empty() {
-        match person.read(&mut piece) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => all.extend_from_slice(&piece[..count]),
-        }
-    }
-    String::from_utf8(all).unwrap()
 }
 
 #[test]

@@ -104,8 +104,10 @@ impl Streams {
         match (stream.kind, &self.volumes) {
             (StreamKind::Instances, _) => {
                 let listing = self.changes.list(&self.cluster, stream.number as usize);
-                self.lists
-                    .spawn(async move { (stream, listing.await.map(|all| What::Instances(began, all))) });
+                self.lists.spawn(async move {
+                    let all = listing.await;
+                    (stream, all.map(|(readable, others)| What::Instances(began, readable, others)))
+                });
             }
             (StreamKind::Volumes, Some(volumes)) => {
                 let listing = volumes.list(&self.cluster);

@@ -117,7 +117,7 @@ pub enum What {
     /// The stream delivers again; missed changes follow.
     GapClosed,
     /// All instances that a stream covers, by a separate list requested at that time.
-    Instances(Offset, Vec<Instance>),
+    Instances(Offset, Vec<Instance>, Vec<Target>),
     /// All disks that a stream covers, likewise.
     Volumes(Offset, Vec<Volume>),
     /// All migration objects that a stream covers, likewise.

@@ -382,28 +382,27 @@ impl Changes {
         }
     }
 
-    /// Lists the objects that a watch covers, separately from it.
+    /// Lists the objects that a watch covers, separately from it; and the VMs of those that cannot be read.
     pub fn list(
         &self,
         cluster: &Cluster,
         number: usize,
-    ) -> impl Future<Output = Result<Vec<Instance>, ClusterError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(Vec<Instance>, Vec<Target>), ClusterError>> + Send + use<> {
         let (cluster, only) = (cluster.clone(), self.only.clone());
         let (path, selector) = self.views.get(number).cloned().unwrap_or_default();
         async move {
             let doing = "list virtual machine instances";
             let (listed, _) = list_once::<Vmi>(&cluster, doing, &path, &selector, LISTED_WITHIN).await?;
             let wanted = |target: &Target| only.as_ref().is_none_or(|only| only.contains(target));
-            let mut instances = Vec::with_capacity(listed.len());
+            let (mut instances, mut unreadable) = (Vec::with_capacity(listed.len()), Vec::new());
             for vmi in listed {
                 match vmi {
                     Ok(vmi) => instances.push(Instance::from(vmi)),
-                    // It stays visible that nothing is known about its VM.
-                    Err(fault) => tracing::debug!(%fault, "omitted from a list"),
+                    Err(fault) => unreadable.push(Target { namespace: fault.namespace, name: fault.name }),
                 }
             }
             instances.retain(|instance| wanted(&instance.target));
-            Ok(instances)
+            Ok((instances, unreadable))
         }
     }
 

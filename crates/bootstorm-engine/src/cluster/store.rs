@@ -515,16 +515,26 @@ impl RunStore {
         };
         let body = serde_json::to_vec(&map).unwrap_or_default();
         let request = built(doing, on(&self.cluster.config_maps()).create(&post_params(), body))?;
-        match self.cluster.ask_raw(doing, &request).await {
-            // Named after its content: an existing object with this name is this chunk.
-            Err(error) if error.kind == Kind::AlreadyExists => Ok(()),
-            outcome => {
-                if let Some(written) = written(&outcome?) {
-                    self.made.insert(chunk.name.clone(), written.uid().into());
+        let mut outcome = self.cluster.ask_raw(doing, &request).await;
+        if outcome.as_ref().is_err_and(|error| error.kind == Kind::AlreadyExists) {
+            // Named after its content, it is this chunk. But one of a head that is gone is collected with that.
+            let maps = self.cluster.config_maps();
+            let object = names::part_name(prefix, &chunk.name);
+            match self.cluster.read::<Object>(doing, &maps, &object).await? {
+                Some(found) if found.metadata.owner_references.iter().any(|o| o.uid == self.owner_uid()) => {
+                    return Ok(());
                 }
-                Ok(())
+                Some(stale) => {
+                    self.cluster.delete_exactly(doing, &maps, &object, &stale.metadata.uid).await?;
+                }
+                None => {}
             }
+            outcome = self.cluster.ask_raw(doing, &request).await;
         }
+        if let Some(written) = written(&outcome?) {
+            self.made.insert(chunk.name.clone(), written.uid().into());
+        }
+        Ok(())
     }
 
     /// Deletes a part that the head no longer names. A leftover does no harm; cleanup finds it by its label.

@@ -53,6 +53,8 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
     let mut look = ticking(LOOK_EVERY);
     let mut cut = None;
     let mut give_up_at: Option<Instant> = None;
+    // Nothing is awaited any more but guests and diagnoses, until then.
+    let mut trailing_until: Option<Instant> = None;
     let phase_limit = tracker.phase().settings.phase_timeout_seconds.map(Duration::from_secs);
     let mut phase_ends_at = phase_limit.map(|limit| monotonic_now() + limit);
     loop {
@@ -71,11 +73,14 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
                 return cut;
             }
             let patience = if returning { RETURNING } else { TRAILING };
-            give_up_at.get_or_insert_with(|| monotonic_now() + patience);
+            trailing_until.get_or_insert_with(|| monotonic_now() + patience);
+        } else {
+            // A stopped VM may turn out to have another instance.
+            trailing_until = None;
         }
         following.streams.launching.release(tracker.waves_through());
         let tick = tracker.next_tick().map(|at| clock.instant(at));
-        let until = [tick, give_up_at, phase_ends_at].into_iter().flatten().min();
+        let until = [tick, give_up_at, trailing_until, phase_ends_at].into_iter().flatten().min();
         let until = until.unwrap_or_else(|| monotonic_now() + NEVER);
         tokio::select! {
             biased;
@@ -87,7 +92,7 @@ pub(super) async fn follow(mut following: Following<'_>, tracker: &mut Tracker<'
             () = following.guard.lost() => return Some(StopReason::LockLost),
             () = sleep_until(until.into()) => {
                 let now = monotonic_now();
-                if give_up_at.is_some_and(|at| at <= now) {
+                if [give_up_at, trailing_until].into_iter().flatten().any(|at| at <= now) {
                     tracker.give_up(clock.now());
                     following.act(tracker, &mut questions);
                     return cut;

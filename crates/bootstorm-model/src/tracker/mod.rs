@@ -337,7 +337,9 @@ impl<'a> Tracker<'a> {
             What::Request(target, request) => self.requested(target, request, at, late),
             What::GapOpened { since, expected, why } => self.gap_opened(stream, since, expected, why),
             What::GapClosed => self.gap_closed(stream, at),
-            What::Instances(began, listed) => self.listed(stream, began, &listed, receipt),
+            What::Instances(began, listed, unreadable) => {
+                self.listed(stream, began, (&listed, &unreadable), receipt);
+            }
             What::Volumes(began, listed) => self.listed_volumes(stream, began, listed, receipt),
             What::Unlisted => {
                 if let Some(state) = stream.and_then(|stream| self.streams.get_mut(&stream)) {

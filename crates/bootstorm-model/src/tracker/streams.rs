@@ -1,6 +1,7 @@
 //! State of the streams, and how far each is known to have delivered everything.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::deadline::LIST_EVERY;
 use super::stream_state::Open;
@@ -12,6 +13,9 @@ use crate::record::{Gap, PhaseRecord};
 
 /// An expected interruption no longer than this hides nothing.
 const SHORTEST_GAP: Offset = Offset(20_000);
+
+/// A timestamp of the server is truncated by up to this.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 impl Tracker<'_> {
     pub(super) fn gap_opened(
@@ -115,7 +119,7 @@ impl Tracker<'_> {
         &mut self,
         stream: Option<Stream>,
         began: Offset,
-        listed: &[Instance],
+        (listed, unreadable): (&[Instance], &[Target]),
         receipt: Receipt,
     ) {
         let Some(stream) = stream else { return };
@@ -130,7 +134,10 @@ impl Tracker<'_> {
             let vm = &self.targets[target as usize];
             let before = self.phase.timelines[target as usize].moments.len();
             let here = here_by_vm.remove(vm).unwrap_or_default();
-            let known = self.phase.timelines[target as usize].instance_uid.clone();
+            let timeline = &self.phase.timelines[target as usize];
+            // One that was created since the list was requested is missing in it, and one that cannot be read is there.
+            let is_newer = timeline.at(Milestone::Instance).is_some_and(|at| at.plus(A_SECOND) > began);
+            let known = timeline.instance_uid.clone().filter(|_| !is_newer && !unreadable.contains(vm));
             let gone = known.filter(|uid| here.iter().all(|instance| instance.uid != *uid));
             if let Some(uid) = gone {
                 self.apply(&Change::Absent { uid, target: vm.clone() }, receipt);

@@ -88,6 +88,20 @@ impl Tracker<'_> {
         in_time.max_by_key(worst)
     }
 
+    /// Outcome of a VM that is where it has to be by its first probe, which decides, whatever the others show.
+    fn arrived_by_first(&self, target: u32) -> Option<Outcome> {
+        let timeline = &self.phase.timelines[target as usize];
+        let goal = *timeline.moments.get(&self.phase.goal)?;
+        let in_time =
+            |moment, limit: Option<Offset>| limit.map_or(Outcome::Reached, |limit| within(moment, limit));
+        if self.probes.is_empty() || self.keeping.is_some() {
+            return Some(in_time(goal, self.state_limit(target)));
+        }
+        let Some(running) = timeline.moments.get(&Milestone::Running) else { return Some(Outcome::Reached) };
+        let ran = in_time(*running, self.state_limit(target));
+        Some(if ran == Outcome::Reached { in_time(goal, self.answer_limit(target)) } else { ran })
+    }
+
     /// Reason why a VM that arrived did not do so in time, as far as known.
     pub(super) fn came_late(&self, target: u32) -> String {
         let timeline = &self.phase.timelines[target as usize];
@@ -167,11 +181,12 @@ impl Tracker<'_> {
             let reason = format!("{reason}: {why}");
             return self.end(target, Outcome::Unknown, Some(reason), now);
         }
-        let outcome = match () {
-            // The first probe decides; a failure of another one is reported nevertheless.
-            () if timeline.has(self.phase.goal) => Outcome::Reached,
-            () if never => Outcome::Failed,
-            () => Outcome::TimedOut,
+        let (outcome, reason) = match self.arrived_by_first(target) {
+            // A failure of another probe is reported nevertheless.
+            Some(Outcome::Reached) => (Outcome::Reached, reason),
+            Some(late) => (late, self.came_late(target)),
+            None if never => (Outcome::Failed, reason),
+            None => (Outcome::TimedOut, reason),
         };
         self.end(target, outcome, Some(reason), now);
         // There is nothing to diagnose about a VM without a start request.
@@ -399,7 +414,7 @@ mod tests {
             address: Some("10.0.0.1".into()),
             ..Instance::default()
         };
-        let what = What::Instances(seconds(70.1), vec![instance]);
+        let what = What::Instances(seconds(70.1), vec![instance], Vec::new());
         tracker.observe(Observation { stream: Some(watch), at: seconds(70.2), late: false, what });
         tracker.tick(seconds(70.3));
         let timeline = &tracker.phase.timelines[0];
@@ -407,6 +422,46 @@ mod tests {
             (timeline.outcome, timeline.at(Milestone::Running)),
             (Outcome::Pending, Some(seconds(50.0)))
         );
+    }
+
+    #[test]
+    fn a_vm_that_ran_too_late_is_not_there_because_its_first_probe_answers() {
+        let ended = |ran: f64| {
+            let targets = [vm()];
+            let mut tracker = storm(&targets, requested(), 0.0);
+            tracker.probes = vec![Probe::Ping, Probe::Agent];
+            present(&mut tracker, "a", InstancePhase::Running, ran);
+            let timeline = &mut tracker.phase.timelines[0];
+            timeline.see(Milestone::Reachable, seconds(ran + 1.0));
+            timeline.probes.insert("ping".into(), Moment { at: seconds(ran + 1.0), source: Source::Seen });
+            tracker.tick(seconds(ran + 601.0));
+            (tracker.phase.timelines[0].outcome, tracker.phase.timelines[0].reason.clone().unwrap())
+        };
+        let (outcome, why) = ended(50.0);
+        assert!(outcome == Outcome::Reached && why.contains("no answer to agent"), "{outcome:?} {why}");
+        let (outcome, why) = ended(75.0);
+        assert!(
+            outcome == Outcome::TimedOut && why.contains("only after the limit of 60s"),
+            "{outcome:?} {why}"
+        );
+    }
+
+    #[test]
+    fn an_instance_that_is_newer_than_a_list_is_not_gone() {
+        let targets = [vm()];
+        let watch = Stream::new(StreamKind::Instances, 0);
+        let missed = |began: f64, unreadable: Vec<Target>| {
+            let mut tracker = storm(&targets, requested(), 0.0);
+            tracker.streams.insert(watch, State::new(None, Offset::ZERO));
+            present(&mut tracker, "b", InstancePhase::Scheduling, 61.2);
+            tracker.tick(seconds(61.3));
+            let what = What::Instances(seconds(began), Vec::new(), unreadable);
+            tracker.observe(Observation { stream: Some(watch), at: seconds(63.0), late: false, what });
+            tracker.phase.timelines[0].outcome
+        };
+        assert_eq!(missed(61.1, Vec::new()), Outcome::TimedOut, "created after the list was requested");
+        assert_eq!(missed(62.9, vec![vm()]), Outcome::TimedOut, "it is there, but cannot be read");
+        assert_eq!(missed(62.9, Vec::new()), Outcome::Unknown, "it has disappeared unnoticed");
     }
 
     #[test]

@@ -63,6 +63,14 @@ impl Prepared {
     }
 }
 
+/// State of a run whose lock is held
+struct Again {
+    cordons: Vec<Cordon>,
+    estate: Estate,
+    /// Its record, without phases.
+    own: Box<(RunRecord, RunStore)>,
+}
+
 impl Cleanup<'_> {
     /// Determines the run and its existing objects, within the time limit.
     pub async fn prepare(&self) -> Result<Prepared, Failure> {
@@ -111,12 +119,35 @@ impl Cleanup<'_> {
 
     /// Cleans up a run; returns what was deleted, what stays, and what could not be checked.
     pub async fn run(&self, prepared: Prepared) -> Result<Leftovers, Failure> {
-        let Prepared { leftovers, adopted, cordons, gear, estate, place, sorts, mut own } = prepared;
+        let Prepared { leftovers, adopted, mut cordons, gear, mut estate, place, sorts, mut own } = prepared;
         let choice = self.options.choice;
         let lock_before = leftovers.lock(&estate).map(|lease| lease.uid.clone());
         let only_record_stays = leftovers.keeps_record(choice) && leftovers.kept(choice).is_empty();
         // With the lock, everything is listed once more.
         drop(leftovers);
+        let deadline = monotonic_now() + self.options.timeout;
+        if !gear.is_empty() {
+            Box::pin(job::remove(self.runs, &self.options.prefix, estate.run_id())).await?;
+            self.caller.say("deleted the job of the run");
+        }
+        let taking = self.lock_after(&estate, !gear.is_empty());
+        let lock = tokio::time::timeout_at(deadline.into(), taking)
+            .await
+            .unwrap_or_else(|_| Err(self.options.out_of_time()))?;
+        if adopted.is_some() || own.is_some() {
+            let again = tokio::time::timeout_at(deadline.into(), self.look_again(&estate));
+            match again.await.unwrap_or_else(|_| Err(self.options.out_of_time())) {
+                Ok(Some(again)) => {
+                    (cordons, estate) = (again.cordons, again.estate);
+                    own = own.and(Some(again.own));
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    lock.release().await;
+                    return Err(failure);
+                }
+            }
+        }
         let order = Order {
             estate: &estate,
             sorts,
@@ -124,16 +155,8 @@ impl Cleanup<'_> {
             choice,
             lock: lock_before.as_deref(),
             concurrency: self.options.concurrency,
-            deadline: monotonic_now() + self.options.timeout,
+            deadline,
         };
-        if !gear.is_empty() {
-            Box::pin(job::remove(self.runs, &self.options.prefix, estate.run_id())).await?;
-            self.caller.say("deleted the job of the run");
-        }
-        let taking = self.lock_after(&estate, !gear.is_empty());
-        let lock = tokio::time::timeout_at(order.deadline.into(), taking)
-            .await
-            .unwrap_or_else(|_| Err(self.options.out_of_time()))?;
         let outcome = async {
             self.lift_cordons(&cordons, estate.run_id()).await?;
             if adopted.is_some() {
@@ -158,6 +181,19 @@ impl Cleanup<'_> {
             left = self.verify(order) => left?.skipped,
         };
         Ok(deleted)
+    }
+
+    /// What the record says now that nobody else changes it: a phase may have cordoned nodes or created migrations while
+    /// the user was asked. `None` if it is gone, or that of another run.
+    async fn look_again(&self, before: &Estate) -> Result<Option<Again>, Failure> {
+        let Some((record, store)) = self.find_record().await? else { return Ok(None) };
+        if record.run_id != before.run_id() {
+            return Ok(None);
+        }
+        let cordons = draining::open_cordons(&record);
+        let estate = self.of_record(&record, &store).await?;
+        let own = Box::new((RunRecord { phases: Vec::new(), ..record }, store));
+        Ok(Some(Again { cordons, estate, own }))
     }
 
     /// Acquires the lock of the run. After its Job was deleted, a killed pod may seem to hold it for a while.

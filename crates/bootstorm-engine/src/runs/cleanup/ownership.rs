@@ -80,7 +80,7 @@ impl Cleanup<'_> {
     }
 
     /// Objects according to a record, unless it is a copy and the original exists, or may exist.
-    async fn of_record(&self, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
+    pub(super) async fn of_record(&self, record: &RunRecord, store: &RunStore) -> Result<Estate, Failure> {
         let prefix = &record.plan.prefix;
         let Some(original) = store.original() else { return Ok(Estate::of(record)) };
         let copied = || self.runs.copied(prefix, &record.run_id);
