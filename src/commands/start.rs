@@ -104,7 +104,9 @@ fn typed(matches: &ArgMatches, found: &[Found]) -> Vec<(&'static str, String)> {
         below = more;
     }
     let value = |(id, flag): (&str, &'static str)| {
-        let is_typed = below.value_source(id) == Some(ValueSource::CommandLine)
+        // Not every command has every flag.
+        let is_typed = below.try_contains_id(id).is_ok()
+            && below.value_source(id) == Some(ValueSource::CommandLine)
             && !found.iter().any(|found| found.flag == id);
         let value = below.get_raw(id).filter(|_| is_typed)?.next()?;
         Some((flag, value.to_string_lossy().into_owned()))

@@ -11,19 +11,26 @@ static TYPED: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
 static LINE: OnceLock<Option<String>> = OnceLock::new();
 
 /// Flags that decide where a run is.
-pub const FLAGS: [(&str, &str); 5] = [
+pub const FLAGS: [(&str, &str); 7] = [
     ("kubeconfig", "--kubeconfig"),
     ("context", "--context"),
     ("cluster", "--cluster"),
     ("server", "-s"),
     ("namespace", "-n"),
+    ("impersonate", "--as"),
+    ("fleet_record", FLEET_RECORD),
 ];
+
+/// Where a fleet's record is: only for its own commands.
+const FLEET_RECORD: &str = "--fleet-record";
 
 /// The command line, up to the name of its run.
 const COMMAND: &str = "kubectl bootstorm ";
 const PREFIX: &str = " --ns-prefix ";
 /// The command that lists runs, which needs no name of one.
 const STATUS: &str = "status";
+/// Begins the commands of a fleet, which has a name by default.
+const FLEET: &str = "fleet ";
 /// Commands of kubectl that are suggested; only with one of them it is a command and not a word.
 const KUBECTL: [&str; 17] = [
     "annotate",
@@ -103,7 +110,11 @@ fn with(text: &str, typed: &[(&str, String)]) -> String {
             begin + rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())
         });
         let is_status = command.split([' ', ')']).next() == Some(STATUS);
-        let Some(end) = end.or(is_status.then_some(STATUS.len())) else {
+        let of_fleet = command.strip_prefix(FLEET).map(|rest| {
+            let verb = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+            FLEET.len() + verb
+        });
+        let Some(end) = end.or(is_status.then_some(STATUS.len())).or(of_fleet) else {
             whole.push_str(part);
             continue;
         };
@@ -112,7 +123,8 @@ fn with(text: &str, typed: &[(&str, String)]) -> String {
         let missing = |(flag, _): &&(&str, String)| {
             !(command.contains(&format!(" {flag} ")) || everywhere && *flag == "-n")
         };
-        for (flag, value) in typed.iter().filter(missing) {
+        let applies = |(flag, _): &&(&str, String)| *flag != FLEET_RECORD || of_fleet.is_some();
+        for (flag, value) in typed.iter().filter(missing).filter(applies) {
             whole.push_str(&format!(" {flag} {}", quoted(value)));
         }
         whole.push_str(&part[end..]);
@@ -124,7 +136,7 @@ fn with(text: &str, typed: &[(&str, String)]) -> String {
 fn of_kubectl(text: &str, typed: &[(&str, String)]) -> String {
     let flags: String = typed
         .iter()
-        .filter(|(flag, _)| *flag != "-n")
+        .filter(|(flag, _)| !["-n", FLEET_RECORD].contains(flag))
         .map(|(flag, value)| format!("{flag} {} ", quoted(value)))
         .collect();
     let mut parts = text.split("kubectl ");
@@ -166,6 +178,24 @@ mod tests {
         let fleet = "to continue: kubectl bootstorm fleet storm with the same flags";
         assert!(repeated(fleet, "fleet storm --contexts 'a*'").unwrap().ends_with("--contexts 'a*'"));
         assert_eq!(repeated("kubectl bootstorm report --ns-prefix a", line), None);
+    }
+
+    #[test]
+    fn commands_of_a_fleet_name_its_record_and_others_do_not() {
+        let typed = [("--fleet-record", "/tmp/f.json".to_owned()), ("--as", "jane".to_owned())];
+        assert_eq!(
+            with("see: kubectl bootstorm fleet status", &typed),
+            "see: kubectl bootstorm fleet status --fleet-record /tmp/f.json --as jane"
+        );
+        assert_eq!(
+            with("kubectl bootstorm fleet report -o wide --ns-prefix a", &typed),
+            "kubectl bootstorm fleet report -o wide --ns-prefix a --fleet-record /tmp/f.json --as jane"
+        );
+        assert_eq!(
+            with("kubectl bootstorm report --ns-prefix a", &typed),
+            "kubectl bootstorm report --ns-prefix a --as jane"
+        );
+        assert_eq!(of_kubectl("kubectl auth can-i --list", &typed), "kubectl --as jane auth can-i --list");
     }
 
     #[test]

@@ -217,6 +217,19 @@ fn look(waits_for: Component, cause: &str, example: &ExampleBlock) -> Vec<String
     };
     let describe = |kind: &str| format!("kubectl describe {kind} {name} -n {namespace}");
     match waits_for {
+        // A refused request leaves no event.
+        Component::Api if cause.contains("quota") => {
+            vec![format!("kubectl describe resourcequota -n {namespace}")]
+        }
+        Component::Api if cause.contains("ValidatingAdmissionPolicy") => {
+            vec!["kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings".to_owned()]
+        }
+        Component::Api if cause.contains("webhook") => {
+            vec!["kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations".to_owned()]
+        }
+        Component::Api if cause.contains("cannot ") => {
+            vec![format!("kubectl auth can-i --list -n {namespace}")]
+        }
         Component::Api => vec![format!("kubectl get events -n {namespace} --sort-by=.lastTimestamp")],
         Component::Filling => vec![format!("kubectl get datavolumes,pvc -n {namespace}"), describe("vm")],
         Component::Controller => vec![describe("vm")],

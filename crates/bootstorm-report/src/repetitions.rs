@@ -70,13 +70,13 @@ impl Repetitions {
         let is_over = |phase: &&PhaseRecord| {
             phase.name.kind == PhaseKind::Storm
                 && phase.state == PhaseState::Done
-                && phase.settings.size.is_none()
                 && !record.is_baseline(phase.name)
         };
-        let last = record.phases.iter().rev().find(is_over)?;
+        let last = record.phases.iter().rev().find(is_over).filter(|last| last.settings.size.is_none())?;
         let milestone = last.goal;
         let is_one = |phase: &&PhaseRecord| {
             is_over(phase)
+                && phase.settings.size.is_none()
                 && phase.goal == milestone
                 && phase.settings.kind == last.settings.kind
                 && phase.settings.shape == last.settings.shape

@@ -1,11 +1,17 @@
 //! How far the times of a phase can be trusted, for display.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use bootstorm_model::observe::{Delays, Milestone, Offset, Outcome, Source, Timeline};
 use bootstorm_model::record::{ClockDifference, ClusterMark, Gap, Health, PhaseRecord, RunRecord};
 use bootstorm_model::stats::validity::{self, Conditions, Late, Trust, Validity};
-use bootstorm_model::stats::{self, Level, Quantile, Sample};
+use bootstorm_model::stats::{self, FirstRequest, Level, Quantile, Sample};
+use bootstorm_model::text::{clip, line, normalised};
+
+/// Maximum number of characters of the reason for resent requests.
+const LONGEST_REASON: usize = 120;
 
 /// How far the times of a phase can be trusted
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +101,17 @@ fn processors(health: &Health) -> Option<f64> {
     (health.measured > Offset::ZERO).then(|| taken / health.measured.seconds())
 }
 
+/// The most frequent reason for which the requests of VMs were resent, and their number. Reasons that differ only in
+/// numbers and generated names are one; the first of them is told.
+fn resent_after(phase: &PhaseRecord) -> Option<(String, usize)> {
+    let mut reasons: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+    for why in phase.participants().filter_map(|timeline| timeline.resent_after.as_deref()) {
+        reasons.entry(normalised(why)).or_insert((0, why)).0 += 1;
+    }
+    let (vms, why) = reasons.into_values().max_by_key(|(vms, _)| *vms)?;
+    Some((clip(line(why).as_ref(), LONGEST_REASON).into_owned(), vms))
+}
+
 /// Inputs of the rules for a phase.
 fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     let has = |timeline: &Timeline, source: Source| {
@@ -108,7 +125,14 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
     let count = |of: &dyn Fn(&Timeline) -> bool| phase.participants().filter(|timeline| of(timeline)).count();
     let sample = Sample::to_milestone(&phase.timelines, phase.goal, phase.goal);
     let probing = phase.probing.iter().flat_map(|probing| &probing.gaps);
-    let of_goal: Vec<Gap> = phase.watch.gaps.iter().chain(probing).copied().collect();
+    // Nothing happens before the first request, and nothing is awaited after the end.
+    let first = FirstRequest::of(phase).at().unwrap_or(Offset::ZERO);
+    let end = phase.ended.or(phase.watched_until).unwrap_or_default();
+    let within = |gap: &Gap| {
+        let (from, to) = (gap.from.max(first), gap.to.min(end.max(gap.from)));
+        (to > from).then_some(Gap { from, to, ..*gap })
+    };
+    let of_goal: Vec<Gap> = phase.watch.gaps.iter().chain(probing).filter_map(within).collect();
     let gaps = || of_goal.iter().map(|gap| gap.to.since(gap.from).seconds());
     let nobody = of_goal.iter().filter(|gap| gap.stream.is_none() && phase.continued > 0);
     let together = |gaps: Vec<(Offset, Offset)>| {
@@ -116,7 +140,7 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
         gaps.into_iter().fold(0.0, |all, (from, to)| all + to.since(from).seconds())
     };
     let nobody = together(Gap::together(nobody));
-    let whole = phase.ended.or(phase.watched_until).map_or(0.0, Offset::seconds);
+    let whole = end.since(first).seconds();
     let health = phase.health.as_ref();
     let setup = ClusterMark::from(&record.facts);
     let before = health.and_then(|health| health.before.as_ref());
@@ -148,6 +172,7 @@ fn conditions(record: &RunRecord, phase: &PhaseRecord) -> Conditions {
         put_off: count(&|timeline| timeline.attempts > 1 || timeline.throttled > 0),
         throttled: phase.participants().map(|timeline| u64::from(timeline.throttled)).sum(),
         retries: health.map_or(0, |health| health.retries),
+        resent_after: resent_after(phase),
         clock: health.and_then(|health| health.clock).map(bounds),
         probe: phase.probing.as_ref().map(|probing| crate::probing::ProbingBlock::of(probing).resolution()),
         changed_before: before.map(|before| setup.changes(before)),

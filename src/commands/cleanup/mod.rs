@@ -40,11 +40,14 @@ pub async fn run(
     let front = Front::new(session.console);
     let cleanup = Cleanup { runs: session.runs(), options, caller: &front };
     let Some(found) = find(session, cleanup).await? else { return Ok(None) };
+    // What is in the run's own namespaces goes with them, whether it could be listed or not.
+    wording::skipped(session, &found.leftovers, &[]);
+    let told = found.leftovers.skipped.clone();
     if !yes {
         wording::ask(session, options, &found)?;
     }
     let deleted = Box::pin(cleanup.run(found)).await?;
-    wording::skipped(session, &deleted);
+    wording::skipped(session, &deleted, &told);
     Ok(Some(deleted))
 }
 
@@ -60,7 +63,7 @@ async fn find(session: &Session, cleanup: Cleanup<'_>) -> Result<Option<Prepared
         for hint in session.runs().others(&options.prefix).await {
             session.console.say(&format!("hint: {hint}"));
         }
-        wording::skipped(session, &found.leftovers);
+        wording::skipped(session, &found.leftovers, &[]);
         if found.is_unknown() {
             cleanup.name_strays().await;
         }

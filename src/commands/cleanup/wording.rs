@@ -45,10 +45,10 @@ pub(super) fn foreign(session: &Session, options: &CleanupOptions, leftovers: &L
     }
 }
 
-/// Kinds that could not be listed, in one line.
-pub(super) fn skipped(session: &Session, leftovers: &Leftovers) {
+/// Kinds that could not be listed, in one line; without those that were told before.
+pub(super) fn skipped(session: &Session, leftovers: &Leftovers, told: &[(Sort, String)]) {
     let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (sort, why) in &leftovers.skipped {
+    for (sort, why) in leftovers.skipped.iter().filter(|one| !told.contains(one)) {
         kinds.entry(why).or_default().push(sort.words());
     }
     let parts: Vec<String> =
@@ -126,7 +126,7 @@ pub(super) fn print(
 
 /// Shows what a cleanup would do.
 pub(super) fn rehearse(session: &Session, options: &CleanupOptions, found: &Prepared) -> Result<(), Failure> {
-    skipped(session, &found.leftovers);
+    skipped(session, &found.leftovers, &[]);
     for cordon in &found.cordons {
         session
             .console

@@ -164,7 +164,8 @@ impl Coordinator<'_> {
             _ if workers.is_empty() => return Err(self.nothing_to_do(&done)),
             _ => return Ok(workers),
         };
-        let failure = failure.hint("see where the clusters stand: kubectl bootstorm fleet status");
+        let status = format!("kubectl bootstorm fleet status --ns-prefix {}", self.record.name);
+        let failure = failure.hint(format!("see where the clusters stand: {status}"));
         Err(Failure { message: format!("{}: {}", printable(&name), failure.message), ..failure })
     }
 
@@ -175,11 +176,12 @@ impl Coordinator<'_> {
     fn nothing_to_do(&self, done: &[PhaseName]) -> Failure {
         let what = done.first().map_or_else(|| "this".to_owned(), ToString::to_string);
         let next = if self.args.action == Action::Stop { "storm" } else { "stop" };
-        Failure::new(format!("{what} is done in every cluster of fleet \"{}\"", self.record.name))
+        let name = &self.record.name;
+        Failure::new(format!("{what} is done in every cluster of fleet \"{name}\""))
             .because("nothing is measured again")
-            .hint("show what was measured: kubectl bootstorm fleet report")
-            .hint(format!("to continue: kubectl bootstorm fleet {next}"))
-            .hint("delete it: kubectl bootstorm fleet cleanup")
+            .hint(format!("show what was measured: kubectl bootstorm fleet report --ns-prefix {name}"))
+            .hint(format!("to continue: kubectl bootstorm fleet {next} --ns-prefix {name}"))
+            .hint(format!("delete it: kubectl bootstorm fleet cleanup --ns-prefix {name}"))
     }
 
     /// Records what is known of a member; `None` if it has no work left.
@@ -222,7 +224,7 @@ impl Coordinator<'_> {
                 let prefix = &chosen.args.run.prefix;
                 return refused(
                     Failure::new(format!("there is no run \"{prefix}\" in it"))
-                        .hint("set one up: kubectl bootstorm fleet run"),
+                        .hint(format!("set one up: kubectl bootstorm fleet run --ns-prefix {prefix}")),
                 );
             }
             (Action::Stop | Action::Storm, Some(RunStanding::Refused(why, instead))) => {

@@ -20,6 +20,8 @@ use bootstorm_model::failure::Failure;
 use bootstorm_model::observe::clock::{elapsed_since, monotonic_now};
 use bootstorm_model::plan::yaml_fault;
 
+/// Pause after a renewal that brought no credentials, because a plugin or a file failed.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 /// Minimum interval between renewals of credentials that have worked.
 const RENEWED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Pause before retrying with newer credentials after the server has refused new ones.
@@ -346,14 +348,18 @@ impl Cluster {
             return true;
         }
         let were_good = self.shared.let_in.load(Ordering::Relaxed);
-        let pause = if were_good { RENEWED_AT_MOST_EVERY } else { REFUSED_FOR };
-        if last.is_some_and(|last| elapsed_since(last) < pause) {
+        let pause = |obtained: bool| match (obtained, were_good) {
+            (false, _) => FAILED_FOR,
+            (true, true) => RENEWED_AT_MOST_EVERY,
+            (true, false) => REFUSED_FOR,
+        };
+        if last.is_some_and(|(last, obtained)| elapsed_since(last) < pause(obtained)) {
             return false;
         }
         self.shared.let_in.store(false, Ordering::Relaxed);
         let renewed = Box::pin(self.shared.connection.transport()).await;
         // Now, not when it began: a plugin that hangs must not be run once more for each request that waited for it.
-        *last = Some(monotonic_now());
+        *last = Some((monotonic_now(), renewed.is_ok()));
         match renewed {
             Ok(Opened { transport, good_until, .. }) => {
                 tracing::info!("the credentials were refused or had expired, and have been read again");

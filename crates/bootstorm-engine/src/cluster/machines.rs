@@ -343,13 +343,14 @@ pub fn create(target: &Target, manifest: &Value) -> Result<Timed, ClusterError> 
 impl Cluster {
     /// Creates a VM in a dry run: it passes admission, and is not stored.
     ///
-    /// Fails with the server's objection.
-    pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<(), ClusterError> {
+    /// Returns the VM as admission would let it in. Fails with the server's objection.
+    pub async fn try_create(&self, target: &Target, manifest: &Value) -> Result<Value, ClusterError> {
         let doing = "create a virtual machine in a dry run";
         let body = serde_json::to_vec(manifest).unwrap_or_default();
         let params = kube::api::PostParams { dry_run: true, ..post_params() };
         let request = built(doing, on(&collection(Some(&target.namespace))).create(&params, body))?;
-        self.call(doing, request).await.map(|_| ())
+        let answer = self.call(doing, request).await?;
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 }
 

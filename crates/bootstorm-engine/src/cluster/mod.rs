@@ -96,8 +96,8 @@ struct Shared {
     good_until: AtomicI64,
     /// Settings for a new client.
     connection: Connection,
-    /// Permits one renewal of the credentials at a time.
-    renewal: tokio::sync::Mutex<Option<Instant>>,
+    /// Permits one renewal of the credentials at a time; the last one, and whether it brought any.
+    renewal: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// What is known of the server's clock.
     server_clock: Mutex<ServerClock>,
     /// Measured delay of the watch.

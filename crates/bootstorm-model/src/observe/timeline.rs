@@ -133,6 +133,9 @@ pub struct Timeline {
     /// Last error of its request; absent once accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// Last error of its request before it was accepted; absent if the first attempt was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resent_after: Option<Box<str>>,
     /// Outcome.
     #[serde(default)]
     pub outcome: Outcome,

@@ -75,12 +75,13 @@ impl Merged {
 }
 
 /// Details of a timeline, the most dispensable first.
-const DETAILS: [&str; 9] = [
+const DETAILS: [&str; 10] = [
     "warnings",
     "interruptions",
     "findings",
     "launcher",
     "answer",
+    "resent_after",
     "reason",
     "probes",
     "stamps",

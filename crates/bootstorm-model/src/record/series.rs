@@ -66,10 +66,23 @@ impl Series {
         self.storms(record).filter(|phase| phase.state == PhaseState::Done)
     }
 
-    /// Total duration of its phases, without the time between them.
+    /// Total duration of its storms and of the stop before each, without the time between them. Storms that were run in
+    /// between without a chosen size are not part of a search.
     pub fn spent(&self, record: &RunRecord) -> Offset {
-        let ended = self.phases(record).filter_map(|phase| phase.ended);
-        ended.fold(Offset::ZERO, |sum, ended| Offset(sum.0.saturating_add(ended.0)))
+        let is_search = matches!(self.kind, SeriesKind::FindMax { .. });
+        let (mut spent, mut before) = (Offset::ZERO, Offset::ZERO);
+        for phase in self.phases(record) {
+            let ended = phase.ended.unwrap_or_default();
+            if phase.name.kind == PhaseKind::Stop {
+                before = ended;
+                continue;
+            }
+            if !is_search || phase.settings.size.is_some() {
+                spent = Offset(spent.0.saturating_add(before.0).saturating_add(ended.0));
+            }
+            before = Offset::ZERO;
+        }
+        spent
     }
 }
 
@@ -143,6 +156,25 @@ mod tests {
         assert_eq!(names(1), ["stop-4", "storm-4"]);
         assert_eq!(record.series[0].spent(&record), Offset::from_seconds(40.0));
         assert_eq!((record.series[0].done(&record).count(), record.next_storm()), (2, 5));
+    }
+
+    #[test]
+    fn storms_between_those_of_a_search_are_not_charged_to_it() {
+        let mut record = record(&["create"]);
+        let goals = vec!["failed<1".into()];
+        record.begin_series(SeriesKind::FindMax {
+            goals,
+            min: 1,
+            max: 9,
+            budget_seconds: None,
+            most_storms: 9,
+        });
+        let names = ["stop-1", "storm-1", "stop-2", "storm-2", "stop-3", "storm-3", "stop-4"];
+        record.phases.extend(self::record(&names).phases);
+        for (place, size) in [(2, 3), (6, 4)] {
+            record.phases[place].settings.size = Some(size);
+        }
+        assert_eq!(record.series[0].spent(&record), Offset::from_seconds(40.0), "storm-2 is not one of them");
     }
 
     #[test]

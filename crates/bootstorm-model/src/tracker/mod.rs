@@ -541,9 +541,23 @@ impl<'a> Tracker<'a> {
     }
 
     /// Adds the diagnosis of a VM that did not reach the goal.
+    ///
+    /// A VM that reports to be running without any instance that was seen has an instance that the watch does not
+    /// cover: nobody knows then whether it ran in time.
     pub fn diagnose(&mut self, target: u32, complaint: String, findings: Option<crate::observe::Findings>) {
         // That it runs, it did before its migration.
         let says_nothing = complaint.is_empty() || self.phase.migrates() && complaint == "Running";
+        let runs = findings.as_ref().is_some_and(|findings| findings.status == "Running");
+        let boots = self.phase.name.kind != PhaseKind::Stop && !self.phase.migrates() && !self.phase.drains();
+        let timeline = &self.phase.timelines[target as usize];
+        if boots && runs && timeline.outcome == Outcome::TimedOut && !timeline.has(Milestone::Instance) {
+            let reason = timeline.reason.clone().unwrap_or_default();
+            let reason = format!(
+                "{reason}, but its VM is Running and no instance of it was seen: it may lack the labels of the run"
+            );
+            let at = findings.as_ref().map_or(self.judged, |findings| findings.at);
+            return self.end(target, Outcome::Unknown, Some(reason), at);
+        }
         let timeline = self.timeline(target);
         timeline.findings = findings.map(Box::new);
         timeline.reason = Some(match timeline.reason.take() {

@@ -35,7 +35,7 @@ impl Tracker<'_> {
                 self.answered_request(target, attempts);
                 let (stops, migrates) = (self.phase.goal == Milestone::Gone, self.phase.migrates());
                 let timeline = self.timeline(target);
-                timeline.answer = None;
+                timeline.resent_after = timeline.answer.take().map(Into::into);
                 match uid {
                     None => {}
                     uid if migrates => timeline.migration.get_or_insert_default().uid = uid,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bottleneck, DOMINANT, Evidence, explanation, is_missing, suspect};
 use crate::component::{Component, Layer};
-use crate::observe::{Milestone, Offset, Timeline, Warning};
+use crate::observe::{Milestone, Offset, Outcome, Timeline, Warning};
 use crate::stats::{Diagnosis, remedy};
 
 /// The reason of an event about an instance or a launcher pod that could not be created.
@@ -20,21 +20,37 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let ((from, to), vms) = together(evidence)?;
     let warning = warning(&vms);
     let refused = warning.as_ref().is_some_and(|warning| warning.reason == FAILED_CREATE);
+    // Nobody waits for a request that was refused.
+    let are_refused = to == Milestone::Accepted && vms.iter().all(|vm| vm.outcome == Outcome::Failed);
     let crashing = vms.iter().filter(|timeline| is_crashing(timeline)).count() * 2 > vms.len();
     let component = match Component::between(evidence.storm.goal, from, to).suspect() {
         _ if crashing => Component::Crashing,
         Some(Component::Controller) if refused => Component::Refused,
+        Some(Component::Api) if are_refused => Component::Refused,
         // Nobody has a turn that they could wait for.
         Some(Component::Queue) if nobody_passed(evidence, Milestone::Pod) => Component::Controller,
         suspect => suspect::where_nodes_are_lost(suspect?, vms.iter().copied()),
     };
     let noun = match component {
+        Component::Refused if are_refused => "requests that are refused",
         Component::Refused if to == Milestone::Instance => "instances that are refused",
         Component::Refused => "launcher pods that are refused",
         other => other.noun(),
     };
     let mut because = vec![format!("{} of {all} VMs did not get from {from} to {to}", vms.len())];
-    let remedies = remedies(component, warning.as_ref(), evidence);
+    let remedies = if are_refused {
+        let answer =
+            vms.iter().find_map(|vm| vm.reason.as_deref()).map(|why| format!("the first answer: {why}"));
+        because.extend(answer);
+        vec![
+            "see who refuses: kubectl get validatingwebhookconfigurations,validatingadmissionpolicies"
+                .to_owned(),
+            "check quotas and permissions: kubectl get resourcequotas -A; kubectl auth can-i --list"
+                .to_owned(),
+        ]
+    } else {
+        remedies(component, warning.as_ref(), evidence)
+    };
     because.extend(warning.map(|warning| {
         format!("Kubernetes warns about {} of them: {}: {}", warning.vms, warning.reason, warning.message)
     }));
@@ -46,11 +62,16 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         layers: layers(&vms, evidence.storm.goal),
         stuck: true,
         share_percent: Some(vms.len() as f64 / missing as f64 * 100.0),
-        sentence: format!(
-            "{noun} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
-            vms.len(),
-            goal = evidence.storm.goal,
-        ),
+        sentence: if are_refused {
+            let goal = evidence.storm.goal;
+            format!("{noun} - those of {} of {missing} VMs that did not get to {goal}", vms.len())
+        } else {
+            format!(
+                "{noun} - {} of {missing} VMs that did not get to {goal} are stuck between {from} and {to}",
+                vms.len(),
+                goal = evidence.storm.goal,
+            )
+        },
         because,
         remedies,
     })

@@ -150,6 +150,8 @@ pub struct Conditions {
     pub throttled: u64,
     /// Untimed requests that were retried.
     pub retries: u32,
+    /// The most frequent reason for which VMs' requests were resent, and the number of these VMs.
+    pub resent_after: Option<(String, usize)>,
     /// Bounds on how far the server's clock is ahead.
     pub clock: Option<(f64, f64)>,
     /// Interval of the probes and longest round trip; absent if nothing was probed from a pod.

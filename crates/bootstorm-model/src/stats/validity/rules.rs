@@ -154,7 +154,14 @@ fn requests(of: &Conditions) -> Found {
             count(throttled as usize, "answer") + " 429"
         ),
     };
-    (Some(grade), measured + &others)
+    let why = match &of.resent_after {
+        // A deferral is its own reason.
+        _ if of.throttled > 0 => String::new(),
+        Some((why, _)) if of.put_off == 1 => format!(" ({why})"),
+        Some((why, n)) => format!(" ({n} after: {why})"),
+        None => String::new(),
+    };
+    (Some(grade), measured + &why + &others)
 }
 
 fn clock(of: &Conditions) -> Found {
