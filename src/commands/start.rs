@@ -108,7 +108,10 @@ fn typed(matches: &ArgMatches, found: &[Found]) -> Vec<(&'static str, String)> {
         let is_typed = below.try_contains_id(id).is_ok()
             && below.value_source(id) == Some(ValueSource::CommandLine)
             && !found.iter().any(|found| found.flag == id);
-        let value = below.get_raw(id).filter(|_| is_typed)?.next()?;
+        if !is_typed {
+            return None;
+        }
+        let value = below.get_raw(id)?.next()?;
         Some((flag, value.to_string_lossy().into_owned()))
     };
     address::FLAGS.into_iter().filter_map(value).collect()

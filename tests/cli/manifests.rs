@@ -62,6 +62,40 @@ spec:
 }
 
 #[test]
+fn a_disk_of_another_vm_is_not_given_to_a_vm_of_the_run() {
+    let cluster = Cluster::instant();
+    namespace(&cluster, "team");
+    for name in ["data", "disk-1", "disk-2"] {
+        claim(&cluster, "team", name, "ReadWriteMany");
+    }
+    let web = |power: &str| {
+        let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "disk-2"}}]);
+        let spec = json!({"domain": {"devices": {}, "memory": {"guest": "64Mi"}}, "volumes": volumes});
+        json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
+            "metadata": {"name": "web", "namespace": "team"},
+            "spec": {"runStrategy": power, "template": {"spec": spec}}})
+    };
+    let (store, kind) = (cluster.sandbox.store(), &kind::VIRTUAL_MACHINES);
+    store.create(kind, web("Always")).unwrap();
+    let state = || get(&cluster, kind, "team", "web").unwrap().value()["status"]["printableStatus"].clone();
+    until(|| state() == "Running");
+    let plain = |name: &str| with_disk("disk: {bus: virtio}", &format!("persistentVolumeClaim: {{claimName: '{name}'}}"));
+    let team = ["--vm-namespace", "team", "--dry-run"];
+    write(&cluster, &plain("disk-{i}"));
+    let refused = setup(&cluster, &[&team[..], &["--end", "2"]].concat()).exits(5);
+    refused.complains(&["would write to a disk that another VM of namespace team uses", "disk disk-2 belongs to VM web"]);
+    setup(&cluster, &[&team[..], &["--end", "2", "--skip-preflight"]].concat()).exits(5);
+    setup(&cluster, &[&team[..], &["--end", "1"]].concat()).exits(0);
+    write(&cluster, &plain("data"));
+    setup(&cluster, &[&team[..], &["--end", "1"]].concat()).exits(0);
+    store.modify(kind, "team", "web", |vm| vm["spec"]["runStrategy"] = "Halted".into());
+    until(|| state() == "Stopped");
+    write(&cluster, &plain("disk-{i}"));
+    let ran = setup(&cluster, &[&team[..], &["--end", "2"]].concat()).exits(0);
+    ran.complains(&["VM team/web uses disk-2 too, and must stay off"]);
+}
+
+#[test]
 fn a_disk_is_not_given_to_several_vms() {
     let cluster = Cluster::instant();
     namespace(&cluster, "team");

@@ -165,7 +165,8 @@ pub enum Marked {
 impl Cluster {
     /// Marks a VM as adopted, if it is still this VM and has not been marked since it was read.
     pub async fn mark_adopted(&self, machine: &Machine, mark: &Mark) -> Result<Marked, ClusterError> {
-        let doing = "mark the virtual machine as adopted";
+        let doing = format!("mark VM {} as adopted", machine.target());
+        let doing = doing.as_str();
         let before = machine.adopted_by();
         if before == Some(mark.to_string().as_str()) {
             return Ok(Marked::Ours);
@@ -179,6 +180,10 @@ impl Cluster {
         }
         patch.push(json!({"op": "add", "path": pointer(), "value": mark.to_string()}));
         match self.patch_machine(doing, &machine.target(), &patch).await {
+            // A webhook may refuse every change of one VM, as it is: the others can be adopted.
+            Err(error) if error.message.contains("admission webhook") && error.message.contains("denied") => {
+                Ok(Marked::Refused(format!("it cannot be changed: {}", error.message)))
+            }
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::NotFound) => {
                 let found = self.machine(&machine.target()).await?;
                 Ok(match found.as_ref().filter(|found| found.uid() == machine.uid()) {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::call::{built, on, path, post_params};
 use super::claims::Disk;
+use super::list::list_as;
 use super::metadata::{Condition, Metadata, Object, Watched};
 use super::pace::{Idempotency, Timed};
 use super::{Cluster, ClusterError, Kind, names};
@@ -340,7 +341,49 @@ pub fn create(target: &Target, manifest: &Value) -> Result<Timed, ClusterError> 
     Ok(Timed { doing, request, meaning: Idempotency::Create { target: target.clone(), run_id } })
 }
 
+/// A disk of a VM that does not belong to the run
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskUser {
+    /// Name of its claim or `DataVolume`.
+    pub disk: String,
+    /// Name of the VM.
+    pub vm: String,
+    /// Whether the VM is not stopped.
+    pub is_on: bool,
+}
+
 impl Cluster {
+    /// Disks of the VMs in a namespace that belong to nobody or to another run.
+    pub async fn users_of_disks(
+        &self,
+        namespace: &str,
+        run_id: Option<&str>,
+    ) -> Result<Vec<DiskUser>, ClusterError> {
+        let doing = "list virtual machines";
+        let path = collection(Some(namespace));
+        let keep = |vm: Value| {
+            let ours = vm["metadata"]["labels"][names::RUN_ID].as_str();
+            (ours.is_none() || ours != run_id).then_some(vm)
+        };
+        let others = list_as(self, doing, &path, "", keep).await?;
+        let of = |vm: &Value| -> Vec<DiskUser> {
+            let volumes = vm.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+            let names = volumes.into_iter().flatten().filter_map(|volume| {
+                let claim = &volume["persistentVolumeClaim"]["claimName"];
+                claim.as_str().or(volume["dataVolume"]["name"].as_str())
+            });
+            let state = vm["status"]["printableStatus"].as_str().unwrap_or_default();
+            let name = vm["metadata"]["name"].as_str().unwrap_or_default();
+            let user = |disk: &str| DiskUser {
+                disk: disk.to_owned(),
+                vm: name.to_owned(),
+                is_on: state != "Stopped" && !state.is_empty(),
+            };
+            names.map(user).collect()
+        };
+        Ok(others.iter().flat_map(of).collect())
+    }
+
     /// Creates a VM in a dry run: it passes admission, and is not stored.
     ///
     /// Returns the VM as admission would let it in. Fails with the server's objection.

@@ -74,10 +74,32 @@ pub(super) fn child_map<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a m
     }
 }
 
-/// Adds labels to a metadata map, replacing existing values.
+/// Labels that many programs give their objects, and that Services, affinity and policies select by.
+const COMMON: &str = "app.kubernetes.io/";
+
+/// Adds labels to a metadata map, replacing existing values; but common ones of the manifest stay.
 pub(super) fn add_labels(metadata: &mut Map<String, Value>, labels: &Labels) {
     let map = child_map(metadata, "labels");
     for (key, value) in labels {
-        map.insert(key.clone(), json!(value));
+        if !key.starts_with(COMMON) || !map.contains_key(key) {
+            map.insert(key.clone(), json!(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_by_which_others_select_the_vms_stay() {
+        let metadata = json!({"labels": {"app.kubernetes.io/name": "postgres", "bootstorm.dev/run": "old"}});
+        let mut metadata = metadata.as_object().unwrap().clone();
+        let labels = ["app.kubernetes.io/name", "app.kubernetes.io/instance", "bootstorm.dev/run"];
+        add_labels(&mut metadata, &labels.map(|key| (key.to_owned(), "ours".to_owned())).to_vec());
+        let kept = json!({
+            "app.kubernetes.io/name": "postgres", "app.kubernetes.io/instance": "ours", "bootstorm.dev/run": "ours",
+        });
+        assert_eq!(metadata["labels"], kept);
     }
 }

@@ -73,7 +73,9 @@ const EVERYWHERE: [(Needed, &str); 4] = [
 ];
 /// Source fields of `DataVolumes` that name Secrets and `ConfigMaps`.
 const SECRETS_OF_SOURCES: [&str; 2] = ["secretRef", "secretExtraHeaders"];
-const MAPS_OF_SOURCES: [&str; 1] = ["certConfigMap"];
+const MAPS_OF_SOURCES: [&str; 2] = ["certConfigMap", "extraArgs"];
+/// Annotation with the containers that change the definition of the domain, as a JSON list.
+const HOOKS: &str = "hooks.kubevirt.io/hookSidecars";
 
 /// Collects references, each once, with every place that refers to it
 #[derive(Debug, Default)]
@@ -116,6 +118,10 @@ pub fn of(manifest: &Value) -> Vec<Reference> {
             found.add(Needed::Small(Small::Network), name, &format!("network {}", word(&network["name"])));
         }
     }
+    for hook in hooks(manifest) {
+        found.add(Needed::Small(Small::ConfigMap), &hook["configMap"]["name"], "hookSidecars");
+        found.add(Needed::Claim, &hook["pvc"]["name"], "hookSidecars");
+    }
     let boot = &spec["domain"]["firmware"]["kernelBoot"]["container"]["imagePullSecret"];
     found.add(Needed::Small(Small::Secret), boot, "kernelBoot");
     found.add(Needed::ServiceAccount, &spec["serviceAccountName"], "serviceAccountName");
@@ -137,6 +143,12 @@ pub fn of(manifest: &Value) -> Vec<Reference> {
         wanted_by: wanted.join(", "),
     });
     references.filter(|one| one.kind != Needed::Claim || !by_harvester.contains(&one.name)).collect()
+}
+
+/// Hook sidecars of the VMs. Some only have arguments.
+fn hooks(manifest: &Value) -> Vec<Value> {
+    let annotations = &manifest["spec"]["template"]["metadata"]["annotations"];
+    annotations[HOOKS].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn of_volume(volume: &Value, made: &[&Value], found: &mut Collector) {
@@ -365,5 +377,17 @@ mod tests {
             "spec": {"template": {"spec": {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "web-0"}}]}}},
         });
         assert!(of(&vm).is_empty());
+    }
+
+    #[test]
+    fn hook_sidecars_and_vddk_need_their_config_maps() {
+        let hooks = r#"[{"args": ["--version", "v1alpha2"], "configMap": {"name": "hook", "key": "a.sh"}}]"#;
+        let manifest = json!({"spec": {
+            "dataVolumeTemplates": [{"metadata": {"name": "d"}, "spec": {"source": {"vddk": {"extraArgs": "args"}}}}],
+            "template": {"metadata": {"annotations": {HOOKS: hooks}}, "spec": {}},
+        }});
+        let found: Vec<(Needed, String)> = of(&manifest).into_iter().map(|one| (one.kind, one.name)).collect();
+        let map = Needed::Small(Small::ConfigMap);
+        assert_eq!(found, [(map, "args".to_owned()), (map, "hook".to_owned())]);
     }
 }

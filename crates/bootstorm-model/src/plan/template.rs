@@ -157,6 +157,9 @@ pub enum TemplateFault {
     /// The file holds some other object.
     #[error("it is {0}, not a VirtualMachine of kubevirt.io/v1")]
     Kind(String),
+    /// Two small objects would have one name in the VMs' namespace.
+    #[error("it holds {0} twice; both would have that name in the namespace of each VM, so rename or drop one")]
+    Twice(Extra),
     /// The manifest lacks something that every VM needs.
     #[error("{0}")]
     Incomplete(&'static str),
@@ -179,6 +182,8 @@ pub struct Template {
     pub(super) drawn_from: Option<String>,
 }
 
+/// Version of the VMs that are created; `KubeVirt` also serves older ones, whose fields are the same.
+const VERSION: &str = "kubevirt.io/v1";
 /// Maximum number of objects in a file beside its VM.
 const MOST_COMPANIONS: usize = 50;
 
@@ -270,7 +275,11 @@ impl Template {
         };
         let mut left_out = Vec::new();
         for object in others {
-            if Extra::of(&object).is_some() && template.companions.len() < MOST_COMPANIONS {
+            let extra = Extra::of(&object);
+            if let Some(extra) = extra.filter(|_| template.companions.len() < MOST_COMPANIONS) {
+                if template.companions.iter().any(|known| Extra::of(known).as_ref() == Some(&extra)) {
+                    return Err(TemplateFault::Twice(extra));
+                }
                 template.companions.push(object);
             } else if object["kind"] == "DataVolume" && template.uses_volume(&object["metadata"]["name"]) {
                 template.fold_volume(&object);
@@ -330,6 +339,7 @@ impl Template {
         }
         self.notices.extend(identity::shared_beside(&self.companions).iter().map(|text| printable(text)));
         self.forget_records();
+        self.set_version_and_power();
         // KubeVirt reports such a VM as Running, although its CPUs are stopped and nothing boots.
         let spec = self.manifest.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);
         if let Some(spec) = spec
@@ -357,6 +367,25 @@ impl Template {
             if let Some((_, own)) = own.and_then(|whole| whole.split_once('/')) {
                 *name = json!(own);
             }
+        }
+    }
+
+    /// Brings the manifest to the version that is sent, and to the power setting of a storm.
+    fn set_version_and_power(&mut self) {
+        let Some(fields) = self.manifest.as_object_mut() else { return };
+        let version = fields.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if version != VERSION {
+            fields.insert("apiVersion".into(), json!(VERSION));
+            self.notices.push(format!("{} is sent as {VERSION}, which has the same fields", printable(&version)));
+        }
+        let spec = self.manifest.get_mut("spec").and_then(Value::as_object_mut);
+        let Some(strategy) = spec.and_then(|spec| spec.get_mut("runStrategy")) else { return };
+        if let Some(word) = strategy.as_str().filter(|word| !["Always", "Halted"].contains(word)) {
+            self.notices.push(format!(
+                "replaced: runStrategy {}, since the VMs of a run are Always on, or Halted",
+                printable(word)
+            ));
+            *strategy = json!("Always");
         }
     }
 
@@ -547,6 +576,34 @@ fn check_machine(manifest: &Value) -> Result<(), TemplateFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MINIMAL: &str = "apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: vm}
+spec: {runStrategy: Always, template: {spec: {domain: {devices: {}}}}}
+";
+
+    #[test]
+    fn older_versions_and_other_strategies_are_replaced_and_said() {
+        let given = MINIMAL.replace("kubevirt.io/v1", "kubevirt.io/v1alpha3").replace("Always", "RerunOnFailure");
+        let template = Template::parse(&given).unwrap();
+        assert_eq!(template.manifest()["apiVersion"], "kubevirt.io/v1");
+        assert_eq!(template.manifest()["spec"]["runStrategy"], "Always");
+        assert_eq!(template.notices().len(), 2, "{:?}", template.notices());
+        assert!(Template::parse(&template.text()).unwrap().notices().is_empty(), "said once");
+        assert!(Template::parse(MINIMAL).unwrap().notices().is_empty());
+    }
+
+    #[test]
+    fn two_objects_of_one_name_are_refused() {
+        let secret = |namespace: &str| {
+            format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: x, namespace: {namespace}}}\n")
+        };
+        let one = format!("{MINIMAL}{}", secret("a"));
+        assert_eq!(Template::parse(&one).unwrap().companions().len(), 1);
+        let fault = Template::parse(&format!("{one}{}", secret("b"))).unwrap_err();
+        assert!(fault.to_string().starts_with("it holds Secret x twice"), "{fault}");
+    }
 
     #[test]
     fn syntax_errors_name_line_and_column() {

@@ -661,7 +661,10 @@ impl<'a> Tracker<'a> {
         self.due.remove(&target);
         let cause = Diagnosis::of_failed(&self.phase.timelines[target as usize], self.phase.goal);
         let reason = match (reason, cause.and_then(|found| found.cause)) {
-            (Some(reason), Some(cause)) if !reason.contains(&cause) => Some(format!("{reason}: {cause}")),
+            // The cause stands for all VMs, so numbers and generated names in it are left out.
+            (Some(reason), Some(cause)) if !skeleton(&reason).contains(skeleton(&cause).trim_end_matches('…')) => {
+                Some(format!("{reason}: {cause}"))
+            }
             (reason, _) => reason,
         };
         self.tell(at, Some(target), Happened::Ended(outcome, reason));
@@ -703,6 +706,11 @@ impl<'a> Tracker<'a> {
     fn is_start(&self) -> bool {
         self.phase.name.kind == PhaseKind::Storm
     }
+}
+
+/// A text without what differs between VMs.
+fn skeleton(text: &str) -> String {
+    crate::text::normalised(text).replace("<n>", "…").replace("<id>", "…")
 }
 
 /// Sample at most this many VMs per call, evenly spread, so that sampling delays nothing.

@@ -14,6 +14,8 @@ use bootstorm_model::plan::references::{Needed, Reference, Use, host_disks, of, 
 
 /// Number of objects checked one by one for a name with a placeholder; further ones are skipped.
 const MOST_LOOKED_AT: usize = 50;
+/// Number of objects named individually.
+const MOST_NAMED: usize = 5;
 /// Secrets that Kubernetes creates for a service account of one namespace.
 const TOKEN: &str = "kubernetes.io/service-account-token";
 
@@ -245,6 +247,7 @@ async fn check_sharing(
     wanted: &Wanted<'_>,
     findings: &mut Findings,
 ) -> Result<(), ClusterError> {
+    check_users(cluster, wanted, findings).await?;
     let vms = wanted.plan.size();
     if vms < 2 {
         return Ok(());
@@ -310,6 +313,40 @@ async fn check_sharing(
                 findings.problems.push(Problem { unavoidable: true, ..advise(problem, place, &name) });
             }
         }
+    }
+    Ok(())
+}
+
+/// Refuses disks to which VMs of others write.
+async fn check_users(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    findings: &mut Findings,
+) -> Result<(), ClusterError> {
+    let Some(place) = &wanted.plan.layout.namespace else { return Ok(()) };
+    let written = uses(wanted.manifest).into_iter().filter(|(_, _, how)| *how == Use::Exclusive);
+    let disks: BTreeSet<String> = written.flat_map(|(name, ..)| names_of(wanted, &name)).collect();
+    if disks.is_empty() {
+        return Ok(());
+    }
+    let users = cluster.users_of_disks(place, wanted.run_id).await;
+    let what = format!("whether VMs of others in namespace {place} use the disks is");
+    let Some(users) = optional(users, &what, findings)? else { return Ok(()) };
+    let users: Vec<_> = users.into_iter().filter(|user| disks.contains(&user.disk)).collect();
+    let (on, off): (Vec<_>, Vec<_>) = users.iter().partition(|user| user.is_on);
+    for user in off.iter().take(MOST_NAMED) {
+        findings.warnings.push(format!(
+            "VM {place}/{} uses {} too, and must stay off: two guests on one disk damage its data",
+            user.vm, user.disk
+        ));
+    }
+    if !on.is_empty() {
+        let what = format!("a VM of the run would write to a disk that another VM of namespace {place} uses");
+        let problem = on.iter().take(MOST_NAMED).fold(Problem::new(what), |problem, user| {
+            problem.because(format!("disk {} belongs to VM {}, which is on", user.disk, user.vm))
+        });
+        let first = &on[0].disk;
+        findings.problems.push(Problem { unavoidable: true, ..advise(problem, place, first) });
     }
     Ok(())
 }
