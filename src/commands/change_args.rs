@@ -131,6 +131,10 @@ impl ChangeArgs {
         let mut template = Template::parse_with(&filled, &params).map_err(|fault| {
             let way = match &fault {
                 TemplateFault::Foreign { tool, .. } => tool.way().to_owned(),
+                TemplateFault::Twice(_) => "keep the one that the VM refers to".to_owned(),
+                TemplateFault::Kind(what) if what.contains("Kustomization") => {
+                    "build it first: kubectl kustomize DIR > vm.yaml, then -f vm.yaml".to_owned()
+                }
                 TemplateFault::Machines(_) => "export one of them: kubectl get vm NAME -o yaml".to_owned(),
                 _ => mistakes::foreign_file(&given)
                     .unwrap_or(

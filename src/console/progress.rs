@@ -222,7 +222,11 @@ impl Progress {
                 state.blind.retain(|(known, _)| known != stream);
                 if is_first(state, *stream) {
                     let why = why.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
-                    self.line(state, &format!("{} has been interrupted since {since}{why}", named(*stream)));
+                    let blind = blind_for.as_secs_f64();
+                    self.line(
+                        state,
+                        &format!("{} has been interrupted for {blind:.1}s{why}", named(*stream)),
+                    );
                 }
                 state.blind.push((*stream, began));
             }

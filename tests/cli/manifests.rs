@@ -79,11 +79,16 @@ fn a_disk_of_another_vm_is_not_given_to_a_vm_of_the_run() {
     store.create(kind, web("Always")).unwrap();
     let state = || get(&cluster, kind, "team", "web").unwrap().value()["status"]["printableStatus"].clone();
     until(|| state() == "Running");
-    let plain = |name: &str| with_disk("disk: {bus: virtio}", &format!("persistentVolumeClaim: {{claimName: '{name}'}}"));
+    let plain = |name: &str| {
+        with_disk("disk: {bus: virtio}", &format!("persistentVolumeClaim: {{claimName: '{name}'}}"))
+    };
     let team = ["--vm-namespace", "team", "--dry-run"];
     write(&cluster, &plain("disk-{i}"));
     let refused = setup(&cluster, &[&team[..], &["--end", "2"]].concat()).exits(5);
-    refused.complains(&["would write to a disk that another VM of namespace team uses", "disk disk-2 belongs to VM web"]);
+    refused.complains(&[
+        "would write to a disk that another VM of namespace team uses",
+        "disk disk-2 belongs to VM web",
+    ]);
     setup(&cluster, &[&team[..], &["--end", "2", "--skip-preflight"]].concat()).exits(5);
     setup(&cluster, &[&team[..], &["--end", "1"]].concat()).exits(0);
     write(&cluster, &plain("data"));

@@ -110,7 +110,7 @@ impl Repetitions {
 fn counted(storms: &[Repetition]) -> impl Iterator<Item = &Repetition> {
     let is_valid = |storm: &Repetition| !storm.warm_up && !storm.invalid;
     let any_is_valid = storms.iter().any(is_valid);
-    storms.iter().filter(move |storm| !storm.warm_up && !(storm.invalid && any_is_valid))
+    storms.iter().filter(move |storm| !(storm.warm_up || storm.invalid && any_is_valid))
 }
 
 impl Repetitions {

@@ -386,7 +386,8 @@ mod tests {
             "dataVolumeTemplates": [{"metadata": {"name": "d"}, "spec": {"source": {"vddk": {"extraArgs": "args"}}}}],
             "template": {"metadata": {"annotations": {HOOKS: hooks}}, "spec": {}},
         }});
-        let found: Vec<(Needed, String)> = of(&manifest).into_iter().map(|one| (one.kind, one.name)).collect();
+        let found: Vec<(Needed, String)> =
+            of(&manifest).into_iter().map(|one| (one.kind, one.name)).collect();
         let map = Needed::Small(Small::ConfigMap);
         assert_eq!(found, [(map, "args".to_owned()), (map, "hook".to_owned())]);
     }

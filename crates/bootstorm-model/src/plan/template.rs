@@ -158,7 +158,9 @@ pub enum TemplateFault {
     #[error("it is {0}, not a VirtualMachine of kubevirt.io/v1")]
     Kind(String),
     /// Two small objects would have one name in the VMs' namespace.
-    #[error("it holds {0} twice; both would have that name in the namespace of each VM, so rename or drop one")]
+    #[error(
+        "it holds {0} twice; both would have that name in the namespace of each VM, so rename or drop one"
+    )]
     Twice(Extra),
     /// The manifest lacks something that every VM needs.
     #[error("{0}")]
@@ -376,7 +378,8 @@ impl Template {
         let version = fields.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
         if version != VERSION {
             fields.insert("apiVersion".into(), json!(VERSION));
-            self.notices.push(format!("{} is sent as {VERSION}, which has the same fields", printable(&version)));
+            self.notices
+                .push(format!("{} is sent as {VERSION}, which has the same fields", printable(&version)));
         }
         let spec = self.manifest.get_mut("spec").and_then(Value::as_object_mut);
         let Some(strategy) = spec.and_then(|spec| spec.get_mut("runStrategy")) else { return };
@@ -585,7 +588,8 @@ spec: {runStrategy: Always, template: {spec: {domain: {devices: {}}}}}
 
     #[test]
     fn older_versions_and_other_strategies_are_replaced_and_said() {
-        let given = MINIMAL.replace("kubevirt.io/v1", "kubevirt.io/v1alpha3").replace("Always", "RerunOnFailure");
+        let given =
+            MINIMAL.replace("kubevirt.io/v1", "kubevirt.io/v1alpha3").replace("Always", "RerunOnFailure");
         let template = Template::parse(&given).unwrap();
         assert_eq!(template.manifest()["apiVersion"], "kubevirt.io/v1");
         assert_eq!(template.manifest()["spec"]["runStrategy"], "Always");

@@ -662,7 +662,9 @@ impl<'a> Tracker<'a> {
         let cause = Diagnosis::of_failed(&self.phase.timelines[target as usize], self.phase.goal);
         let reason = match (reason, cause.and_then(|found| found.cause)) {
             // The cause stands for all VMs, so numbers and generated names in it are left out.
-            (Some(reason), Some(cause)) if !skeleton(&reason).contains(skeleton(&cause).trim_end_matches('…')) => {
+            (Some(reason), Some(cause))
+                if !skeleton(&reason).contains(skeleton(&cause).trim_end_matches('…')) =>
+            {
                 Some(format!("{reason}: {cause}"))
             }
             (reason, _) => reason,

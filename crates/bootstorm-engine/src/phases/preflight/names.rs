@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use futures::future::join;
+use futures::future::join3;
 use serde_json::Value;
 
 use super::{Findings, Problem, Wanted, count, optional, some};
 use crate::cluster::scope::Scope;
 use crate::cluster::sources::Named;
-use crate::cluster::{Cluster, ClusterError, names};
+use crate::cluster::{Cluster, ClusterError, Kind, names};
 
 /// Checks for foreign namespaces or VMs of these names, and for records of the same name elsewhere.
 pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Findings, ClusterError> {
@@ -18,8 +18,22 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
             None => namespaces(cluster, wanted).await,
         }
     };
-    let (taken, heads) = join(taken, cluster.heads(true)).await;
+    let home = cluster.namespace();
+    let (taken, heads, home_found) = join3(taken, cluster.heads(true), cluster.namespace_named(home)).await;
     let mut findings = taken?;
+    let is_told = wanted.plan.layout.namespace.as_deref() == Some(home);
+    match home_found {
+        Ok(None) if !is_told => {
+            let problem = Problem::new(format!("namespace {home} does not exist"))
+                .because("the record of the run is kept in it: --namespace, or the context, names it")
+                .hint(format!("create it: kubectl create namespace {home}"));
+            findings.problems.push(Problem { unavoidable: true, ..problem });
+        }
+        // Without permission to read it, the first request into it shows whether it exists.
+        Ok(_) => {}
+        Err(error) if error.kind == Kind::Forbidden => {}
+        Err(error) => return Err(error),
+    }
     if let Some(heads) = optional(heads, "records elsewhere are", &mut findings)? {
         let others = heads
             .into_iter()

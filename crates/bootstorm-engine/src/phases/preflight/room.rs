@@ -106,9 +106,12 @@ fn judge(room: &Room, plan: &Plan, counted: bool, findings: &mut Findings) {
     } else {
         ""
     };
-    findings
-        .problems
-        .push(problem.hint(format!("{or}free room on the nodes, or use smaller VMs with -f FILE")));
+    let way = if room.nodes.is_empty() {
+        "change what excludes the nodes, in the manifest or on them".to_owned()
+    } else {
+        format!("{or}free room on the nodes, or use smaller VMs with -f FILE")
+    };
+    findings.problems.push(problem.hint(way));
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl fmt::Display for Obstacle {
             Self::Architecture { node, vm } => write!(f, "architecture {node}, the VMs' is {vm}"),
             Self::NoCpuManager => f.write_str("not labelled cpumanager=true, which dedicated CPUs require"),
             Self::Unlabelled(label) => {
-                write!(f, "not labelled {label}=true, which the manifest's CPU settings require")
+                write!(f, "not labelled {label}=true, which the manifest requires")
             }
             Self::NotSelected => f.write_str("excluded by the manifest's node selector or affinity"),
         }

@@ -53,7 +53,7 @@ fn watch(of: &Conditions) -> Found {
         (0, late) => format!("{late} of {} {} times that were noticed late", vms(of.vms), have(late)),
         (stamped, late) => {
             format!(
-                "of {}, {stamped} have times from server timestamps (±1 s), {late} noticed late",
+                "of {}, {stamped} have times from server timestamps (±1 s), and {late} have times that were noticed late",
                 vms(of.vms)
             )
         }
@@ -82,7 +82,7 @@ fn unknown(of: &Conditions) -> Found {
             format!("{unknown} of {} reached the goal after an unknown time", vms(of.vms))
         }
         (0, undecided) => {
-            format!("whether {undecided} of {} reached it in time could not be observed", vms(of.vms))
+            format!("whether {undecided} of {} reached the goal in time could not be observed", vms(of.vms))
         }
         (unknown, undecided) => format!(
             "of {}, {unknown} reached the goal after an unknown time; whether {undecided} reached it in time \

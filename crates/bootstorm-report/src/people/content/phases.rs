@@ -4,10 +4,13 @@ use crate::Report;
 use crate::people::document::{Cell, Column, Table};
 use crate::phase::Counts;
 
+/// One of the counts of a phase
+type Count = fn(&Counts) -> usize;
+
 /// A row for each phase. VMs without an outcome have columns only if there are any.
 pub(crate) fn table(report: &Report) -> Table {
-    let any = |of: fn(&Counts) -> usize| report.phases.iter().any(|phase| of(&phase.counts) > 0);
-    let rare: [(&str, fn(&Counts) -> usize); 2] =
+    let any = |of: Count| report.phases.iter().any(|phase| of(&phase.counts) > 0);
+    let rare: [(&str, Count); 2] =
         [("Unknown", |counts| counts.unknown), ("Pending", |counts| counts.pending)];
     let rare: Vec<_> = rare.into_iter().filter(|(_, of)| any(*of)).collect();
     let words = ["Phase", "Began (UTC)", "State", "Goal"].map(Column::words).into_iter();

@@ -124,7 +124,8 @@ fn of_phase(phase: &PhaseBlock) -> Section {
 /// Outcomes of the VMs of a phase, in a sentence.
 fn counts(phase: &PhaseBlock) -> Note {
     let counts = &phase.counts;
-    let mut text = format!("{} of {} {}", counts.reached, words::vms(counts.participants), phase.goal);
+    let mut text =
+        format!("{} of {} {}", counts.reached, words::vms(counts.participants), phase.goal.state());
     let others = [
         (counts.failed, "failed"),
         (counts.timed_out, "timed out"),

@@ -162,7 +162,7 @@ pub(super) async fn check(cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Find
         };
         match found {
             None => {
-                let problem = missing(cluster, kind, &what).await?;
+                let problem = missing(cluster, wanted, kind, &what).await?;
                 findings.problems.push(problem);
             }
             Some(object) => {
@@ -206,7 +206,13 @@ fn full(namespace: Option<&str>, name: &str) -> String {
 }
 
 /// The problem of a missing object, with existing alternatives.
-async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, ClusterError> {
+async fn missing(
+    cluster: &Cluster,
+    wanted: &Wanted<'_>,
+    kind: Named,
+    what: &str,
+) -> Result<Problem, ClusterError> {
+    let is_given = matches!(wanted.plan.template, TemplateSource::File { .. });
     let mut problem = Problem::new(format!("{what} does not exist"));
     // Without permission to list them, alternatives are omitted.
     match cluster.names_of(kind, None).await {
@@ -218,6 +224,13 @@ async fn missing(cluster: &Cluster, kind: Named, what: &str) -> Result<Problem, 
         Err(error) => return Err(error),
     }
     Ok(match kind {
+        // Where a manifest is given, --source is not possible.
+        Named::DataSource if is_given => {
+            problem.hint("name an existing one in its sourceRef, or by --param if the manifest is a Template")
+        }
+        Named::Network if is_given => problem
+            .hint("name an existing one in the manifest's networks: kubectl get net-attach-def -A")
+            .hint("or put the NetworkAttachmentDefinition into the manifest's file"),
         Named::DataSource => problem
             .hint("choose an existing one: --source datasource:NAMESPACE/NAME")
             .hint(format!("or boot without golden images: --source containerdisk:{CONTAINER_DISK}")),
