@@ -67,7 +67,7 @@ pub struct RunCommand {
     #[arg(long, value_name = "HOW")]
     pub baseline: Option<BaselineKind>,
     /// End after the baseline
-    #[arg(long, conflicts_with = "repeat")]
+    #[arg(long, conflicts_with_all = ["repeat", "wave", "ramp", "rate", "order"])]
     pub no_storm: bool,
     /// Clean up at the end
     #[arg(long)]

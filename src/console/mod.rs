@@ -148,6 +148,7 @@ impl Console {
             let _ = writeln!(stderr, "{begin}{text}");
         };
         match self.member {
+            None if prompt::was_asking() => write("\n"),
             None => write(""),
             Some(member) => member.suspend(|| write(&format!("{}: ", line(member.name())))),
         }

@@ -409,6 +409,24 @@ mod tests {
     }
 
     #[test]
+    fn failures_tell_of_vms_that_could_not_be_observed() {
+        let mut record = fixtures::small();
+        let told = |record: &RunRecord| {
+            crate::Report::of(record, &crate::Selection::default()).failures_table(&Layout::default())
+        };
+        assert!(told(&record).contains("No VM failed, ran out of time, or stood out."));
+        record.phases[2].timelines[8].outcome = Outcome::Unknown;
+        record.phases[2].timelines[8].reason = Some("the watch was interrupted".into());
+        let text = told(&record);
+        assert!(
+            text.contains("storm-1: whether 1 of 12 VMs reached the goal (running) could not be observed")
+        );
+        assert!(
+            text.contains("the first of them: the watch was interrupted") && !text.contains("No VM failed")
+        );
+    }
+
+    #[test]
     fn a_run_stands_where_its_phases_stand() {
         let mut record = fixtures::with_failures();
         record.phases[2].state = PhaseState::Interrupted;

@@ -13,6 +13,7 @@ mod summary;
 mod totals;
 mod width;
 
+use bootstorm_model::observe::Outcome;
 use bootstorm_model::plan::TemplateSource;
 use bootstorm_model::record::{PhaseKind, StormKind};
 use bootstorm_model::stats::Validity;
@@ -127,8 +128,24 @@ impl Report {
             page.blocks(&failures::in_full(phase));
             page.blank();
         }
-        if phases.is_empty() {
+        let unknown: Vec<&PhaseBlock> =
+            self.phases.iter().rev().filter(|phase| phase.counts.unknown > 0).collect();
+        if phases.is_empty() && unknown.is_empty() {
             page.line("No VM failed, ran out of time, or stood out.");
+        }
+        for phase in unknown {
+            let (n, all) = (phase.counts.unknown, words::vms(phase.counts.participants));
+            page.toned(
+                Tone::Fair,
+                &format!(
+                    "{}: whether {n} of {all} reached the goal ({}) could not be observed",
+                    phase.name, phase.goal
+                ),
+            );
+            let why = phase.rows.iter().find(|row| row.outcome == Outcome::Unknown);
+            if let Some(reason) = why.and_then(|row| row.reason.as_deref()) {
+                page.sentence(None, 2, &format!("the first of them: {}", line(reason)));
+            }
         }
         page.finish()
     }
