@@ -226,7 +226,7 @@ fn too_many_failures_stop_the_waves() {
     cluster
         .run(&["storm", "--wave", "2/20s", "--abort-if-failed", "1"])
         .exits(3)
-        .complains(&["stopped: 1 VMs have failed"]);
+        .complains(&["stopped: 1 VM has failed or timed out"]);
     let machines = cluster.sandbox.store().list(&kind::VIRTUAL_MACHINE_INSTANCES, None).0.len();
     assert!(machines <= 1, "{machines} were started");
 }

@@ -173,6 +173,7 @@ fn time(vm: &Value, milestone: &str, goal: &str, zero: Option<f64>) -> Time {
             _ => Time::Unknown,
         },
         _ if reached => Time::Unknown,
+        _ if vm["outcome"] == "unknown" => Time::Undecided,
         _ => Time::NotReached,
     }
 }
