@@ -37,6 +37,9 @@ pub struct FindMaxArgs {
 
 /// A goal: a condition on the current storm that must hold.
 fn goal(text: &str) -> Result<Threshold, String> {
+    if !text.contains(['<', '>']) {
+        return Err("it has no <, <=, > or >=; write it like reachable.p95<120s".into());
+    }
     let goal: Threshold = text.parse()?;
     if goal.place.is_some_and(|place| place.kind != PhaseWord::Storm || place.number.is_some()) {
         return Err("a goal refers to the current storm; write it like reachable.p95<120s".into());

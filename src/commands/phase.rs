@@ -61,7 +61,7 @@ async fn shown(
     Ok(fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
-/// Saves the result of a create or stop whose goal is already reached; returns the exit code of the phase.
+/// Shows to programs and saves the result of a create or stop whose goal is already reached; returns the exit code of the phase.
 async fn already_done(
     session: &Session,
     record: &RunRecord,
@@ -69,6 +69,7 @@ async fn already_done(
     beside: &BesideArgs,
 ) -> Result<Exit, Failure> {
     let thresholds = beside.fail_if.judge(record, Some(name));
+    show::again(session, record, name, thresholds.clone())?;
     beside.save.finish(session.console, record, &thresholds)?;
     beside.save.index.finish(session.console, &session.interrupt, record, &thresholds).await;
     FailIfArgs::tell(session.console, &thresholds);

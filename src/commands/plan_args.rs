@@ -153,7 +153,15 @@ impl PlanArgs {
     fn resolve_with(&self, run: &RunArgs, default: &TemplateSource) -> Result<Resolved, Failure> {
         let made = self.changes.make(&self.source, default, &self.vm_name)?;
         let mut plan = Plan::resolve(&run.prefix, self.start, self.end, &self.vm_name, made.source).map_err(
-            |fault| Failure::usage(fault).hint("VMs are numbered from --start to --end: --end N is N VMs"),
+            |fault| {
+                let is_about_indexes = ["--start", "--end"].iter().any(|flag| fault.contains(flag));
+                let failure = Failure::usage(fault);
+                if is_about_indexes {
+                    failure.hint("VMs are numbered from --start to --end")
+                } else {
+                    failure.hint("for example: --ns-prefix boot-storm-test --vm-name vm")
+                }
+            },
         )?;
         plan.layout = self.layout.resolve();
         self.nodes.check().map_err(Failure::usage)?;

@@ -6,7 +6,7 @@ use super::presentation::Output;
 use super::session::{Context, Session};
 use crate::console::{Console, address};
 use bootstorm_model::failure::Failure;
-use bootstorm_model::record::{PhaseKind, RunRecord, lifecycle};
+use bootstorm_model::record::{PhaseKind, PhaseName, RunRecord, lifecycle};
 use bootstorm_report::{Layout, Paint, Report, Selection, ThresholdBlock, Unwritable, document};
 
 /// Destination and format of a result
@@ -46,6 +46,21 @@ pub(super) fn phase(
     let selection = Selection { only: last, ..Selection::default() };
     let report = of(session.output, record, &selection).with_thresholds(thresholds);
     write(session.into(), &report, true, &next(record))
+}
+
+/// Shows a phase that was done before to programs, which wait for a document; people are told where they are.
+pub(super) fn again(
+    session: &Session,
+    record: &RunRecord,
+    name: PhaseName,
+    thresholds: Vec<ThresholdBlock>,
+) -> Result<(), Failure> {
+    if session.output.is_for_people() {
+        return Ok(());
+    }
+    let selection = Selection { only: Some(name), ..Selection::default() };
+    let report = of(session.output, record, &selection).with_thresholds(thresholds);
+    write(session.into(), &report, true, &[])
 }
 
 /// Shows the storm of a run whose first blocks were already shown.

@@ -218,6 +218,9 @@ fn phases_without_setup_and_in_the_wrong_order() {
     for (command, next) in [("create", "kubectl bootstorm stop"), ("stop", "kubectl bootstorm storm")] {
         cluster.run(&[command]).exits(0);
         let again = cluster.run(&[command]).exits(0).complains(&["was done at", "nothing to do", next]);
+        let document = cluster.run(&[command, "-o", "json"]).exits(0).json();
+        let mut phases = document["phases"].as_array().unwrap().iter();
+        assert!(phases.any(|phase| phase["name"].as_str().unwrap().starts_with(command)), "for programs");
         assert_eq!((again.stdout.as_str(), again.stderr.lines().count()), ("", 1));
         let crossed = [command, "--fail-if", "failed>=0"];
         cluster.run(&crossed).exits(4).complains(&["nothing to do", "threshold crossed"]);

@@ -54,7 +54,7 @@ fn too_many_failures_stop_a_phase_and_it_goes_on_when_told_so() {
     cluster.run(&["status"]).exits(0).prints(&["interrupted", "Next: kubectl bootstorm create"]);
     let phase = &cluster.run(&["create", "-o", "json"]).exits(3).json()["phases"][0];
     assert_eq!((&phase["counts"]["reached"], &phase["counts"]["failed"]), (&8.into(), &2.into()));
-    cluster.run(&["create", "--abort-if-failed", "0"]).exits(2).complains(&["number of VMs from 1"]);
+    cluster.run(&["create", "--abort-if-failed", "0"]).exits(2).complains(&["write a number of VMs (5)"]);
 }
 
 #[test]

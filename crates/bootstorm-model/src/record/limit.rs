@@ -53,7 +53,9 @@ enum Amount {
 }
 
 fn read(text: &str) -> Result<Amount, String> {
-    let wrong = || format!("`{text}` is neither a number of VMs from 1 (5) nor a share of them (2.5%)");
+    let wrong = || {
+        format!("`{text}` is not possible; write a number of VMs (5), or a share from 0.01% to 100% (2.5%)")
+    };
     match text.trim().strip_suffix('%') {
         None => text.trim().parse().ok().filter(|count| *count > 0).map(Amount::Vms).ok_or_else(wrong),
         Some(percent) => {

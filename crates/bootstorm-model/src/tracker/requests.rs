@@ -14,6 +14,15 @@ impl Tracker<'_> {
                 let foreign = self.is_start()
                     && !self.phase.migrates()
                     && self.phase.timelines[target as usize].instance_uid.is_some();
+                if foreign && self.phase.continued > 0 && !self.phase.restarts() && !self.phase.drains() {
+                    // The process before may have sent a request that was carried out only now.
+                    let timeline = self.timeline(target);
+                    timeline.untimed = true;
+                    self.limit_state(target);
+                    self.tell(at, Some(target), Happened::Sent);
+                    self.check_goal(target, at);
+                    return;
+                }
                 if foreign {
                     // Whatever it did so far was not our doing.
                     self.fold.forget(&mut self.phase.timelines[target as usize]);

@@ -278,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::component::Component;
-    use crate::observation::{Observation, What};
+    use crate::observation::{Observation, Request, What};
     use crate::observe::{Change, Fold, Instance, InstancePhase, Timeline};
     use crate::plan::Target;
     use crate::probe::Probe;
@@ -444,6 +444,22 @@ mod tests {
             outcome == Outcome::TimedOut && why.contains("only after the limit of 60s"),
             "{outcome:?} {why}"
         );
+    }
+
+    #[test]
+    fn in_a_continued_phase_nobody_else_is_blamed_for_a_start() {
+        let ended = |continued: u32| {
+            let targets = [vm()];
+            let mut tracker = storm(&targets, Timeline::new(0), 0.0);
+            tracker.phase.continued = continued;
+            present(&mut tracker, "a", InstancePhase::Scheduling, 1.0);
+            let what = What::Request(0, Request::Sent);
+            tracker.observe(Observation { stream: None, at: seconds(1.5), late: false, what });
+            let timeline = &tracker.phase.timelines[0];
+            (timeline.outcome, timeline.untimed, timeline.has(Milestone::Requested))
+        };
+        assert_eq!(ended(0), (Outcome::Failed, false, true), "somebody else was faster");
+        assert_eq!(ended(1), (Outcome::Pending, true, false), "or a request of the process before");
     }
 
     #[test]

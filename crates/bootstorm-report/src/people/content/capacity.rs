@@ -65,7 +65,8 @@ fn used_up(capacity: &Capacity) -> String {
     format!("The budget{budget} is used up: with a larger --budget the same command continues.")
 }
 
-fn answer(capacity: &Capacity) -> Vec<Note> {
+/// The answer, what it took, and what limits it.
+pub(crate) fn answer(capacity: &Capacity) -> Vec<Note> {
     let vms = |size: u32| words::vms(size as usize);
     let meet = |size: u32| format!("{} {} the goal", vms(size), if size == 1 { "meets" } else { "meet" });
     let (tone, answer) = match (capacity.size, capacity.missed) {

@@ -156,11 +156,15 @@ fn slowest(phase: &PhaseBlock) -> Option<Block> {
         phase.rows.iter().filter_map(|row| Some((row, row.seconds(phase.goal)?))).collect();
     rows.sort_by(|a, b| b.1.total_cmp(&a.1));
     rows.truncate(SLOWEST);
-    let columns = [Column::words("Namespace"), Column::numbers(phase.goal.word()), Column::words("Node")];
+    // Where each VM has a namespace of its own, that says which one it is.
+    let is_shared = rows.windows(2).any(|pair| pair[0].0.name != pair[1].0.name);
+    let vm = Column::words(if is_shared { "VM" } else { "Namespace" });
+    let columns = [vm, Column::numbers(phase.goal.word()), Column::words("Node")];
     let mut table = Table::new("", columns);
     for (row, time) in &rows {
         let node = Cell::name(row.node.as_deref());
-        table.push(None, [Cell::Name(row.namespace.clone()), Cell::Seconds(*time), node]);
+        let vm = if is_shared { format!("{}/{}", row.namespace, row.name) } else { row.namespace.clone() };
+        table.push(None, [Cell::Name(vm), Cell::Seconds(*time), node]);
     }
     (!rows.is_empty()).then(|| folded(format!("Slowest {}", words::vms(rows.len())), Block::Table(table)))
 }

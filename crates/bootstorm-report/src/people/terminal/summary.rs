@@ -6,7 +6,7 @@ use super::width::cut;
 use super::{Layout, Page, observation, plot};
 use crate::color::Tone;
 use crate::compared::Compared;
-use crate::people::content::{facts, failures, thresholds, verdict as judgement};
+use crate::people::content::{capacity, facts, failures, thresholds, verdict as judgement};
 use crate::people::words;
 use crate::phase::{PhaseBlock, Shown};
 use crate::row::Row;
@@ -171,7 +171,7 @@ fn ratios(page: &mut Page, compared: &Compared, most: usize) {
         .filter_map(|of| {
             let mean = of.mean;
             let (before, after, ratio) = (mean.baseline?, mean.storm?, mean.ratio?);
-            Some(format!("{} {ratio:.2}x ({before:.1}s -> {after:.1}s)", of.milestone))
+            Some(format!("{} {ratio:.2}x ({before:.2}s -> {after:.2}s)", of.milestone))
         })
         .collect();
     if ratios.is_empty() {
@@ -253,7 +253,13 @@ fn table(phases: &[&PhaseBlock], with_half: bool) -> Grid {
             phase.goal.to_string(),
             format!("{}/{}", counts.reached, counts.participants),
         ];
-        let share = |time| if counts.participants > 0 { words::quantile(time) } else { "-".to_owned() };
+        // Pending VMs may still arrive.
+        let is_open = |time| !phase.is_done() && counts.pending > 0 && time == Quantile::NotReached;
+        let share = |time| match time {
+            _ if counts.participants == 0 => "-".to_owned(),
+            time if is_open(time) => "open".to_owned(),
+            time => words::quantile(time),
+        };
         cells.extend(with_half.then(|| share(recovery.t50)));
         cells.extend([recovery.t95, recovery.t100].map(share));
         cells.push(words::maybe_seconds(phase.summary(phase.goal).max));
@@ -337,6 +343,12 @@ fn doubts(page: &mut Page, report: &Report, most: usize) {
         let why: Vec<String> = block.doubts().map(|doubt| doubt.measured.clone()).collect();
         let text = format!("Times of {} are {}: {}", phase.name, block.grade.word(), why.join("; "));
         wrapped(page, Some(tone), &text, most);
+    }
+    if let Some(capacity) = &report.capacity
+        && let Some(answer) = capacity::answer(capacity).into_iter().next()
+    {
+        let goals = capacity.goals.join(" and ");
+        wrapped(page, answer.tone, &format!("Capacity ({goals}): {}", answer.line()), most);
     }
     if let Some(repetitions) = &report.repetitions {
         let [least, median, greatest] =
