@@ -380,8 +380,7 @@ fn the_script_ends_when_nobody_reads() {
         let mut prober = Prober::mute(SCRIPT, network, &image);
         busy(&mut prober);
         prober.stop_reading();
-        prober.write("e 1\n");
-        prober.ends();
+        prober.ends_when_it_speaks();
         let mut prober = Prober::mute(SCRIPT, network, &image);
         busy(&mut prober);
         prober.stop_reading();

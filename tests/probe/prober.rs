@@ -226,6 +226,24 @@ impl Prober {
     }
 }
 
+impl Prober {
+    /// The same after [`Prober::stop_reading`], with an echo asked for once a second: a process that another test is
+    /// just starting has the reading end, too, until it is replaced by its program.
+    #[track_caller]
+    pub(super) fn ends_when_it_speaks(&mut self) {
+        let mut asked: Option<Instant> = None;
+        until_none_left("the group is over", || {
+            if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
+                asked = Some(clock::monotonic_now());
+                // It may have ended already.
+                let _ = self.input.as_mut().unwrap().write_all(b"e 1\n");
+            }
+            let _ = self.child.try_wait();
+            self.alive()
+        });
+    }
+}
+
 impl Drop for Prober {
     fn drop(&mut self) {
         if !self.alive().is_empty() {
