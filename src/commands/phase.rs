@@ -61,7 +61,8 @@ async fn shown(
     Ok(fail_if.exit(session, &thresholds, last.map_or(Exit::Good, |phase| exit_of(&phase.look()))))
 }
 
-/// Shows to programs and saves the result of a create or stop whose goal is already reached; returns the exit code of the phase.
+/// Saves the result of a create or stop whose goal is already reached, and shows it to programs; returns the exit code
+/// of the phase.
 async fn already_done(
     session: &Session,
     record: &RunRecord,

@@ -65,11 +65,14 @@ spec:
 fn a_disk_of_another_vm_is_not_given_to_a_vm_of_the_run() {
     let cluster = Cluster::instant();
     namespace(&cluster, "team");
-    for name in ["data", "disk-1", "disk-2"] {
+    for name in ["data", "disk-1", "disk-2", "disk-60"] {
         claim(&cluster, "team", name, "ReadWriteMany");
     }
     let web = |power: &str| {
-        let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "disk-2"}}]);
+        let volumes = json!([
+            {"name": "d", "persistentVolumeClaim": {"claimName": "disk-2"}},
+            {"name": "far", "persistentVolumeClaim": {"claimName": "disk-60"}},
+        ]);
         let spec = json!({"domain": {"devices": {}, "memory": {"guest": "64Mi"}}, "volumes": volumes});
         json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
             "metadata": {"name": "web", "namespace": "team"},
@@ -90,6 +93,9 @@ fn a_disk_of_another_vm_is_not_given_to_a_vm_of_the_run() {
         "disk disk-2 belongs to VM web",
     ]);
     setup(&cluster, &[&team[..], &["--end", "2", "--skip-preflight"]].concat()).exits(5);
+    // Every VM counts, not only those whose claims are looked up one by one.
+    let many = setup(&cluster, &[&team[..], &["--end", "60"]].concat()).exits(5);
+    many.complains(&["disk disk-2 belongs to VM web", "disk disk-60 belongs to VM web"]);
     setup(&cluster, &[&team[..], &["--end", "1"]].concat()).exits(0);
     write(&cluster, &plain("data"));
     setup(&cluster, &[&team[..], &["--end", "1"]].concat()).exits(0);

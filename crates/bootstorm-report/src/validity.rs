@@ -208,6 +208,38 @@ mod tests {
     }
 
     #[test]
+    fn nobody_has_to_watch_before_the_first_request() {
+        let watched = |from: f64, to: f64| {
+            let mut record = fixtures::measured();
+            let storm = &mut record.phases[2];
+            let first = FirstRequest::of(storm).at().unwrap();
+            // Shards and clusters wait for each other first.
+            let wait = Offset::from_seconds(20.0);
+            for timeline in &mut *storm.timelines {
+                timeline.moments.values_mut().for_each(|moment| moment.at = Offset(moment.at.0 + wait.0));
+            }
+            storm.ended = storm.ended.map(|ended| Offset(ended.0 + wait.0));
+            storm.continued = 1;
+            let at = |seconds: f64| Offset(first.0 + Offset::from_seconds(seconds).0);
+            storm.watch.gaps.push(Gap { from: at(from), to: at(to), ..Gap::default() });
+            super::tests::storm(&record).findings[0].measured.clone()
+        };
+        assert!(!watched(0.0, 19.0).contains("no process was watching"), "{}", watched(0.0, 19.0));
+        assert!(watched(0.0, 30.0).contains("no process was watching"), "{}", watched(0.0, 30.0));
+    }
+
+    #[test]
+    fn resent_requests_have_their_reason() {
+        let mut record = fixtures::small();
+        for timeline in &mut record.phases[2].timelines[..3] {
+            (timeline.attempts, timeline.resent_after) = (2, Some("Unauthorized".into()));
+        }
+        let block = storm(&record);
+        let doubt = block.doubts().next().unwrap();
+        assert!(doubt.measured.ends_with("had to be resent (3 after: Unauthorized)"), "{}", doubt.measured);
+    }
+
+    #[test]
     fn what_a_record_holds_decides() {
         assert_eq!(doubts(&fixtures::measured()), Vec::<&str>::new());
         assert_eq!(doubts(&fixtures::with_failures()), ["requests"]);

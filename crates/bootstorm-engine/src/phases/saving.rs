@@ -164,7 +164,7 @@ pub(crate) async fn telling(
         return outcome;
     }
     events(&Event::Warning(format!(
-        "{phase} is over, but not saved yet: the cluster does not answer; the save is retried for at most {}s",
+        "{phase} has ended and is not saved yet, because the cluster has not answered; this is retried for at most {}s",
         limit.as_secs()
     )));
     saved.await
@@ -211,7 +211,7 @@ mod tests {
         }
         let told = told.into_inner().unwrap();
         assert!(
-            matches!(&told[..], [Event::Warning(text)] if text.starts_with("create is over")),
+            matches!(&told[..], [Event::Warning(text)] if text.starts_with("create has ended and is not saved yet")),
             "{told:?}"
         );
     }

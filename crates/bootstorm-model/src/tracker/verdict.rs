@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::component::Component;
     use crate::observation::{Observation, Request, What};
-    use crate::observe::{Change, Fold, Instance, InstancePhase, Timeline};
+    use crate::observe::{Change, Findings, Fold, Instance, InstancePhase, Timeline};
     use crate::plan::Target;
     use crate::probe::Probe;
     use crate::record::{PhaseKind, PhaseName, PhaseRecord, PhaseSettings, StormKind};
@@ -442,6 +442,31 @@ mod tests {
         let (outcome, why) = ended(75.0);
         assert!(
             outcome == Outcome::TimedOut && why.contains("only after the limit of 60s"),
+            "{outcome:?} {why}"
+        );
+    }
+
+    #[test]
+    fn a_vm_that_says_it_runs_without_an_instance_that_was_seen_is_unknown() {
+        let ended = |status: &str| {
+            let targets = [vm()];
+            let mut tracker = storm(&targets, requested(), 0.0);
+            tracker.phase.timelines[0].see(Milestone::Accepted, seconds(1.0));
+            tracker.tick(seconds(61.0));
+            assert_eq!(tracker.phase.timelines[0].outcome, Outcome::TimedOut);
+            let found = Findings {
+                at: seconds(61.2),
+                status: status.into(),
+                conditions: Vec::new(),
+                volumes: Vec::new(),
+            };
+            tracker.diagnose(0, status.to_owned(), Some(found));
+            (tracker.phase.timelines[0].outcome, tracker.phase.timelines[0].reason.clone().unwrap())
+        };
+        assert_eq!(ended("ErrorUnschedulable").0, Outcome::TimedOut);
+        let (outcome, why) = ended("Running");
+        assert!(
+            outcome == Outcome::Unknown && why.contains("no instance of it was seen"),
             "{outcome:?} {why}"
         );
     }

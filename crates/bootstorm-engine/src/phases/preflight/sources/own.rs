@@ -119,15 +119,17 @@ async fn look(
     }
 }
 
-/// The names that a name with a placeholder stands for.
+/// The names that are looked up for a name, which may have a placeholder.
 fn names_of(wanted: &Wanted<'_>, name: &str) -> Vec<String> {
-    if !name.contains(INDEX) {
-        return vec![name.to_owned()];
-    }
+    all_names_of(wanted, name).take(MOST_LOOKED_AT).collect()
+}
+
+/// The names that a name stands for: one for each VM if it has a placeholder.
+fn all_names_of(wanted: &Wanted<'_>, name: &str) -> impl Iterator<Item = String> {
     let plan = wanted.plan;
-    let width = plan.layout.index_width as usize;
-    let fill = |number: u32| name.replace(INDEX, &format!("{number:0width$}"));
-    (plan.start..=plan.end).take(MOST_LOOKED_AT).map(fill).collect()
+    let (width, vms) = (plan.layout.index_width as usize, if name.contains(INDEX) { usize::MAX } else { 1 });
+    let fill = move |number: u32| name.replace(INDEX, &format!("{number:0width$}"));
+    (plan.start..=plan.end).take(vms).map(fill)
 }
 
 fn problem(wanted: &Wanted<'_>, absent: &[Absent]) -> Problem {
@@ -325,7 +327,8 @@ async fn check_users(
 ) -> Result<(), ClusterError> {
     let Some(place) = &wanted.plan.layout.namespace else { return Ok(()) };
     let written = uses(wanted.manifest).into_iter().filter(|(_, _, how)| *how == Use::Exclusive);
-    let disks: BTreeSet<String> = written.flat_map(|(name, ..)| names_of(wanted, &name)).collect();
+    let disks: BTreeSet<String> =
+        written.flat_map(|(name, ..)| all_names_of(wanted, &name).collect::<Vec<_>>()).collect();
     if disks.is_empty() {
         return Ok(());
     }
